@@ -1,0 +1,27 @@
+//! What Casemate's processes say to each other, and the words they share for policies, outcomes and certificates.
+//!
+//! Everything here is pure: bytes in, values or a typed violation out. No I/O, no clock, no threads, no unsafe, so all
+//! of it can be fuzzed and replayed. The bytes are described in `PROTOCOL.md` beside this crate.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`frame`] | the 16-byte header, the bounded decoder |
+//! | [`link`] | messages and both state machines between supervisor and worker |
+//! | [`spawn`] | what the supervisor tells a stub and a zygote, and what they answer |
+//! | [`module`] | facts about a wasm module, its dialect, the compiler's report |
+//! | [`policy`] | what a plugin may do and use, valid by construction |
+//! | [`certificate`] | the layers of the wall and what was seen of each |
+//! | [`outcome`] | how a call ended, whose fault it was, whether a retry is safe |
+//! | [`ids`] | names and numbers that must not be mixed up |
+//! | [`oracle`] | what the fuzz targets check |
+#![forbid(unsafe_code)]
+
+pub mod certificate;
+pub mod frame;
+pub mod ids;
+pub mod link;
+pub mod module;
+pub mod oracle;
+pub mod outcome;
+pub mod policy;
+pub mod spawn;

@@ -1,0 +1,138 @@
+use super::*;
+
+/// A module of casemate-1 with everything, to be changed.
+fn plugin() -> (Vec<Import>, Vec<Export>) {
+    let functions = CASEMATE_1.required.iter().chain(CASEMATE_1.optional);
+    let mut exports: Vec<Export> =
+        functions.map(|(name, ty)| Export::new(name, ExternKind::Function, ty)).collect();
+    exports.push(Export::new("memory", ExternKind::Memory, "1"));
+    let imports = CASEMATE_1
+        .imports
+        .iter()
+        .map(|(name, ty)| Import::new("casemate", name, ExternKind::Function, ty))
+        .collect();
+    (imports, exports)
+}
+
+fn facts(imports: Vec<Import>, exports: Vec<Export>) -> ModuleFacts {
+    let mut facts = ModuleFacts::default();
+    imports.into_iter().for_each(|import| facts.push_import(import).unwrap());
+    exports.into_iter().for_each(|export| facts.push_export(export).unwrap());
+    facts
+}
+
+fn without(name: &str) -> Result<Detected, DetectError> {
+    let (imports, mut exports) = plugin();
+    exports.retain(|export| export.name != name);
+    detect(&facts(imports, exports))
+}
+
+#[test]
+fn a_whole_plugin_is_found_and_the_reason_names_its_exports() {
+    let (imports, exports) = plugin();
+    let found = detect(&facts(imports, exports)).unwrap();
+    assert_eq!(found.dialect, Dialect::Casemate1);
+    assert_eq!(
+        found.why,
+        "it exports memory, casemate_abi, casemate_alloc, casemate_free, casemate_call, also casemate_describe, \
+         casemate_init, casemate_event, casemate_shutdown and imports 3 of the functions of casemate"
+    );
+}
+
+#[test]
+fn optional_exports_and_all_imports_may_be_absent() {
+    let (_, mut exports) = plugin();
+    exports.retain(|export| CASEMATE_1.optional.iter().all(|(name, _)| export.name != *name));
+    let found = detect(&facts(Vec::new(), exports)).unwrap();
+    assert!(found.why.as_str().ends_with("casemate_call and imports nothing"), "{}", found.why);
+}
+
+#[test]
+fn a_missing_export_is_named() {
+    let missing = vec![Name::escaped("casemate_free")];
+    let expected = DetectError::NoDialect { nearest: Some(Dialect::Casemate1), missing };
+    assert_eq!(without("casemate_free"), Err(expected));
+    assert_eq!(without("memory"), Err(DetectError::MissingMemory));
+}
+
+#[test]
+fn a_module_of_nothing_known_is_near_to_nothing() {
+    let error = detect(&facts(Vec::new(), vec![Export::new("_start", ExternKind::Function, "() -> ()")])).unwrap_err();
+    let DetectError::NoDialect { nearest: None, missing } = &error else { panic!("{error}") };
+    assert_eq!(missing.len(), 4);
+    assert_eq!(
+        error.to_string(),
+        "the module speaks no dialect known here; a plugin of casemate-1 exports casemate_abi, casemate_alloc, \
+         casemate_free, casemate_call: build it with casemate-plugin"
+    );
+}
+
+#[test]
+fn each_known_function_has_exactly_one_type() {
+    let (imports, exports) = plugin();
+    for index in 0..exports.len() - 1 {
+        let mut changed = exports.clone();
+        changed[index].ty = Name::escaped("(i64) -> i64");
+        let error = detect(&facts(imports.clone(), changed)).unwrap_err();
+        let DetectError::WrongSignature { direction: Direction::Export, name, .. } = &error else {
+            panic!("{error}")
+        };
+        assert_eq!(name, &exports[index].name);
+    }
+    for index in 0..imports.len() {
+        let mut changed = imports.clone();
+        changed[index].ty = Name::escaped("(i64) -> i64");
+        let error = detect(&facts(changed, exports.clone())).unwrap_err();
+        assert_eq!(error.code(), "wrong_signature");
+        assert!(error.to_string().starts_with("the import casemate."), "{error}");
+    }
+}
+
+#[test]
+fn a_name_of_another_kind_is_no_function() {
+    let (imports, mut exports) = plugin();
+    exports[0].kind = ExternKind::Global;
+    exports[0].ty = Name::escaped("i32");
+    let error = detect(&facts(imports, exports)).unwrap_err();
+    assert_eq!(error.to_string(), "the export casemate_abi must be () -> i32 and is a global, i32");
+
+    let (imports, mut exports) = plugin();
+    exports.last_mut().unwrap().kind = ExternKind::Function;
+    assert_eq!(detect(&facts(imports, exports)), Err(DetectError::MissingMemory));
+}
+
+#[test]
+fn unknown_imports_are_named_with_what_to_do() {
+    let cases = [
+        ("casemate", "stream_read", "the module imports casemate.stream_read and this version does not have it"),
+        ("wasi_snapshot_preview1", "fd_write", "there is no WASI in this profile"),
+        ("env", "do\u{1b}it", "the module imports env.do\\u{1b}it and no host function has that name"),
+        ("Casemate", "log", "the module imports Casemate.log"),
+    ];
+    for (module, name, words) in cases {
+        let (mut imports, exports) = plugin();
+        imports.push(Import::new(module, name, ExternKind::Function, "() -> i32"));
+        let error = detect(&facts(imports, exports)).unwrap_err();
+        assert_eq!(error.code(), "unknown_import");
+        assert!(error.to_string().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn an_imported_memory_is_refused() {
+    let (mut imports, exports) = plugin();
+    imports.push(Import::new("env", "memory", ExternKind::Memory, "1"));
+    assert_eq!(detect(&facts(imports, exports)).unwrap_err().code(), "unknown_import");
+}
+
+#[test]
+fn two_dialects_that_fit_are_a_tie_and_a_misfit_does_not_count() {
+    let (imports, exports) = plugin();
+    let whole = facts(imports, exports);
+    let twin = || Shape { dialect: Dialect::Casemate1, ..CASEMATE_1 };
+    let tie = DetectError::Tie { first: Dialect::Casemate1, second: Dialect::Casemate1 };
+    assert_eq!(detect_among(&whole, &[twin(), twin()]), Err(tie));
+
+    let misfit = Shape { required: &[("casemate_abi", "() -> f64")], ..CASEMATE_1 };
+    assert!(detect_among(&whole, &[misfit, CASEMATE_1]).is_ok());
+}

@@ -1,0 +1,256 @@
+//! What a plugin may do and use. Valid by construction: [`Policy::new`] is the only door, for files and for code.
+
+pub mod units;
+
+use crate::certificate::LayerSet;
+use crate::link::METHOD_BYTES_MAX;
+use std::time::Duration;
+
+/// When the guest's memory is made: before the fork, shared copy-on-write, or in the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Snapshot {
+    /// Instantiated in the zygote; each worker starts from a copy. No guest code has run in it.
+    #[default]
+    Instance,
+    /// Instantiated in each worker.
+    Module,
+}
+
+/// Limits of one plugin; per instance unless said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Linear memories together, in bytes.
+    pub memory_bytes: u64,
+    /// Table entries together.
+    pub table_entries: u64,
+    /// Wasm stack, in bytes.
+    pub stack_bytes: u64,
+    /// Wall time of one call, host calls included; then the guest is interrupted.
+    pub call_timeout: Duration,
+    /// From the interrupt to SIGKILL.
+    pub grace: Duration,
+    /// Body of a call, in bytes.
+    pub input_bytes: u32,
+    /// Body of a reply, and of a host call either way, in bytes.
+    pub output_bytes: u32,
+    /// Log volume in bytes per second; more is dropped and counted.
+    pub log_bytes_per_second: u64,
+    /// Calls of the plugin that wait for an instance.
+    pub queue: u32,
+    /// Instances of the plugin at once.
+    pub instances_max: u32,
+    /// Units of fuel of one call; `None`: not counted.
+    pub fuel: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory_bytes: 100_000_000,
+            table_entries: 10_000,
+            stack_bytes: 1 << 20,
+            call_timeout: Duration::from_secs(30),
+            grace: Duration::from_millis(10),
+            input_bytes: 1 << 20,
+            output_bytes: 1 << 20,
+            log_bytes_per_second: 64 << 10,
+            queue: 256,
+            instances_max: 4,
+            fuel: None,
+        }
+    }
+}
+
+/// A policy before it is checked; [`PolicySpec::default`] grants nothing and has the documented limits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicySpec {
+    /// Limits.
+    pub limits: Limits,
+    /// Host methods the plugin may call: literal, or a prefix ending in `*`.
+    pub host: Vec<String>,
+    /// Layers without which the plugin must not run.
+    pub require: LayerSet,
+    /// When the guest's memory is made.
+    pub snapshot: Snapshot,
+}
+
+/// A checked policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    limits: Limits,
+    host: Vec<HostPattern>,
+    require: LayerSet,
+    snapshot: Snapshot,
+}
+
+/// A policy that cannot be. The operator is at fault.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PolicyError {
+    /// A number outside its range.
+    #[error("{key} = {value} is out of range: it must be from {min} to {max}")]
+    Range {
+        /// The key, as in the policy file.
+        key: &'static str,
+        /// The value asked for, with its unit.
+        value: String,
+        /// The least, with its unit.
+        min: String,
+        /// The most, with its unit.
+        max: String,
+    },
+    /// A permission that is no method name or prefix.
+    #[error(
+        "permissions.host has {pattern:?}: write a method of 1 to 256 bytes, or a prefix ending in one *; control characters are not allowed"
+    )]
+    HostPattern {
+        /// The text, cut to 80 characters.
+        pattern: String,
+    },
+}
+
+/// A granted host method: literal, or a prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum HostPattern {
+    Literal(String),
+    Prefix(String),
+}
+
+impl HostPattern {
+    fn parse(text: &str) -> Result<Self, PolicyError> {
+        let (body, prefix) = match text.strip_suffix('*') {
+            Some(body) => (body, true),
+            None => (text, false),
+        };
+        let plain = !body.contains('*') && !body.chars().any(char::is_control) && text.len() <= METHOD_BYTES_MAX;
+        match (plain, prefix, body.is_empty()) {
+            (true, true, _) => Ok(Self::Prefix(body.to_owned())),
+            (true, false, false) => Ok(Self::Literal(body.to_owned())),
+            _ => Err(PolicyError::HostPattern { pattern: text.chars().take(80).collect() }),
+        }
+    }
+
+    fn allows(&self, method: &str) -> bool {
+        match self {
+            Self::Literal(literal) => literal == method,
+            Self::Prefix(prefix) => method.starts_with(prefix.as_str()),
+        }
+    }
+}
+
+const PAGE_BYTES: u64 = 65_536;
+
+impl Policy {
+    /// Checks a policy; the first value out of range is the error.
+    pub fn new(spec: PolicySpec) -> Result<Self, PolicyError> {
+        let limits = &spec.limits;
+        // 4 GiB is what a 32-bit memory can address; a page is the least that can be grown.
+        in_range("limits.memory", limits.memory_bytes, PAGE_BYTES, 4 << 30, units::show_bytes)?;
+        in_range("limits.tables", limits.table_entries, 0, 10_000_000, count)?;
+        // Below 64 KiB the engine's own entry code has no room; above 64 MiB forks get slow.
+        in_range("limits.stack", limits.stack_bytes, 64 << 10, 64 << 20, units::show_bytes)?;
+        in_range("limits.call_timeout", millis(limits.call_timeout), 1, 24 * 3_600_000, show_ms)?;
+        in_range("limits.grace", millis(limits.grace), 0, 60_000, show_ms)?;
+        in_range("limits.input", u64::from(limits.input_bytes), 1, 256 << 20, units::show_bytes)?;
+        in_range("limits.output", u64::from(limits.output_bytes), 1, 256 << 20, units::show_bytes)?;
+        in_range("limits.log", limits.log_bytes_per_second, 0, 1 << 30, units::show_bytes)?;
+        in_range("limits.queue", u64::from(limits.queue), 0, 100_000, count)?;
+        in_range("instances.max", u64::from(limits.instances_max), 1, 10_000, count)?;
+        if let Some(fuel) = limits.fuel {
+            in_range("limits.fuel", fuel, 1, u64::MAX >> 1, count)?;
+        }
+        let host = spec.host.iter().map(|text| HostPattern::parse(text)).collect::<Result<_, _>>()?;
+        Ok(Self { limits: spec.limits, host, require: spec.require, snapshot: spec.snapshot })
+    }
+
+    /// Its limits.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Layers without which the plugin must not run.
+    pub fn require(&self) -> LayerSet {
+        self.require
+    }
+
+    /// When the guest's memory is made.
+    pub fn snapshot(&self) -> Snapshot {
+        self.snapshot
+    }
+
+    /// Whether the plugin may call this host method.
+    pub fn allows_host(&self, method: &str) -> bool {
+        self.host.iter().any(|pattern| pattern.allows(method))
+    }
+}
+
+impl Default for Policy {
+    /// Grants nothing; the documented limits, which are within their ranges (tested).
+    fn default() -> Self {
+        let spec = PolicySpec::default();
+        Self { limits: spec.limits, host: Vec::new(), require: spec.require, snapshot: spec.snapshot }
+    }
+}
+
+fn in_range(
+    key: &'static str,
+    value: u64,
+    min: u64,
+    max: u64,
+    show: fn(u64) -> String,
+) -> Result<(), PolicyError> {
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(PolicyError::Range { key, value: show(value), min: show(min), max: show(max) })
+    }
+}
+
+fn count(value: u64) -> String {
+    value.to_string()
+}
+
+fn show_ms(value: u64) -> String {
+    format!("{value} ms")
+}
+
+/// Whole milliseconds, rounded down; more than 64 bits hold becomes the most.
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_valid_and_grants_nothing() {
+        assert_eq!(Policy::new(PolicySpec::default()), Ok(Policy::default()));
+        assert!(!Policy::default().allows_host("query:ai.ocr"));
+    }
+
+    #[test]
+    fn host_methods_are_literal_or_a_prefix() {
+        let policy =
+            Policy::new(PolicySpec { host: vec!["query:ai.*".into(), "log".into()], ..PolicySpec::default() })
+                .unwrap();
+        for (method, allowed) in
+            [("query:ai.ocr", true), ("query:ai.", true), ("query:aix", false), ("log", true), ("logs", false)]
+        {
+            assert_eq!(policy.allows_host(method), allowed, "{method}");
+        }
+        for bad in ["", "a*b", "a**", "tab\t", &"x".repeat(257)] {
+            let spec = PolicySpec { host: vec![bad.into()], ..PolicySpec::default() };
+            assert!(Policy::new(spec).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_name_key_and_bounds() {
+        let limits = Limits { memory_bytes: 1, ..Limits::default() };
+        let error = Policy::new(PolicySpec { limits, ..PolicySpec::default() }).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "limits.memory = 1 B is out of range: it must be from 64 KiB to 4 GiB"
+        );
+    }
+}

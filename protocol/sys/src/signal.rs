@@ -1,0 +1,44 @@
+//! Signals: starting from a clean state, one handler.
+
+use crate::check;
+use std::io;
+use std::mem::zeroed;
+use std::ptr;
+
+/// Gives every signal its default disposition and blocks none, whatever was inherited.
+pub fn reset_all() -> io::Result<()> {
+    for number in 1..=64 {
+        // SAFETY: all zeroes is a valid sigaction: SIG_DFL, no flags, empty mask.
+        let action: libc::sigaction = unsafe { zeroed() };
+        // SAFETY: the kernel reads `action`. SIGKILL, SIGSTOP and libc's own signals are refused, which is fine.
+        let _ = unsafe { libc::sigaction(number, &raw const action, ptr::null_mut()) };
+    }
+    // SAFETY: all zeroes is an empty set on Linux.
+    let empty: libc::sigset_t = unsafe { zeroed() };
+    // SAFETY: the kernel reads `empty`.
+    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, ptr::null_mut()) }.into())?;
+    Ok(())
+}
+
+/// Ignores SIGCHLD: children are reaped by the kernel as they end.
+pub fn ignore_children() -> io::Result<()> {
+    // SAFETY: all zeroes is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { zeroed() };
+    action.sa_sigaction = libc::SIG_IGN;
+    // SAFETY: the kernel reads `action`.
+    check(unsafe { libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut()) }.into())?;
+    Ok(())
+}
+
+/// Runs `handler` on SIGUSR1, on the alternate stack, and restarts what it interrupts.
+///
+/// The handler must be async-signal-safe: one relaxed atomic add is all that ours does.
+pub fn on_user_signal(handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
+    // SAFETY: all zeroes is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { zeroed() };
+    action.sa_sigaction = handler as libc::sighandler_t;
+    action.sa_flags = libc::SA_ONSTACK | libc::SA_RESTART;
+    // SAFETY: the kernel reads `action`; the handler has the signature that goes with these flags.
+    check(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()) }.into())?;
+    Ok(())
+}

@@ -1,0 +1,89 @@
+//! The same, from a plain thread: each call blocks until its answer is here.
+//!
+//! It brings a small runtime of its own. Do not call it from inside an async runtime's worker thread.
+
+use crate::{Builder, Certificate, Failure, Policy, Source};
+use casemate_protocol::module::CompileReport;
+use casemate_protocol::outcome::Cause;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// An embedded supervisor with a runtime of its own.
+#[derive(Debug, Clone)]
+pub struct Casemate {
+    casemate: crate::Casemate,
+    runtime: Arc<Runtime>,
+}
+
+/// A loaded plugin.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    plugin: crate::Plugin,
+    runtime: Arc<Runtime>,
+}
+
+impl Casemate {
+    /// A supervisor with the default configuration.
+    pub fn embedded() -> Result<Self, Failure> {
+        Self::build(crate::Casemate::builder())
+    }
+
+    /// A supervisor with a configuration of its own.
+    pub fn build(builder: Builder) -> Result<Self, Failure> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("casemate-io")
+            .enable_all()
+            .build()
+            .map_err(|error| {
+                Failure::not_started(Cause::Spawn {
+                    step: "starting the runtime".to_owned(),
+                    message: error.to_string(),
+                })
+            })?;
+        let casemate = {
+            let _inside = runtime.enter();
+            builder.build()?
+        };
+        Ok(Self { casemate, runtime: Arc::new(runtime) })
+    }
+
+    /// The async face of the same supervisor, to register host methods.
+    pub fn host(&self) -> &crate::Casemate {
+        &self.casemate
+    }
+
+    /// See [`crate::Casemate::load`].
+    pub fn load(&self, source: impl Into<Source>, policy: Policy) -> Result<Plugin, Failure> {
+        let plugin = self.runtime.block_on(self.casemate.load(source, policy))?;
+        Ok(Plugin { plugin, runtime: Arc::clone(&self.runtime) })
+    }
+
+    /// See [`crate::Casemate::inspect`].
+    pub fn inspect(&self, source: impl Into<Source>) -> Result<CompileReport, Failure> {
+        self.runtime.block_on(self.casemate.inspect(source))
+    }
+}
+
+impl Plugin {
+    /// See [`crate::Plugin::call`].
+    pub fn call<In, Out>(&self, method: &str, input: &In) -> Result<Out, Failure>
+    where
+        In: Serialize + ?Sized,
+        Out: DeserializeOwned,
+    {
+        self.runtime.block_on(self.plugin.call(method, input))
+    }
+
+    /// See [`crate::Plugin::call_raw`].
+    pub fn call_raw(&self, method: &str, body: &[u8]) -> Result<Vec<u8>, Failure> {
+        self.runtime.block_on(self.plugin.call_raw(method, body))
+    }
+
+    /// See [`crate::Plugin::certificate`].
+    pub fn certificate(&self) -> Certificate {
+        self.plugin.certificate()
+    }
+}

@@ -1,0 +1,120 @@
+//! The supervisor as a library in the host's own process.
+
+use crate::host;
+use crate::plugin::Plugin;
+use crate::source::Source;
+use casemate_protocol::ids::PluginName;
+use casemate_protocol::module::CompileReport;
+use casemate_protocol::outcome::Failure;
+use casemate_protocol::policy::Policy;
+use casemate_supervisor::{Config, HostError, HostReply, HostRequest, LoadOptions, LogRecord, Supervisor};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::future::Future;
+use std::sync::Arc;
+
+/// An embedded supervisor; clones share it. Its plugins' processes end with it, and with the host process however that
+/// ends.
+#[derive(Debug, Clone)]
+pub struct Casemate {
+    supervisor: Supervisor,
+}
+
+/// Makes a [`Casemate`].
+#[derive(Debug, Default)]
+pub struct Builder {
+    config: Config,
+}
+
+impl Builder {
+    /// Takes every log line of every plugin, escaped and bounded; without this they go to `tracing`.
+    #[must_use]
+    pub fn on_log(mut self, sink: impl Fn(LogRecord) + Send + Sync + 'static) -> Self {
+        self.config.log_sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// The supervisor's own configuration, for tests of Casemate itself.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Starts the supervisor.
+    pub fn build(self) -> Result<Casemate, Failure> {
+        Ok(Casemate { supervisor: Supervisor::new(self.config)? })
+    }
+}
+
+impl Casemate {
+    /// A supervisor with the default configuration.
+    pub fn embedded() -> Result<Self, Failure> {
+        Self::builder().build()
+    }
+
+    /// A supervisor with a configuration of its own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Answers a host method, JSON in and out. A method ending in `*` answers all that begin with the rest. A plugin may
+    /// call it only if its policy grants the method.
+    pub fn on<In, Out, F, Fut>(&self, method: &str, handler: F)
+    where
+        In: DeserializeOwned + Send,
+        Out: Serialize + Send,
+        F: Fn(In) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Out, HostError>> + Send + 'static,
+    {
+        self.on_raw(method, move |request: HostRequest| {
+            let started = host::input(&request).map(&handler);
+            async move { host::reply(&started?.await?) }
+        });
+    }
+
+    /// Answers a host method with bytes as they come.
+    pub fn on_raw<F, Fut>(&self, method: &str, handler: F)
+    where
+        F: Fn(HostRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<HostReply, HostError>> + Send + 'static,
+    {
+        self.supervisor.host().on(method, move |request| Box::pin(handler(request)));
+    }
+
+    /// Compiles a module behind the walls, starts its zygote and proves it. There is no cache yet: each load compiles.
+    pub async fn load(&self, source: impl Into<Source>, policy: Policy) -> Result<Plugin, Failure> {
+        self.load_with(source, policy, None).await
+    }
+
+    /// As [`Casemate::load`], with the configuration that the plugin's initialisation gets, as JSON text.
+    pub async fn load_with(
+        &self,
+        source: impl Into<Source>,
+        policy: Policy,
+        config: Option<Vec<u8>>,
+    ) -> Result<Plugin, Failure> {
+        let source = source.into();
+        let name = PluginName::from_lossy(&source.name());
+        let wasm = source.read()?;
+        let inner = self.supervisor.load(name, &wasm, policy, LoadOptions { config }).await?;
+        Ok(Plugin { inner })
+    }
+
+    /// What a module is, without running it; it is parsed in the compiler process.
+    pub async fn inspect(&self, source: impl Into<Source>) -> Result<CompileReport, Failure> {
+        let wasm = source.into().read()?;
+        self.supervisor.inspect(&wasm).await
+    }
+
+    /// The mark that all its processes carry in their arguments, as `ps` shows them.
+    pub fn marker(&self) -> String {
+        self.supervisor.marker().to_string()
+    }
+
+    /// Ends every plugin.
+    pub async fn shutdown(&self) {
+        self.supervisor.shutdown().await;
+    }
+}

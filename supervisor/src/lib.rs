@@ -1,0 +1,1 @@
+//! Casemate's supervisor: plugins, policy decisions, processes.

@@ -1,0 +1,14 @@
+;; Does: casemate_alloc answers the last byte of the memory, so that the block begins inside it and ends
+;; outside.
+;; Must: the call is refused as the guest's fault before a byte is written; address and memory size are in the
+;; outcome.
+(module
+  (memory (export "memory") 1)
+  (func (export "casemate_abi") (result i32) (i32.const 1))
+  (func (export "casemate_alloc") (param $size i32) (param $align i32) (result i32)
+    (i32.sub (i32.shl (memory.size) (i32.const 16)) (i32.const 1)))
+  (func (export "casemate_free") (param $block i32) (param $size i32) (param $align i32))
+  ;; status 0, content type 1, JSON
+  (data (i32.const 16) "\00\01true")
+  (func (export "casemate_call") (param $ptr i32) (param $len i32) (result i64)
+    (i64.const 0x0000000600000010)))

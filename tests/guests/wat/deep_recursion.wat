@@ -1,0 +1,15 @@
+;; Does: calls itself without end; the addition after the call keeps it from being a tail call.
+;; Must: end as a stack overflow trap of the guest's; the worker's own stack is never touched.
+(module
+  (memory (export "memory") 1)
+  (func (export "casemate_abi") (result i32) (i32.const 1))
+  ;; A bump allocator: the next free address.
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "casemate_alloc") (param $size i32) (param $align i32) (result i32)
+    (global.get $next)
+    (global.set $next (i32.add (global.get $next) (local.get $size))))
+  (func (export "casemate_free") (param $block i32) (param $size i32) (param $align i32))
+  (func $down (param $depth i32) (result i32)
+    (i32.add (call $down (i32.add (local.get $depth) (i32.const 1))) (i32.const 1)))
+  (func (export "casemate_call") (param $ptr i32) (param $len i32) (result i64)
+    (i64.extend_i32_u (call $down (i32.const 0)))))

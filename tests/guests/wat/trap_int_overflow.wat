@@ -1,0 +1,13 @@
+;; Does: divides the least 32-bit integer by -1, whose result does not fit.
+;; Must: end as the trap "integer overflow", the guest's fault; the next call gets a fresh instance.
+(module
+  (memory (export "memory") 1)
+  (func (export "casemate_abi") (result i32) (i32.const 1))
+  ;; A bump allocator: the next free address.
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "casemate_alloc") (param $size i32) (param $align i32) (result i32)
+    (global.get $next)
+    (global.set $next (i32.add (global.get $next) (local.get $size))))
+  (func (export "casemate_free") (param $block i32) (param $size i32) (param $align i32))
+  (func (export "casemate_call") (param $ptr i32) (param $len i32) (result i64)
+    (i64.extend_i32_s (i32.div_s (i32.const 0x80000000) (i32.const -1)))))

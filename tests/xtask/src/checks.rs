@@ -1,0 +1,126 @@
+//! The groups that are one tool's verdict.
+
+use crate::guests;
+use crate::problem::Problem;
+use crate::project::{Project, in_ci};
+use crate::setup::{self, AARCH64_TARGET};
+use crate::step::Step;
+use crate::tally::{Count, Verdict};
+
+/// Tells the supervisor's build not to build and embed the programs: a check of its types needs none.
+pub(crate) const WITHOUT_PROGRAMS: (&str, &str) = ("CASEMATE_EMBED", "skip");
+
+pub(crate) fn fmt(project: &Project) -> Verdict {
+    let workspaces = [None, Some("tests/guests/Cargo.toml"), Some("fuzz/Cargo.toml")];
+    let mut verdict = Ok(());
+    for workspace in workspaces {
+        let mut step = Step::cargo(&project.root).args(["fmt", "--all", "--check"]);
+        if let Some(manifest) = workspace {
+            step = step.arg("--manifest-path").arg(manifest);
+        }
+        verdict = verdict.and(step.run());
+    }
+    verdict.into()
+}
+
+pub(crate) fn clippy(project: &Project) -> Verdict {
+    Step::cargo(&project.root)
+        .args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+        .run()
+        .into()
+}
+
+pub(crate) fn deny(project: &Project) -> Verdict {
+    println!(
+        "advisories are a group of their own: their database is on GitHub, which not every machine reaches"
+    );
+    cargo_deny(
+        project,
+        &["check", "--hide-inclusion-graph", "--allow", "unused-wrapper", "bans", "licenses", "sources"],
+    )
+    .into()
+}
+
+pub(crate) fn advisories(project: &Project) -> Verdict {
+    if let Err(problem) = cargo_deny(project, &["fetch", "db"]) {
+        return Verdict::Skipped(format!("the RustSec database is not to be had here ({problem})"));
+    }
+    cargo_deny(project, &["check", "--disable-fetch", "advisories"]).into()
+}
+
+fn cargo_deny(project: &Project, arguments: &[&str]) -> Result<(), Problem> {
+    Step::new(setup::cargo_deny(project)?, &project.root).args(arguments).run()
+}
+
+pub(crate) fn build(project: &Project) -> Verdict {
+    Step::cargo(&project.root).arg("build").run().into()
+}
+
+pub(crate) fn docs(project: &Project) -> Verdict {
+    Step::cargo(&project.root)
+        .args(["doc", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings")
+        .run()
+        .into()
+}
+
+pub(crate) fn aarch64(project: &Project) -> Verdict {
+    if !setup::has_target(project, AARCH64_TARGET) {
+        let reason = format!("the toolchain has no {AARCH64_TARGET}: `rustup target add {AARCH64_TARGET}`");
+        return if in_ci() { Verdict::Failed(Problem::new(reason)) } else { Verdict::Skipped(reason) };
+    }
+    let crates = ["casemate-protocol", "casemate-sys", "casemate-lockdown", "casemate-supervisor"];
+    let (name, value) = WITHOUT_PROGRAMS;
+    Step::cargo(&project.root)
+        .args(["check", "--target", AARCH64_TARGET])
+        .args(crates.iter().flat_map(|package| ["--package", package]))
+        .env(name, value)
+        .run()
+        .into()
+}
+
+pub(crate) fn tidy(project: &Project) -> Verdict {
+    // A broken rule explains itself; where in the test it was found does not help.
+    counted(
+        Step::cargo(&project.root).args(["test", "--workspace", "--test", "tidy"]).env("RUST_BACKTRACE", "0"),
+    )
+}
+
+pub(crate) fn doctests(project: &Project) -> Verdict {
+    counted(
+        Step::cargo(&project.root)
+            .args(["test", "--workspace", "--doc", "--no-fail-fast"])
+            .env("CASEMATE_GUESTS", project.guests()),
+    )
+}
+
+/// A group that has the test target of its name in the tests crate, or has nothing yet.
+pub(crate) fn long_group(project: &Project, name: &str) -> Verdict {
+    if !project.has_test_target(name) {
+        println!("{name}: nothing in this group yet");
+        return Verdict::Empty;
+    }
+    if let Err(problem) = guests::build(project) {
+        return Verdict::Failed(problem);
+    }
+    counted(
+        Step::cargo(&project.root)
+            .args(["test", "--workspace", "--test", name, "--", "--include-ignored"])
+            .env("CASEMATE_GUESTS", project.guests()),
+    )
+}
+
+/// Runs cargo's own test command and adds up what its executables say.
+fn counted(step: Step) -> Verdict {
+    let shown = step.to_string();
+    let mut count = Count::default();
+    let ended = step.run_reading(|line| {
+        count += Count::in_line(line).unwrap_or_default();
+        true
+    });
+    match ended {
+        Err(problem) => Verdict::Failed(problem),
+        Ok(false) if count.failed == 0 => Verdict::Failed(Problem::new(format!("`{shown}` failed"))),
+        Ok(_) => Verdict::Counted(count),
+    }
+}

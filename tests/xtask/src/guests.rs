@@ -1,0 +1,111 @@
+//! The test guests, from source to wasm: Rust plugins by cargo, hand-written modules by `wat`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::problem::Problem;
+use crate::project::Project;
+use crate::setup::WASM_TARGET;
+use crate::step::Step;
+
+/// Builds every guest into `target/guests`. A guest that did not change keeps its file untouched.
+pub(crate) fn build(project: &Project) -> Result<(), Problem> {
+    let shelf = project.guests();
+    let rust = build_rust(project, &shelf)?;
+    clear_others(&shelf, &rust)?;
+    let shelf = shelf.join("wat");
+    let wat = assemble(&project.root.join("tests/guests/wat"), &shelf)?;
+    clear_others(&shelf, &wat)?;
+    println!("guests: {} from Rust, {} from wat, in {}", rust.len(), wat.len(), project.guests().display());
+    Ok(())
+}
+
+fn build_rust(project: &Project, shelf: &Path) -> Result<BTreeSet<PathBuf>, Problem> {
+    let manifest = project.root.join("tests/guests/Cargo.toml");
+    if !manifest.is_file() {
+        return Err(Problem::new(format!("{} is missing: the guests are built from it", manifest.display())));
+    }
+    let mut modules = Vec::new();
+    let built = Step::cargo(&project.root)
+        .args(["build", "--release", "--target", WASM_TARGET, "--manifest-path"])
+        .arg(&manifest)
+        .arg("--target-dir")
+        .arg(project.target.join("guests-build"))
+        .arg("--message-format=json-render-diagnostics")
+        .run_reading(|line| {
+            modules.extend(serde_json::from_str(line).ok().and_then(|message| module_of(&message)));
+            false
+        })?;
+    if !built {
+        return Err(Problem::new("the Rust guests did not build"));
+    }
+    let mut kept = BTreeSet::new();
+    for module in modules {
+        let bytes = fs::read(&module).map_err(|error| Problem::file("read", &module, &error))?;
+        let name = module.file_stem().unwrap_or_default();
+        kept.insert(put(shelf, &Path::new(name).with_extension("wasm"), &bytes)?);
+    }
+    Ok(kept)
+}
+
+/// The wasm file that a cargo message says is finished.
+fn module_of(message: &Value) -> Option<PathBuf> {
+    if message.get("reason")? != "compiler-artifact" {
+        return None;
+    }
+    let files = message.get("filenames")?.as_array()?;
+    let wasm = |file: &&str| Path::new(file).extension().is_some_and(|ending| ending == "wasm");
+    files.iter().filter_map(Value::as_str).find(wasm).map(PathBuf::from)
+}
+
+fn assemble(sources: &Path, shelf: &Path) -> Result<BTreeSet<PathBuf>, Problem> {
+    let mut kept = BTreeSet::new();
+    if !sources.is_dir() {
+        return Ok(kept);
+    }
+    for source in files_with(sources, "wat")? {
+        let bytes = wat::parse_file(&source)
+            .map_err(|error| Problem::new(format!("{} does not assemble: {error}", source.display())))?;
+        let name = source.file_stem().unwrap_or_default();
+        kept.insert(put(shelf, &Path::new(name).with_extension("wasm"), &bytes)?);
+    }
+    Ok(kept)
+}
+
+/// Writes the file unless it already holds these bytes.
+fn put(shelf: &Path, name: &Path, bytes: &[u8]) -> Result<PathBuf, Problem> {
+    let file = shelf.join(name);
+    if fs::read(&file).is_ok_and(|old| old == bytes) {
+        return Ok(file);
+    }
+    fs::create_dir_all(shelf).map_err(|error| Problem::file("make", shelf, &error))?;
+    fs::write(&file, bytes).map_err(|error| Problem::file("write", &file, &error))?;
+    Ok(file)
+}
+
+/// Removes modules whose source is gone, so that no test goes on passing with one.
+fn clear_others(shelf: &Path, kept: &BTreeSet<PathBuf>) -> Result<(), Problem> {
+    if !shelf.is_dir() {
+        return Ok(());
+    }
+    for file in files_with(shelf, "wasm")? {
+        if !kept.contains(&file) {
+            fs::remove_file(&file).map_err(|error| Problem::file("remove", &file, &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// The files of a folder with this ending, in the order of their names.
+pub(crate) fn files_with(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Problem> {
+    let entries = fs::read_dir(folder).map_err(|error| Problem::file("read", folder, &error))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|file| file.is_file() && file.extension().is_some_and(|found| found == ending))
+        .collect();
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,1 @@
+//! Casemate's one-shot compiler: wasm in, native code out, then gone.

@@ -1,0 +1,48 @@
+//! The one wasmtime configuration, for the side that compiles and the side that runs.
+//!
+//! Compiled code loads only in an engine of the same configuration, and some defaults depend on cargo features that the
+//! two sides do not share. So every such default is pinned here, and nowhere else is a [`Config`] made.
+
+use wasmtime::{Config, Engine};
+
+/// What differs from plugin to plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineOptions {
+    /// Wasm stack, in bytes.
+    pub max_wasm_stack_bytes: u64,
+    /// Whether the code counts fuel.
+    pub fuel: bool,
+}
+
+/// Address space of one linear memory: with it, and the guard behind it, no access needs a bounds check.
+const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
+
+/// The configuration.
+pub fn config(options: &EngineOptions) -> Config {
+    let mut config = Config::new();
+    let stack = usize::try_from(options.max_wasm_stack_bytes).unwrap_or(usize::MAX);
+    config.max_wasm_stack(stack).consume_fuel(options.fuel).epoch_interruption(true);
+
+    // Traps are signals and bounds are guard pages: both sides must agree, and guests run fastest so.
+    config.signals_based_traps(true).memory_reservation(MEMORY_RESERVATION_BYTES);
+    // A copy-on-write image would keep the code's descriptor open and map it again in every worker.
+    config.memory_init_cow(false);
+    // Nobody unwinds through guest frames, and registering them would be one more thing to trust.
+    config.native_unwind_info(false);
+
+    // Threads, exceptions, garbage collection, components and stack switching are not even compiled in: both sides leave
+    // out those cargo features. These two have switches without them, and no use here.
+    config
+        .gc_support(false)
+        .wasm_memory64(false)
+        .concurrency_support(false)
+        .shared_memory(false);
+    // The same input must give the same answer on every machine.
+    config.relaxed_simd_deterministic(true);
+    config
+}
+
+/// An engine of that configuration.
+pub fn engine(options: &EngineOptions) -> wasmtime::Result<Engine> {
+    Engine::new(&config(options))
+}

@@ -1,0 +1,65 @@
+//! Namespaces: seven at once, in the stub. The zygote forked after this is pid 1 of its own process ids.
+
+use crate::error::{LockdownError, Step};
+use nix::errno::Errno;
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{getgid, getuid};
+use std::fs;
+
+/// Whether the host gave them.
+#[derive(Debug)]
+pub(crate) enum Namespaces {
+    /// All seven.
+    Entered,
+    /// None, and why.
+    Absent(String),
+}
+
+/// Unshares everything and maps the own user to 0 inside, so that the exec that follows keeps the rights to build the root.
+pub(crate) fn enter() -> Result<Namespaces, LockdownError> {
+    let (uid, gid) = (getuid(), getgid());
+    let all = CloneFlags::CLONE_NEWUSER
+        | CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWNET
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWCGROUP;
+    match unshare(all) {
+        Ok(()) => {}
+        // What a host without unprivileged user namespaces answers; anything else is a surprise.
+        Err(
+            errno @ (Errno::EPERM
+            | Errno::ENOSPC
+            | Errno::EINVAL
+            | Errno::ENOSYS
+            | Errno::EUSERS
+            | Errno::EACCES),
+        ) => {
+            return Ok(Namespaces::Absent(format!("unshare answers {errno}")));
+        }
+        Err(errno) => return Err(errno).step("unsharing namespaces"),
+    }
+    let step = "mapping the user namespace";
+    match fs::write("/proc/self/setgroups", "deny") {
+        // Where an LSM lets the namespace be made but gives no rights in it.
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return absent_after_all(&error);
+        }
+        other => other.step(step)?,
+    }
+    fs::write("/proc/self/uid_map", format!("0 {uid} 1")).step(step)?;
+    fs::write("/proc/self/gid_map", format!("0 {gid} 1")).step(step)?;
+    // Without capabilities a process may still make a new user namespace and have all of them there: not below this one.
+    fs::write("/proc/sys/user/max_user_namespaces", "0").step("forbidding further user namespaces")?;
+    Ok(Namespaces::Entered)
+}
+
+/// The namespaces exist but cannot be used; going on in them would be neither tier.
+fn absent_after_all(error: &std::io::Error) -> Result<Namespaces, LockdownError> {
+    Err(std::io::Error::new(
+        error.kind(),
+        format!("{error}: this host restricts what a user namespace may do (see kernel.apparmor_restrict_unprivileged_userns)"),
+    ))
+    .step("mapping the user namespace")
+}

@@ -1,0 +1,64 @@
+//! Resource limits, every one set afresh: nothing a host happened to have reaches a worker.
+
+use crate::error::{LockdownError, Step};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+
+const STEP: &str = "setting resource limits";
+
+/// What stub and zygote start with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Initial {
+    pub(crate) stack_bytes: u64,
+    pub(crate) data_bytes: u64,
+    pub(crate) cpu_seconds: Option<u64>,
+    pub(crate) file_bytes: u64,
+}
+
+/// Descriptors a zygote may have: control, module, listener and a link at a time, with room for Landlock's ruleset.
+const ZYGOTE_DESCRIPTORS: u64 = 64;
+/// Signals that may queue: SIGUSR1 does not queue, so this is for nobody.
+const PENDING_SIGNALS: u64 = 16;
+
+/// Sets every limit there is, soft and hard.
+pub(crate) fn set_initial(initial: &Initial) -> Result<(), LockdownError> {
+    let limits = [
+        // No core file: it would hold the guest's memory and our code.
+        (Resource::RLIMIT_CORE, 0),
+        (Resource::RLIMIT_CPU, initial.cpu_seconds.unwrap_or(RLIM_INFINITY)),
+        (Resource::RLIMIT_DATA, initial.data_bytes),
+        (Resource::RLIMIT_FSIZE, initial.file_bytes),
+        (Resource::RLIMIT_NOFILE, ZYGOTE_DESCRIPTORS),
+        (Resource::RLIMIT_STACK, initial.stack_bytes),
+        // Address space is not memory: a linear memory reserves 4 GiB and more of it. DATA is the cap.
+        (Resource::RLIMIT_AS, RLIM_INFINITY),
+        (Resource::RLIMIT_RSS, RLIM_INFINITY),
+        (Resource::RLIMIT_MEMLOCK, 0),
+        (Resource::RLIMIT_LOCKS, 0),
+        (Resource::RLIMIT_MSGQUEUE, 0),
+        (Resource::RLIMIT_NICE, 0),
+        (Resource::RLIMIT_RTPRIO, 0),
+        (Resource::RLIMIT_RTTIME, RLIM_INFINITY),
+        (Resource::RLIMIT_SIGPENDING, PENDING_SIGNALS),
+    ];
+    limits.into_iter().try_for_each(|(resource, value)| set(resource, value))
+}
+
+/// What a worker may still do: open nothing, fork nothing, and have this much data.
+pub(crate) fn set_worker(data_bytes: u64) -> Result<(), LockdownError> {
+    set(Resource::RLIMIT_NPROC, 0)?;
+    set(Resource::RLIMIT_DATA, data_bytes)?;
+    set(Resource::RLIMIT_NOFILE, 0)
+}
+
+/// No process, and no descriptor above input and output, for a program that does its job in place.
+pub(crate) fn set_job() -> Result<(), LockdownError> {
+    set(Resource::RLIMIT_NPROC, 0)?;
+    set(Resource::RLIMIT_NOFILE, 2)
+}
+
+/// Soft and hard together; a hard limit that is lower already stays.
+fn set(resource: Resource, wanted: u64) -> Result<(), LockdownError> {
+    let (_, hard) = getrlimit(resource).step(STEP)?;
+    let value = wanted.min(hard);
+    setrlimit(resource, value, value).step(STEP)
+}

@@ -1,0 +1,42 @@
+//! What only a zygote, and a worker in its first moments, does.
+
+use crate::seccomp::list::{Syscall, ZERO, is, value};
+
+/// Forking workers.
+pub(super) const FORK: &[Syscall] = &[
+    Syscall {
+        name: "recvmsg",
+        x86_64: Some(47),
+        aarch64: Some(212),
+        rules: &[&[is(0, "fd", ZERO)]],
+        reason: "the supervisor's order for a worker, with the worker's link, on the control socket",
+    },
+    Syscall {
+        name: "clone3",
+        x86_64: Some(435),
+        aarch64: Some(435),
+        rules: &[],
+        reason: "makes a worker and its pidfd; its arguments lie in memory, where a filter cannot look",
+    },
+    Syscall {
+        name: "prlimit64",
+        x86_64: Some(302),
+        aarch64: Some(261),
+        rules: &[&[is(0, "pid", ZERO)]],
+        reason: "a worker lowers its own limits",
+    },
+    Syscall {
+        name: "prctl",
+        x86_64: Some(157),
+        aarch64: Some(167),
+        rules: &[&[is(0, "option", value("PR_SET_PDEATHSIG", 1)), is(1, "signal", value("SIGKILL", 9))]],
+        reason: "without a pid namespace a worker must die with its zygote",
+    },
+    Syscall {
+        name: "getppid",
+        x86_64: Some(110),
+        aarch64: Some(173),
+        rules: &[],
+        reason: "tells such a worker whether its zygote died before it could ask for that",
+    },
+];

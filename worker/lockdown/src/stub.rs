@@ -1,0 +1,144 @@
+//! The first stage: makes the namespaces, forks the zygote, and then does nothing but wait for two deaths.
+//!
+//! The stub stands outside the pid namespace, so that a stopped zygote cannot stop it, and holds no socket of the host, so
+//! that a forked child of the host cannot keep it alive. When the host or the zygote is gone it kills the zygote, which is
+//! pid 1 of the namespace: the kernel then kills every worker.
+
+use crate::control::Control;
+use crate::error::{LockdownError, Step};
+use crate::namespaces::{self, Namespaces};
+use crate::privileges;
+use crate::rlimits;
+use crate::seccomp;
+use crate::start::{ZYGOTE_FLAT, ZYGOTE_IN_NAMESPACES};
+use casemate_protocol::spawn::{Report, StubReport, StubSpec};
+use casemate_sys::process::Fork;
+use casemate_sys::{descriptors, process, signal};
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::personality::{self, Persona};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::unistd::{chdir, execve, pipe2};
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Descriptor of the zygote on which it sees whether its stub lives.
+pub(crate) const LIVENESS: i32 = 3;
+
+/// Runs the stub to its end.
+pub(crate) fn run(name: &str, marker: &str) {
+    let Ok(control) = Control::inherited() else { return };
+    match prepare(&control, name, marker) {
+        Ok(watch) => {
+            drop(control);
+            watch.wait();
+        }
+        Err(error) => control.fail_step(&error),
+    }
+}
+
+/// What the stub still holds once the zygote runs.
+struct Watch {
+    host: OwnedFd,
+    zygote: OwnedFd,
+    /// Never written to: that it is open tells the zygote that we live.
+    _liveness: OwnedFd,
+}
+
+fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, LockdownError> {
+    descriptors::close_from(1).step("closing inherited descriptors")?;
+    signal::reset_all().step("resetting signals")?;
+    personality::set(Persona::empty()).step("resetting the personality")?;
+    chdir("/").step("leaving the working directory")?;
+    let (spec, mut fds): (StubSpec, _) = control.expect(1)?;
+    let Some(host) = fds.pop() else {
+        return Err(std::io::Error::from(std::io::ErrorKind::InvalidData)).step("taking the host's pidfd");
+    };
+
+    rlimits::set_initial(&rlimits::Initial {
+        stack_bytes: spec.stack_bytes,
+        data_bytes: spec.data_bytes,
+        cpu_seconds: spec.cpu_seconds,
+        file_bytes: spec.file_bytes,
+    })?;
+    if let Some(identity) = spec.identity {
+        privileges::become_identity(identity)?;
+    }
+    // A nicety for the host's other programs; where it cannot be had nothing is lost.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "500");
+    let namespaces = if spec.namespaces {
+        namespaces::enter()?
+    } else {
+        Namespaces::Absent("switched off by the supervisor's configuration".to_owned())
+    };
+
+    let (zygote_end, stub_end) = pipe2(OFlag::O_CLOEXEC).step("making the liveness pipe")?;
+    let stage = if matches!(namespaces, Namespaces::Entered) { ZYGOTE_IN_NAMESPACES } else { ZYGOTE_FLAT };
+    match process::fork().step("forking the zygote")? {
+        Fork::Child => {
+            drop(stub_end);
+            let error = become_zygote(zygote_end, [name, stage, marker]);
+            control.fail_step(&error);
+            process::exit_now(1)
+        }
+        Fork::Parent(zygote) => {
+            let report = match namespaces {
+                Namespaces::Entered => StubReport { namespaces: true, why_not: String::new() },
+                Namespaces::Absent(why_not) => StubReport { namespaces: false, why_not },
+            };
+            control.report(Report::Stub(report), &[zygote.as_fd()])?;
+            Ok(Watch { host, zygote, _liveness: stub_end })
+        }
+    }
+}
+
+/// Executes the program again. Only so is its memory the inner namespace's, and only so may an ordinary user's
+/// supervisor look at it.
+fn become_zygote(liveness: OwnedFd, arguments: [&str; 3]) -> LockdownError {
+    let exec = || -> Result<(), LockdownError> {
+        let step = "executing the zygote";
+        descriptors::duplicate_to(liveness.as_fd(), LIVENESS).step(step)?;
+        let arguments = arguments
+            .into_iter()
+            .map(|argument| CString::new(argument).map_err(std::io::Error::from))
+            .collect::<Result<Vec<_>, _>>()
+            .step(step)?;
+        let environment: [CString; 0] = [];
+        execve(c"/proc/self/exe", &arguments, &environment).step(step)?;
+        Ok(())
+    };
+    match exec() {
+        Err(error) => error,
+        Ok(()) => {
+            LockdownError { step: "executing the zygote", source: std::io::Error::other("exec returned") }
+        }
+    }
+}
+
+impl Watch {
+    /// Waits for either death, then makes sure of the other.
+    fn wait(self) {
+        // The stub is trusted and holds next to nothing; its walls are for the day that is not true.
+        let _ = self.lock();
+        loop {
+            let mut fds = [
+                PollFd::new(self.host.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.zygote.as_fd(), PollFlags::POLLIN),
+            ];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) => break,
+                Err(nix::errno::Errno::EINTR) => {}
+                // Unable to watch: nothing may outlive the host, so end it now.
+                Err(_) => break,
+            }
+        }
+        let _ = process::kill(self.zygote.as_fd());
+        let _ = waitid(Id::PIDFd(self.zygote.as_fd()), WaitPidFlag::WEXITED);
+        process::exit_now(0)
+    }
+
+    fn lock(&self) -> Result<(), LockdownError> {
+        privileges::give_up(false)?;
+        casemate_sys::seccomp::install(seccomp::stub_filter().instructions()).step("filtering the stub")
+    }
+}

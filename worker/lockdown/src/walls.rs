@@ -1,0 +1,293 @@
+//! The zygote's walls, in their order: entered, walled, locked.
+
+use crate::control::Control;
+use crate::error::{LockdownError, Step};
+use crate::landlock::{self, Enforced};
+use crate::report::Report;
+use crate::seccomp::{self, Default as FilterDefault};
+use crate::stub::LIVENESS;
+use crate::worker::Spawned;
+use crate::{privileges, rlimits, root};
+use bincode::Decode;
+use casemate_protocol::certificate::{Layer, LayerSet};
+use casemate_protocol::spawn::{self, FailedReport, ListenerReport, SpawnSpec, WalledReport};
+use casemate_sys::{descriptors, memory, process, seccomp as kernel, signal};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{getpid, read};
+use std::io;
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+
+/// A zygote that dies with its stub, and has no wall yet: the place to make what the walls would forbid.
+#[derive(Debug)]
+pub struct Entered {
+    control: Control,
+    namespaces: bool,
+}
+
+/// Where a module's native code lies in memory; empty for a program without one.
+pub type CodeRange = std::ops::Range<usize>;
+
+impl Entered {
+    /// Ties this process to its stub.
+    pub(crate) fn new(namespaces: bool) -> Result<Self, LockdownError> {
+        let step = "tying the zygote to its stub";
+        let control = Control::inherited()?;
+        let liveness = descriptors::inherited(LIVENESS).step(step)?;
+        prctl::set_pdeathsig(Signal::SIGKILL).step(step)?;
+        // Had the stub died before the line above, no signal would ever come. The pipe tells: it is open as long as the
+        // stub lives, and nobody writes to it.
+        fcntl(&liveness, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).step(step)?;
+        match read(&liveness, &mut [0; 1]) {
+            Err(Errno::EAGAIN) => {}
+            _ => return Err(io::Error::from(io::ErrorKind::BrokenPipe)).step(step),
+        }
+        Ok(Self { control, namespaces })
+    }
+
+    /// Raises every wall that needs no module, tells the supervisor, and waits for its word to go on, which comes as the
+    /// next packet, [`Walled::receive`]. On failure the supervisor has been told.
+    pub fn wall_up(self) -> Result<Walled, LockdownError> {
+        let mut report = Report::default();
+        match self.raise(&mut report) {
+            Ok(landlock_abi) => {
+                let walled = spawn::Report::Walled(WalledReport {
+                    layers: report.layers.bits(),
+                    landlock_abi,
+                    why_not: report.take_why_not(),
+                });
+                self.control.report(walled, &[])?;
+                Ok(Walled { control: self.control, namespaces: self.namespaces })
+            }
+            Err(error) => {
+                self.control.fail_step(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn raise(&self, report: &mut Report) -> Result<u32, LockdownError> {
+        signal::ignore_children().step("ignoring SIGCHLD")?;
+        if self.namespaces {
+            root::swap()?;
+            report.holds(Layer::EmptyRoot);
+        } else {
+            report.missing(Layer::EmptyRoot, "needs a mount namespace");
+        }
+        descriptors::close_from(1).step("closing every descriptor but the control socket")?;
+        // Without a user namespace of its own the supervisor could not look at an undumpable process.
+        privileges::give_up(!self.namespaces)?;
+        report.holds(Layer::NoNewPrivs);
+        report.holds(Layer::Capabilities);
+        if self.namespaces {
+            report.holds(Layer::NotDumpable);
+        } else {
+            report.missing(
+                Layer::NotDumpable,
+                "without a user namespace the supervisor could not look at it then",
+            );
+        }
+        match landlock::deny_all()? {
+            Enforced::Abi(abi) => {
+                report.holds(Layer::Landlock);
+                Ok(abi)
+            }
+            Enforced::Absent => {
+                report.missing(Layer::Landlock, "this kernel has no Landlock, or it is not enabled at boot");
+                Ok(0)
+            }
+        }
+    }
+}
+
+/// A zygote behind every wall but the last ones. The supervisor has looked at it, or it would have sent nothing.
+#[derive(Debug)]
+pub struct Walled {
+    control: Control,
+    namespaces: bool,
+}
+
+impl Walled {
+    /// Receives the job and its descriptors.
+    pub fn receive<T: Decode<()>>(&self, descriptors: usize) -> Result<(T, Vec<OwnedFd>), LockdownError> {
+        self.control.expect(descriptors)
+    }
+
+    /// Tells the supervisor that the job cannot be done.
+    pub fn fail(&self, report: FailedReport) {
+        self.control.fail(report);
+    }
+
+    /// Locks a zygote: code sealed, nothing new executable, filter A; its listener goes to the supervisor.
+    pub fn lock(self, code: &CodeRange) -> Result<Locked, LockdownError> {
+        match self.try_lock(code, seccomp::filter_a) {
+            Ok(()) => {
+                let parent = (!self.namespaces).then(getpid);
+                Ok(Locked { control: self.control, parent })
+            }
+            Err(error) => {
+                self.control.fail_step(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// Locks a program that does its one job in this very process, with a filter of its own and filter B: its input
+    /// becomes descriptor 0, its output 1, and it has no other.
+    pub fn lock_in_place(
+        self,
+        input: OwnedFd,
+        output: OwnedFd,
+        filter: fn(FilterDefault) -> seccomp::Program,
+    ) -> Result<Job, LockdownError> {
+        let before = || {
+            rlimits::set_job()?;
+            self.try_lock(&(0..0), filter)
+        };
+        before().inspect_err(|error| self.control.fail_step(error))?;
+        // From here on the supervisor learns of a failure by how this process ends.
+        let step = "leaving the job two descriptors";
+        descriptors::duplicate_to(input.as_fd(), 0).step(step)?;
+        descriptors::duplicate_to(output.as_fd(), 1).step(step)?;
+        // What these were has been replaced, or is closed in the next line.
+        self.control.disown();
+        let _ = (input.into_raw_fd(), output.into_raw_fd());
+        descriptors::close_from(2).step(step)?;
+        let job = Job {
+            input: descriptors::inherited(0).step(step)?,
+            output: descriptors::inherited(1).step(step)?,
+        };
+        kernel::install(seccomp::filter_b().instructions()).step("installing filter B")?;
+        Ok(job)
+    }
+
+    fn try_lock(
+        &self,
+        code: &CodeRange,
+        filter: fn(FilterDefault) -> seccomp::Program,
+    ) -> Result<(), LockdownError> {
+        let mut report = Report::default();
+        if !code.is_empty() {
+            let sealed = memory::seal(code.clone());
+            optional(
+                &mut report,
+                Layer::SealedCode,
+                "sealing the code",
+                "this kernel has no mseal (6.10)",
+                sealed,
+            )?;
+        }
+        optional(
+            &mut report,
+            Layer::DenyNewExecutable,
+            "denying new executable memory",
+            "this kernel has no MDWE (6.3)",
+            memory::deny_new_executable(),
+        )?;
+
+        let step = "installing filter A";
+        let listener = match kernel::install_with_listener(filter(FilterDefault::Notify).instructions()) {
+            Ok(listener) => Some(listener),
+            // A listener further up already owns the chain, or there are none: then a violation kills without a word.
+            Err(error) if matches!(error.raw_os_error(), Some(libc_errno::EBUSY | libc_errno::EINVAL)) => {
+                kernel::install(filter(FilterDefault::Kill).instructions()).step(step)?;
+                report.missing(
+                    Layer::ViolationReports,
+                    "the host has a seccomp listener of its own, or this kernel has none: violations by signal only",
+                );
+                None
+            }
+            Err(error) => return Err(error).step(step),
+        };
+        report.holds(Layer::Seccomp);
+        let report = spawn::Report::Listener(ListenerReport {
+            listener: listener.is_some(),
+            layers: report.layers.bits(),
+            why_not: report.take_why_not(),
+            code_start: u64::try_from(code.start).unwrap_or(u64::MAX),
+            code_end: u64::try_from(code.end).unwrap_or(u64::MAX),
+        });
+        match &listener {
+            Some(listener) => self.control.report(report, &[listener.as_fd()]),
+            None => self.control.report(report, &[]),
+        }
+        // The listener is closed here: no process behind the walls may hold one.
+    }
+}
+
+mod libc_errno {
+    pub(super) const EBUSY: i32 = nix::errno::Errno::EBUSY as i32;
+    pub(super) const EINVAL: i32 = nix::errno::Errno::EINVAL as i32;
+}
+
+/// Takes a layer that a kernel may not have; any other failure is fatal.
+fn optional(
+    report: &mut Report,
+    layer: Layer,
+    step: &'static str,
+    why_not: &str,
+    result: io::Result<()>,
+) -> Result<(), LockdownError> {
+    match result {
+        Ok(()) => report.holds(layer),
+        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENOSYS | Errno::EINVAL) => report.missing(layer, why_not),
+            _ => return Err(error).step(step),
+        },
+    }
+    Ok(())
+}
+
+/// A locked program's input and output.
+#[derive(Debug)]
+pub struct Job {
+    /// Descriptor 0.
+    pub input: OwnedFd,
+    /// Descriptor 1.
+    pub output: OwnedFd,
+}
+
+/// A locked zygote: it forks workers and can do little else. Whoever holds it may load a guest into its memory.
+#[derive(Debug)]
+pub struct Locked {
+    control: Control,
+    /// Without a pid namespace: who a worker must not outlive.
+    parent: Option<nix::unistd::Pid>,
+}
+
+impl Locked {
+    /// The module is ready to be forked.
+    pub fn loaded(&self, report: spawn::LoadedReport) -> Result<(), LockdownError> {
+        self.control.report(spawn::Report::Loaded(report), &[])
+    }
+
+    /// Tells the supervisor that the module cannot be used.
+    pub fn fail(&self, report: FailedReport) {
+        self.control.fail(report);
+    }
+
+    /// Layers that every worker of this zygote will report.
+    pub fn reported(&self) -> LayerSet {
+        [Layer::Seccomp, Layer::ResourceLimits, Layer::Descriptors].into_iter().collect()
+    }
+
+    /// Forks a worker each time the supervisor asks, until it is gone. Returns in each worker, and in the zygote with
+    /// `None` when the supervisor has closed the control socket.
+    pub fn next_worker(&self) -> Result<Option<Spawned>, LockdownError> {
+        loop {
+            let Some((spec, mut links)) = self.control.receive::<SpawnSpec>(1)? else { return Ok(None) };
+            let Some(link) = links.pop() else {
+                return Err(io::Error::from(io::ErrorKind::InvalidData)).step("taking a worker's link");
+            };
+            match process::fork().step("forking a worker")? {
+                process::Fork::Child => return Ok(Some(Spawned::new(link, spec, self.parent))),
+                process::Fork::Parent(pidfd) => {
+                    drop(link);
+                    self.control.report(spawn::Report::Spawned(spawn::SpawnedReport {}), &[pidfd.as_fd()])?;
+                }
+            }
+        }
+    }
+}

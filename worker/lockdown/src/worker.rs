@@ -1,0 +1,70 @@
+//! The last wall: a forked process becomes a worker that holds one descriptor and a dozen system calls.
+
+use crate::error::{LockdownError, Step};
+use crate::{rlimits, seccomp};
+use casemate_protocol::spawn::{Role, SpawnSpec};
+use casemate_sys::{descriptors, process, seccomp as kernel};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::{Pid, getppid};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Just forked: it still has the zygote's control socket and the zygote's filter.
+#[derive(Debug)]
+pub struct Spawned {
+    link: OwnedFd,
+    spec: SpawnSpec,
+    parent: Option<Pid>,
+}
+
+/// A worker behind every wall.
+#[derive(Debug)]
+pub struct Confined {
+    link: OwnedFd,
+    data_limit_bytes: u64,
+}
+
+impl Spawned {
+    pub(crate) fn new(link: OwnedFd, spec: SpawnSpec, parent: Option<Pid>) -> Self {
+        Self { link, spec, parent }
+    }
+
+    /// Takes the last steps. A canary does not come back from here.
+    pub fn confine(self) -> Result<Confined, LockdownError> {
+        if let Some(parent) = self.parent {
+            let step = "tying a worker to its zygote";
+            prctl::set_pdeathsig(Signal::SIGKILL).step(step)?;
+            if getppid() != parent {
+                return Err(io::Error::from(io::ErrorKind::BrokenPipe)).step(step);
+            }
+        }
+        let step = "leaving a worker one descriptor";
+        // Descriptor 0 was the control socket; from here on it is the link.
+        descriptors::duplicate_to(self.link.as_fd(), 0).step(step)?;
+        std::mem::drop(self.link);
+        descriptors::close_from(1).step(step)?;
+        let link = descriptors::inherited(0).step(step)?;
+        rlimits::set_worker(self.spec.data_bytes)?;
+        kernel::install(seccomp::filter_b().instructions()).step("installing filter B")?;
+        match self.spec.role {
+            Role::Worker => Ok(Confined { link, data_limit_bytes: self.spec.data_bytes }),
+            Role::CanaryOutside => fail_to_die(seccomp::CANARY_OUTSIDE),
+            Role::CanaryDelta => fail_to_die(seccomp::CANARY_DELTA),
+        }
+    }
+}
+
+/// Makes the call that must end this process. Should it return, the filters are not what they must be, and the exit code
+/// tells the supervisor.
+fn fail_to_die(number: i64) -> ! {
+    let _ = process::probe(number);
+    process::exit_now(1)
+}
+
+impl Confined {
+    /// The link to the supervisor, the only descriptor there is, and RLIMIT_DATA.
+    pub fn into_parts(self) -> (OwnedFd, u64) {
+        (self.link, self.data_limit_bytes)
+    }
+}

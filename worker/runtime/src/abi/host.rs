@@ -1,0 +1,86 @@
+//! What every dialect's imports come down to: a call to the host, a log line, a look at the deadline.
+
+use super::memory::{Block, read};
+use crate::epoch;
+use crate::fault::Fault;
+use crate::guest::State;
+use crate::link::{Link, LinkError};
+use casemate_protocol::link::{HostCall, HostStatus, LOG_LINE_BYTES_MAX, METHOD_BYTES_MAX};
+use casemate_protocol::outcome::LimitName;
+use casemate_sys::process::exit_now;
+use wasmtime::{Caller, Memory};
+
+/// The host's answer.
+pub(crate) struct HostAnswer {
+    pub(crate) is_error: bool,
+    pub(crate) content_type: u32,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The memory that a guest's pointers mean.
+pub(crate) fn memory(caller: &mut Caller<'_, State>) -> Result<Memory, Fault> {
+    match caller.data().memory {
+        Some(memory) => Ok(memory),
+        // An import called by a start function, before `bind` has looked.
+        None => caller
+            .get_export("memory")
+            .and_then(wasmtime::Extern::into_memory)
+            .ok_or_else(|| Fault::Abi("it exports no memory".to_owned())),
+    }
+}
+
+/// Calls the host and waits.
+pub(crate) fn call(
+    caller: &mut Caller<'_, State>,
+    method: &str,
+    content_type: u32,
+    body: &[u8],
+) -> Result<HostAnswer, Fault> {
+    if method.len() > METHOD_BYTES_MAX {
+        return Err(Fault::Abi(format!(
+            "a host call's method has {} bytes; {METHOD_BYTES_MAX} are allowed",
+            method.len()
+        )));
+    }
+    let configured = caller.data().output_bytes_max;
+    let observed = u64::try_from(body.len()).unwrap_or(u64::MAX);
+    if observed > u64::from(configured) {
+        return Err(Fault::Limit { limit: LimitName::Output, configured: configured.into(), observed });
+    }
+    let link = link(caller)?;
+    let (status, content_type, body) =
+        or_exit(link.host_call(&HostCall { method: method.to_owned(), content_type }, body));
+    Ok(HostAnswer { is_error: status != HostStatus::Ok, content_type, body })
+}
+
+/// Logs a line of the guest, cut to what a frame takes.
+pub(crate) fn log(caller: &mut Caller<'_, State>, level: i32, block: Block) -> Result<(), Fault> {
+    let memory = memory(caller)?;
+    let kept = Block { length: block.length.min(LOG_LINE_BYTES_MAX), ..block };
+    // The whole block must lie inside, also the part that is cut.
+    read(memory, caller, block, "a log line")?;
+    let line = read(memory, caller, kept, "a log line")?.to_vec();
+    let cut_bytes = u64::from(block.length.saturating_sub(kept.length));
+    let level = u32::try_from(level.clamp(0, 4)).unwrap_or(2);
+    or_exit(link(caller)?.log(level, &line, cut_bytes));
+    Ok(())
+}
+
+/// Whether the running call is over its deadline.
+pub(crate) fn is_cancelled() -> bool {
+    epoch::is_over()
+}
+
+fn link<'a>(caller: &'a mut Caller<'_, State>) -> Result<&'a mut Link, Fault> {
+    // Only a guest that runs before the worker is confined could see this, and none does.
+    caller.data_mut().link.as_mut().ok_or_else(|| Fault::Abi("it called the host before it was set up".to_owned()))
+}
+
+/// A link that fails inside a guest's import leaves nothing to go back to.
+fn or_exit<T>(result: Result<T, LinkError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(LinkError::Closed) => exit_now(0),
+        Err(_) => exit_now(3),
+    }
+}

@@ -1,0 +1,79 @@
+//! Why a guest did not give an answer.
+
+use casemate_protocol::link::{CallResult, MESSAGE_BYTES_MAX, Status, cut};
+use casemate_protocol::outcome::{LimitName, TrapKind};
+use wasmtime::Trap;
+
+/// Raised by our own code while a guest runs; travels through the engine as the cause of its trap.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    /// The guest broke its ABI.
+    #[error("{0}")]
+    Abi(String),
+    /// The guest wanted more than a limit allows.
+    #[error("limits.{} is {configured}, {observed} wanted", limit.name())]
+    Limit { limit: LimitName, configured: u64, observed: u64 },
+    /// Anything else that the engine says.
+    #[error("{message}")]
+    Trap { kind: TrapKind, message: String },
+    /// The soft deadline.
+    #[error("interrupted at the deadline")]
+    Interrupted,
+}
+
+impl Fault {
+    /// What an error of the engine means. `denied` is what the limiter refused during this call.
+    pub(crate) fn from_engine(error: &wasmtime::Error, denied: Option<&Self>, fuel: Option<u64>) -> Self {
+        if let Some(fault) = error.downcast_ref::<Self>() {
+            return fault.clone();
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => Self::Interrupted,
+            Some(Trap::OutOfFuel) => {
+                let configured = fuel.unwrap_or(0);
+                Self::Limit { limit: LimitName::Fuel, configured, observed: configured.saturating_add(1) }
+            }
+            Some(trap) => match denied {
+                // A guest that was refused memory mostly traps next: the refusal is the reason.
+                Some(denied) => denied.clone(),
+                None => Self::Trap { kind: kind(*trap), message: trap.to_string() },
+            },
+            None => match denied {
+                Some(denied) => denied.clone(),
+                None => Self::Trap { kind: TrapKind::Other, message: format!("{error:#}") },
+            },
+        }
+    }
+
+    /// As the end of a call on the link.
+    pub(crate) fn into_result(self) -> CallResult {
+        let message = cut(&self.to_string(), MESSAGE_BYTES_MAX).to_owned();
+        let result = |status: Status| CallResult { status: status.into(), message, ..CallResult::default() };
+        match self {
+            Self::Abi(_) => result(Status::Abi),
+            Self::Interrupted => result(Status::Interrupted),
+            Self::Limit { limit, configured, observed } => CallResult {
+                limit: limit as u32,
+                limit_configured: configured,
+                limit_observed: observed,
+                ..result(Status::Limit)
+            },
+            Self::Trap { kind, .. } => CallResult { trap: kind as u32, ..result(Status::Trap) },
+        }
+    }
+}
+
+fn kind(trap: Trap) -> TrapKind {
+    match trap {
+        Trap::StackOverflow => TrapKind::StackOverflow,
+        Trap::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
+        Trap::TableOutOfBounds => TrapKind::TableOutOfBounds,
+        Trap::IndirectCallToNull => TrapKind::IndirectCallToNull,
+        Trap::BadSignature => TrapKind::BadSignature,
+        Trap::IntegerOverflow => TrapKind::IntegerOverflow,
+        Trap::IntegerDivisionByZero => TrapKind::DivisionByZero,
+        Trap::BadConversionToInteger => TrapKind::BadConversion,
+        Trap::UnreachableCodeReached => TrapKind::Unreachable,
+        _ => TrapKind::Other,
+    }
+}

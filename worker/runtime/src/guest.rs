@@ -1,0 +1,151 @@
+//! One guest: its store, and the instance once there is one.
+
+use crate::abi::{self, Answer, GuestAbi};
+use crate::epoch;
+use crate::fault::Fault;
+use crate::limiter::Limiter;
+use crate::link::Link;
+use casemate_protocol::module::Dialect;
+use casemate_protocol::outcome::LimitName;
+use casemate_protocol::spawn::LoadSpec;
+use wasmtime::{Engine, Instance, InstancePre, Linker, Memory, Module, Store};
+
+/// What host functions reach through the store.
+pub(crate) struct State {
+    pub(crate) limiter: Limiter,
+    /// There is none before the worker is confined, and no guest code runs before that.
+    pub(crate) link: Option<Link>,
+    /// The guest's exported memory.
+    pub(crate) memory: Option<Memory>,
+    /// Body of a reply, and of host calls either way, in bytes.
+    pub(crate) output_bytes_max: u32,
+}
+
+/// A module, and its instance when that was made before the fork.
+pub struct Guest {
+    store: Store<State>,
+    pre: InstancePre<State>,
+    abi: Box<dyn GuestAbi>,
+    instance: Option<Instance>,
+    spec: LoadSpec,
+    ready: Result<(), Fault>,
+    /// Set-up has armed the deadline of the first call, which came with it.
+    armed: bool,
+}
+
+impl std::fmt::Debug for Guest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guest").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+impl Guest {
+    /// Links a module; instantiates it too where the specification says so, which runs no guest code.
+    pub(crate) fn new(engine: &Engine, module: &Module, spec: LoadSpec) -> Result<Self, Fault> {
+        let dialect = Dialect::from_number(spec.dialect)
+            .ok_or_else(|| Fault::Abi(format!("dialect {} is not known to this worker", spec.dialect)))?;
+        let abi = abi::adapter(dialect)?;
+        let state = State {
+            limiter: Limiter::new(spec.memory_bytes, spec.table_entries),
+            link: None,
+            memory: None,
+            output_bytes_max: spec.output_bytes,
+        };
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.limiter);
+        let mut linker = Linker::new(engine);
+        let linked = abi.link(&mut linker).and_then(|()| linker.instantiate_pre(module));
+        let pre = linked.map_err(|error| Fault::from_engine(&error, None, None))?;
+        let mut guest = Self { store, pre, abi, instance: None, spec, ready: Ok(()), armed: false };
+        if guest.spec.instantiate {
+            guest.instantiate()?;
+        }
+        Ok(guest)
+    }
+
+    /// Whether the instance exists.
+    pub(crate) fn is_instantiated(&self) -> bool {
+        self.instance.is_some()
+    }
+
+    /// Linear memories together, in bytes.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.store.data().limiter.memory_bytes()
+    }
+
+    pub(crate) fn spec(&self) -> &LoadSpec {
+        &self.spec
+    }
+
+    /// Gives the guest its link. From here on its code may run.
+    pub(crate) fn attach(&mut self, link: Link) {
+        self.store.data_mut().link = Some(link);
+    }
+
+    pub(crate) fn link(&mut self) -> Option<&mut Link> {
+        self.store.data_mut().link.as_mut()
+    }
+
+    /// Makes the instance if the zygote did not, and runs the guest's own initialisation. A failure stays: every call
+    /// then answers it.
+    pub(crate) fn set_up(&mut self, config: Option<&[u8]>) {
+        self.ready = self.try_set_up(config);
+    }
+
+    /// Why calls cannot be answered, if they cannot.
+    pub(crate) fn ready(&self) -> Result<(), Fault> {
+        self.ready.clone()
+    }
+
+    fn try_set_up(&mut self, config: Option<&[u8]>) -> Result<(), Fault> {
+        self.begin()?;
+        self.armed = true;
+        if self.instance.is_none() {
+            self.instantiate()?;
+        }
+        let Some(instance) = self.instance else { return Err(Fault::Abi("there is no instance".to_owned())) };
+        let bound = self.abi.bind(&mut self.store, &instance);
+        let started = bound.and_then(|()| self.abi.start(&mut self.store, config));
+        started.map_err(|error| self.explain(&error))
+    }
+
+    /// Answers one call.
+    pub(crate) fn call(&mut self, method: &str, content_type: u32, body: &[u8]) -> Result<Answer, Fault> {
+        self.begin()?;
+        let answer = self.abi.call(&mut self.store, method, content_type, body);
+        answer.map_err(|error| self.explain(&error))
+    }
+
+    /// Fresh fuel and a fresh deadline.
+    fn begin(&mut self) -> Result<(), Fault> {
+        self.store.data_mut().limiter.forget();
+        // An interrupt that fell between set-up and the first call must not be lost.
+        if !std::mem::take(&mut self.armed) {
+            epoch::forget();
+            // Any advance of the epoch from here on is the interrupt of this call.
+            self.store.set_epoch_deadline(1);
+        }
+        match self.spec.fuel {
+            Some(fuel) => self.store.set_fuel(fuel).map_err(|error| self.explain(&error)),
+            None => Ok(()),
+        }
+    }
+
+    fn instantiate(&mut self) -> Result<(), Fault> {
+        let instance = self.pre.instantiate(&mut self.store).map_err(|error| self.explain(&error))?;
+        self.instance = Some(instance);
+        Ok(())
+    }
+
+    fn explain(&self, error: &wasmtime::Error) -> Fault {
+        let fault = Fault::from_engine(error, self.store.data().limiter.denied(), self.spec.fuel);
+        match fault {
+            // The engine names the trap; the policy's number is ours to name.
+            Fault::Trap { kind: casemate_protocol::outcome::TrapKind::StackOverflow, message } => Fault::Trap {
+                kind: casemate_protocol::outcome::TrapKind::StackOverflow,
+                message: format!("{message} (limits.{} is {} bytes)", LimitName::Stack.name(), self.spec.stack_bytes),
+            },
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! Zygote and worker: one plugin's module, loaded behind the walls, forked into a process a call can be given to.
+//!
+//! ```text
+//! main ─► zygote::run ── load ── lock ── Guest::new ──┐ forked
+//!                                                     └─► body (a worker: serve::serve) ── abi ── guest code
+//! ```
+//! Guest code only ever runs below [`serve`], in a process that is [`casemate_lockdown::Confined`]. Every guest pointer is
+//! hostile and is touched in `abi/memory.rs` alone.
+
+mod abi;
+mod epoch;
+mod fault;
+mod guest;
+mod limiter;
+mod link;
+mod load;
+mod serve;
+mod zygote;
+
+pub use guest::Guest;
+pub use serve::serve;
+pub use zygote::run;

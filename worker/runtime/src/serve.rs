@@ -1,0 +1,66 @@
+//! A worker's life: Ready, set-up, then one call after the other until the link ends.
+
+use crate::fault::Fault;
+use crate::guest::Guest;
+use crate::link::{Job, Link, LinkError};
+use casemate_lockdown::Confined;
+use casemate_protocol::certificate::{Layer, LayerSet};
+use casemate_protocol::link::{CallResult, DownBounds, Status};
+use casemate_sys::process::exit_now;
+
+/// Serves calls until the supervisor is gone or asks for the end.
+pub fn serve(confined: Confined, guest: &mut Guest) -> ! {
+    let code = match run(confined, guest) {
+        Ok(()) | Err(LinkError::Closed) => 0,
+        // There is nobody left to tell; the code is what the kernel reports to the supervisor.
+        Err(LinkError::Io(_)) => 3,
+        Err(LinkError::Violation(_)) => 4,
+        Err(LinkError::Misuse(_)) => 5,
+    };
+    exit_now(code)
+}
+
+fn run(confined: Confined, guest: &mut Guest) -> Result<(), LinkError> {
+    let (socket, data_limit_bytes) = confined.into_parts();
+    let bounds = DownBounds {
+        input_bytes_max: guest.spec().input_bytes,
+        host_result_bytes_max: guest.spec().output_bytes,
+    };
+    let layers: LayerSet = [Layer::Seccomp, Layer::ResourceLimits, Layer::Descriptors].into_iter().collect();
+    guest.attach(Link::open(socket, bounds, layers.bits(), data_limit_bytes)?);
+    loop {
+        let job = link(guest)?.next()?;
+        match job {
+            Job::Setup(setup, config) => guest.set_up(setup.has_config.then_some(config.as_slice())),
+            Job::Call { method, content_type, body } => {
+                let (result, body) = answer(guest, &method, content_type, &body);
+                link(guest)?.result(&result, &body)?;
+            }
+            Job::Shutdown => return Ok(()),
+            Job::HostResult { .. } => return Err(LinkError::Closed),
+        }
+    }
+}
+
+fn link(guest: &mut Guest) -> Result<&mut Link, LinkError> {
+    guest.link().ok_or(LinkError::Closed)
+}
+
+fn answer(guest: &mut Guest, method: &str, content_type: u32, body: &[u8]) -> (CallResult, Vec<u8>) {
+    if let Err(fault) = guest.ready() {
+        return (CallResult { in_setup: true, ..fault.into_result() }, Vec::new());
+    }
+    match guest.call(method, content_type, body) {
+        Ok(answer) => {
+            let status = if answer.is_error { Status::GuestError } else { Status::Ok };
+            let result = CallResult {
+                status: status.into(),
+                content_type: answer.content_type,
+                memory_bytes: guest.memory_bytes(),
+                ..CallResult::default()
+            };
+            (result, answer.body)
+        }
+        Err(fault) => (Fault::into_result(fault), Vec::new()),
+    }
+}

@@ -1,0 +1,87 @@
+//! The zygote: raises the walls, loads one module, and forks it whenever the supervisor asks.
+
+use crate::fault::Fault;
+use crate::guest::Guest;
+use crate::{epoch, load};
+use casemate_engine::EngineOptions;
+use casemate_lockdown::{Confined, Entered, Locked, LockdownError};
+use casemate_protocol::spawn::{FailedReport, LoadSpec, LoadedReport};
+use std::process::ExitCode;
+use wasmtime::{Engine, Module};
+
+/// Runs the zygote to its end, and `body` in every worker that it forks. What cannot be done is told to the supervisor.
+pub fn run(entered: Entered, body: fn(Confined, &mut Guest) -> !) -> ExitCode {
+    match try_run(entered, body) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// The supervisor has been told already.
+struct Told;
+
+impl From<LockdownError> for Told {
+    fn from(_: LockdownError) -> Self {
+        Self
+    }
+}
+
+fn try_run(entered: Entered, body: fn(Confined, &mut Guest) -> !) -> Result<(), Told> {
+    let walled = entered.wall_up()?;
+    let (spec, mut fds) = walled.receive::<LoadSpec>(1)?;
+    let loaded = fds.pop().ok_or_else(|| "no module came with the order".to_owned()).and_then(|code| {
+        let engine = engine(&spec)?;
+        let module = load::load(&walled, &engine, code).map_err(|error| format!("{error:#}"))?;
+        Ok((engine, module))
+    });
+    let (engine, module) = match loaded {
+        Ok(loaded) => loaded,
+        Err(message) => {
+            walled.fail(FailedReport { step: "loading the module".to_owned(), message, ..FailedReport::default() });
+            return Err(Told);
+        }
+    };
+    let locked = walled.lock(&load::code_range(&module))?;
+    let mut guest = prepare(&locked, &engine, &module, spec)?;
+    match locked.next_worker()? {
+        Some(spawned) => match spawned.confine() {
+            Ok(confined) => body(confined, &mut guest),
+            // It holds no socket to say so on; the supervisor sees a worker that ends before it is ready.
+            Err(_) => casemate_sys::process::exit_now(6),
+        },
+        None => Ok(()),
+    }
+}
+
+fn engine(spec: &LoadSpec) -> Result<Engine, String> {
+    let options = EngineOptions { max_wasm_stack_bytes: spec.stack_bytes, fuel: spec.fuel.is_some() };
+    let engine = casemate_engine::engine(&options).map_err(|error| format!("{error:#}"))?;
+    epoch::arm(&engine).map_err(|error| error.to_string())?;
+    Ok(engine)
+}
+
+fn prepare(locked: &Locked, engine: &Engine, module: &Module, spec: LoadSpec) -> Result<Guest, Told> {
+    match Guest::new(engine, module, spec) {
+        Ok(guest) => {
+            let report =
+                LoadedReport { instantiated: guest.is_instantiated(), memory_bytes: guest.memory_bytes() };
+            locked.loaded(report)?;
+            Ok(guest)
+        }
+        Err(fault) => {
+            let mut report = FailedReport {
+                step: "instantiating the module".to_owned(),
+                message: fault.to_string(),
+                ..FailedReport::default()
+            };
+            if let Fault::Limit { limit, configured, observed } = fault {
+                report.limit = limit as u32;
+                report.limit_configured = configured;
+                report.limit_observed = observed;
+            }
+            locked.fail(report);
+            Err(Told)
+        }
+    }
+}
+
