@@ -1,10 +1,60 @@
-//! Harness, suites, guests and benches of Casemate.
-//!
-//! | module | holds |
-//! |---|---|
-//! | [`surroundings`] | where a test finds guests, programs and the project's files |
-//! | [`skip`] | how a test says that it could not run here |
-#![forbid(unsafe_code)]
+//! What the suites share: guests, processes of hosts, and a look at what is left of them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a harness for tests: it fails loudly, reads the environment that xtask sets and starts host processes"
+)]
 
-pub mod skip;
-pub mod surroundings;
+pub mod guests;
+pub mod host;
+pub mod processes;
+
+use casemate::{Casemate, Limits, Policy, PolicySpec};
+use std::time::Duration;
+
+/// Runs an async test.
+pub fn block_on<F: Future>(test: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(test)
+}
+
+/// An embedded supervisor with the defaults.
+pub fn casemate() -> Casemate {
+    Casemate::embedded().unwrap()
+}
+
+/// A policy with changed limits.
+pub fn limits(change: impl FnOnce(&mut Limits)) -> Policy {
+    policy(|spec| change(&mut spec.limits))
+}
+
+/// A policy that differs from the default. Its grace time is long: on a busy machine the soft deadline must be seen to
+/// work, and the tests of the hard one set their own.
+pub fn policy(change: impl FnOnce(&mut PolicySpec)) -> Policy {
+    let mut spec = PolicySpec::default();
+    spec.limits.grace = Duration::from_secs(20);
+    change(&mut spec);
+    Policy::new(spec).expect("a policy within its ranges")
+}
+
+/// Whether this run is root's.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Says by name that a test could not run here, and why. In continuous integration that is a failure where the reason is
+/// something that the set-up should have brought.
+pub fn skip(test: &str, reason: &str) {
+    use std::io::Write as _;
+    println!("skipped: {test}: {reason}");
+    if let Some(path) = std::env::var_os("CASEMATE_SKIPS") {
+        let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+        writeln!(file, "{test}: {reason}").unwrap();
+    }
+}

@@ -1,1 +1,69 @@
-//! The casemate command.
+//! The `casemate` command: the first user of the client library, and of nothing else of Casemate.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`args`] | the registry of commands and flags |
+//! | [`exit`] | the exit codes |
+//! | `problem` | what went wrong, as one line and as JSON |
+//! | `screen` | standard output and error: colours, JSON, progress |
+//! | `input`, `policy` | a call's input and a plugin's policy from flags and files |
+//! | `log` | a plugin's log lines on standard error |
+//! | `certificate` | a certificate for people and programs |
+//! | `run`, `inspect`, `doctor`, `demo` | the commands |
+#![forbid(unsafe_code)]
+
+pub mod args;
+mod certificate;
+mod demo;
+mod doctor;
+pub mod exit;
+mod input;
+mod inspect;
+mod log;
+mod policy;
+mod problem;
+mod run;
+mod screen;
+
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+use crate::problem::Problem;
+use crate::screen::Screen;
+use clap::Parser;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// Reads the command line, does it, and says how it ended.
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => {
+            let mut screen = Screen::new(cli.json, cli.verbose, cli.color);
+            let ended = perform(&cli, &mut screen);
+            screen.finish(ended).into()
+        }
+        Err(error) => match args::not_run(&error, &arguments) {
+            Ok(()) => Exit::Done.into(),
+            Err(problem) => {
+                let mut screen = Screen::new(args::wants_json(&arguments), 0, args::Color::Never);
+                screen.finish(Err(problem)).into()
+            }
+        },
+    }
+}
+
+fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
+    // A thread of its own is not needed: deadlines have theirs, and the command has one call at a time.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::ours(format!("the runtime cannot be started: {error}")))?;
+    runtime.block_on(async {
+        match &cli.command {
+            Command::Run(run) => Box::pin(run::perform(run, screen)).await,
+            Command::Inspect(inspect) => Box::pin(inspect::perform(inspect, screen)).await,
+            Command::Doctor(doctor) => Box::pin(doctor::perform(doctor, screen)).await,
+            Command::Demo(demo) => Box::pin(demo::perform(demo, screen)).await,
+        }
+    })
+}

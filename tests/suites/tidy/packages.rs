@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use casemate_tests::surroundings::repository;
 use serde_json::Value;
+
+use crate::source::repository;
 
 /// One of our packages.
 #[derive(Debug)]

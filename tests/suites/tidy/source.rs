@@ -1,9 +1,7 @@
 //! The project's files as text, with code told apart from comments and from the insides of strings.
 
 use std::fs;
-use std::path::Path;
-
-use casemate_tests::surroundings::repository;
+use std::path::{Path, PathBuf};
 
 /// Folders that hold nothing of ours.
 const NOT_OURS: [&str; 5] = ["target", ".git", "corpus", "artifacts", "node_modules"];
@@ -26,6 +24,12 @@ pub(crate) struct Source {
 pub(crate) struct Place {
     /// An `unsafe` that does or promises something, as opposed to one in an attribute or a type.
     pub(crate) needs_reason: bool,
+}
+
+/// The checkout. This suite is about it, so it does not run from a copy as the others do.
+pub(crate) fn repository() -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap_or(tests).to_owned()
 }
 
 /// Every Rust file of the project.

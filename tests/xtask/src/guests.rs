@@ -11,11 +11,13 @@ use crate::project::Project;
 use crate::setup::WASM_TARGET;
 use crate::step::Step;
 
-/// Builds every guest into `target/guests`. A guest that did not change keeps its file untouched.
+/// Builds every guest into `target/guests`, with `data/`, the files they are tried on. What did not change keeps its
+/// file untouched.
 pub(crate) fn build(project: &Project) -> Result<(), Problem> {
     let shelf = project.guests();
     let rust = build_rust(project, &shelf)?;
     clear_others(&shelf, &rust)?;
+    put_data(&project.root.join("tests/guests/data"), &shelf.join("data"))?;
     let shelf = shelf.join("wat");
     let wat = assemble(&project.root.join("tests/guests/wat"), &shelf)?;
     clear_others(&shelf, &wat)?;
@@ -59,6 +61,20 @@ fn module_of(message: &Value) -> Option<PathBuf> {
     let files = message.get("filenames")?.as_array()?;
     let wasm = |file: &&str| Path::new(file).extension().is_some_and(|ending| ending == "wasm");
     files.iter().filter_map(Value::as_str).find(wasm).map(PathBuf::from)
+}
+
+/// Puts the input files beside the guests.
+fn put_data(from: &Path, shelf: &Path) -> Result<(), Problem> {
+    if !from.is_dir() {
+        return Ok(());
+    }
+    let entries = fs::read_dir(from).map_err(|error| Problem::file("read", from, &error))?;
+    for file in entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).filter(|file| file.is_file())
+    {
+        let bytes = fs::read(&file).map_err(|error| Problem::file("read", &file, &error))?;
+        put(shelf, Path::new(file.file_name().unwrap_or_default()), &bytes)?;
+    }
+    Ok(())
 }
 
 fn assemble(sources: &Path, shelf: &Path) -> Result<BTreeSet<PathBuf>, Problem> {

@@ -1,7 +1,7 @@
 //! One executable, its time limit, and whatever it left behind.
 //!
 //! While an executable runs we are the reaper of every orphan it makes (`PR_SET_CHILD_SUBREAPER`), so a process that
-//! outlives it becomes our child, whatever session or group it hid in, and can be seen, named and killed.
+//! outlives it becomes our child, however it had detached itself, and can be seen, named and killed.
 
 use std::ffi::OsString;
 use std::fs;

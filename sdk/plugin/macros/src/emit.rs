@@ -65,7 +65,8 @@ fn dispatch_arm(method: &Method) -> TokenStream {
     let cfgs = &method.function.cfgs;
     let name = method.function.ident.unraw().to_string();
     let call = call(&method.function, &quote!(self,), method.content);
-    let into_reply = constructor(method.content);
+    let mut into_reply = constructor(method.content);
+    into_reply.set_span(at(method.function.answer));
     quote! {
         #(#cfgs)*
         #name => {

@@ -1,6 +1,6 @@
 //! The `#[plugin]` attribute of `casemate-plugin`, which re-exports it; nothing else depends on this crate.
 //!
-//! [`parse`] reads the impl block into a [`model::PluginImpl`] or says what is wrong with it, [`emit`] turns that into
+//! `parse` reads the impl block into a `model::PluginImpl` or says what is wrong with it, `emit` turns that into
 //! one trait impl and one macro call. All behaviour is in `casemate-plugin`: what is generated here only names the
 //! methods and calls library functions.
 

@@ -1,5 +1,6 @@
 //! What `#[plugin]` found in an impl block: enough to emit from, and already known to be sound.
 
+use proc_macro2::Span;
 use syn::{Attribute, Ident, ItemImpl, Type};
 
 /// A plugin's impl block and the functions in it that the host may reach.
@@ -36,6 +37,8 @@ pub(crate) struct Function {
     pub(crate) cfgs: Vec<Attribute>,
     /// Parameters without `self`.
     pub(crate) parameters: Vec<Parameter>,
+    /// Where the type of the answer stands, for errors about it.
+    pub(crate) answer: Span,
 }
 
 /// One parameter: the name that a JSON member must have, and the type, which lends its span to error messages.

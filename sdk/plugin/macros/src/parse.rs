@@ -4,8 +4,8 @@ use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Receiver, Result, Signature, Type,
-    Visibility,
+    Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Receiver, Result, ReturnType,
+    Signature, Type, Visibility,
 };
 
 use crate::model::{Content, Function, Method, Parameter, PluginImpl};
@@ -151,7 +151,11 @@ fn function(signature: &Signature, attributes: &[Attribute]) -> Result<Function>
         return Err(Error::new_spanned(&signature.generics, message));
     }
     let cfgs = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
-    Ok(Function { ident: signature.ident.clone(), cfgs, parameters: parameters(signature)? })
+    let answer = match &signature.output {
+        ReturnType::Type(_, ty) => ty.span(),
+        ReturnType::Default => signature.ident.span(),
+    };
+    Ok(Function { ident: signature.ident.clone(), cfgs, parameters: parameters(signature)?, answer })
 }
 
 fn parameters(signature: &Signature) -> Result<Vec<Parameter>> {

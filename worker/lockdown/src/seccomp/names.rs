@@ -56,7 +56,7 @@ mod tests {
             SYS_seccomp SYS_memfd_create SYS_bpf SYS_userfaultfd SYS_mlock2 SYS_pkey_free SYS_statx SYS_rseq
             SYS_pidfd_send_signal SYS_io_uring_register SYS_fspick SYS_clone3 SYS_close_range SYS_faccessat2
             SYS_quotactl_fd SYS_landlock_restrict_self SYS_process_mrelease SYS_set_mempolicy_home_node
-            SYS_fchmodat2 SYS_mseal
+            SYS_mseal
         ];
         for (constant, nr) in shared {
             let name = syscall_name(Arch::NATIVE, nr);

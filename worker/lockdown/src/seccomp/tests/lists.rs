@@ -157,10 +157,13 @@ fn rules_read_as_they_are() {
 
 #[test]
 fn a_wider_rule_of_the_zygote_is_taken_away_and_the_rest_still_notifies() {
-    const SHARED: &[&[list::Arg]] =
-        &[&[list::Arg { index: 3, name: "flags", want: Want::Is(list::Value { name: "SHARED", bits: 1 }) }]];
-    let window =
-        Syscall { name: "mmap", x86_64: Some(9), aarch64: Some(222), rules: SHARED, reason: "a window" };
+    const WRITABLE: &[&[list::Arg]] = &[&[list::Arg {
+        index: 2,
+        name: "prot",
+        want: Want::Is(list::Value { name: "READ|WRITE", bits: 3 }),
+    }]];
+    // It overlaps the worker's rule: what both allow must stay.
+    let window = Syscall { name: "mmap", x86_64: Some(9), aarch64: Some(222), rules: WRITABLE, reason: "a window" };
     let core = entries(&[list::CORE]);
     let arch = Arch::X86_64;
     let a = program(filters::allow(arch, Action::Notify, [core.clone(), vec![window]].concat()));

@@ -1,0 +1,232 @@
+//! The registry of commands and flags. Help texts, `COMMANDS.md` and what the code does all come from here.
+
+use crate::problem::Problem;
+use clap::error::{Error, ErrorKind};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Runs untrusted WebAssembly plugins, each in a walled-in process of its own.
+#[derive(Debug, Parser)]
+#[command(name = "casemate", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Answers in JSON, of the shapes in COMMANDS.md
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Shows the plugin's log lines on standard error; twice: those of level debug and trace too
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// One call in a fresh cell; prints the answer
+    Run(Run),
+    /// What a module imports, exports and is, without running it
+    Inspect(Inspect),
+    /// Each layer of the wall on this machine: on or off, why, how to turn it on
+    Doctor(Doctor),
+    /// A good guest and several bad ones, live, and what stopped each
+    Demo(Demo),
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The plugin, a .wasm file
+    pub file: PathBuf,
+    /// The method to call
+    #[arg(long, value_name = "METHOD")]
+    pub call: Option<String>,
+    /// What to call it with: a file, - for standard input, or JSON itself; null without it
+    #[arg(long, value_name = "FILE|-|JSON", allow_hyphen_values = true)]
+    pub input: Option<OsString>,
+    /// Sends the input as bytes, without reading it as JSON
+    #[arg(long)]
+    pub raw: bool,
+    /// The most memory the plugin may have, such as 64MiB
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// The longest the call may take, such as 5s
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<String>,
+    /// Layers without which the plugin must not run, separated by commas
+    #[arg(long, value_name = "LAYERS")]
+    pub require: Option<String>,
+    /// A policy in TOML; the flags above go over it
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
+    /// Says what stands around the worker as well
+    #[arg(long)]
+    pub certificate: bool,
+    /// Arguments of a WASI command; not available in this version
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<OsString>,
+}
+
+/// `inspect`.
+#[derive(Debug, Args)]
+pub struct Inspect {
+    /// The module, a .wasm file
+    pub file: PathBuf,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Layers that must be there, separated by commas
+    #[arg(long, value_name = "LAYERS")]
+    pub require: Option<String>,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// A folder with statistics.wasm, wordcount.wasm and data/; without it smaller guests do, which the command carries
+    #[arg(long, value_name = "DIR")]
+    pub guests: Option<PathBuf>,
+}
+
+/// Whether `--json` is on a command line that could not be read as a whole.
+pub fn wants_json(arguments: &[OsString]) -> bool {
+    arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
+}
+
+/// Help and version are printed; any other reason not to run is a problem of one line.
+pub(crate) fn not_run(error: &Error, arguments: &[OsString]) -> Result<(), Problem> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let mut out = std::io::stdout();
+            write!(out, "{}", error.render()).and_then(|()| out.flush()).map_err(Problem::from)
+        }
+        _ => Err(Problem::usage(one_line(error, arguments))),
+    }
+}
+
+/// The parser's first paragraph and its tips, and where the rest is.
+fn one_line(error: &Error, arguments: &[OsString]) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "say what to do: run, inspect, doctor or demo; `casemate --help` says more".to_owned();
+    }
+    let text = error.render().to_string();
+    let mut words = Vec::new();
+    for paragraph in text.split("\n\n") {
+        let paragraph = paragraph.trim();
+        let is_tip = paragraph.starts_with("tip:");
+        if words.is_empty() || is_tip {
+            let lines: Vec<&str> = paragraph.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+            words.push(lines.join(" "));
+        }
+    }
+    let message = words.join("; ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    let known = ["run", "inspect", "doctor", "demo"];
+    let command = arguments.iter().filter_map(|argument| argument.to_str()).find(|word| known.contains(word));
+    match command {
+        Some(command) => format!("{message}; `casemate {command} --help` says more"),
+        None => format!("{message}; `casemate --help` says more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Cli, Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    fn message(line: &str) -> String {
+        let arguments: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        match not_run(&parse(line).unwrap_err(), &arguments) {
+            Err(Problem::Own { exit, message, .. }) => {
+                assert_eq!(exit, crate::exit::Exit::Usage);
+                assert!(!message.contains('\n'), "{message}");
+                message
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_registry_has_no_contradiction() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_call_with_everything() {
+        let cli = parse(
+            "casemate run p.wasm --call stats --input {} --memory 64MiB --timeout 5s --require seccomp,landlock \
+             --policy p.toml --certificate --json",
+        )
+        .unwrap();
+        assert!(cli.json);
+        let Command::Run(run) = cli.command else { panic!() };
+        assert_eq!(run.call.as_deref(), Some("stats"));
+        assert_eq!(run.input.as_deref(), Some("{}".as_ref()));
+        assert!(run.certificate);
+        assert_eq!(run.require.as_deref(), Some("seccomp,landlock"));
+    }
+
+    #[test]
+    fn input_may_begin_with_a_dash() {
+        for input in ["-", "-1.5"] {
+            let Command::Run(run) = parse(&format!("casemate run p.wasm --call m --input {input}")).unwrap().command
+            else {
+                panic!()
+            };
+            assert_eq!(run.input.as_deref(), Some(input.as_ref()));
+        }
+    }
+
+    #[test]
+    fn global_flags_go_on_either_side() {
+        assert!(parse("casemate --json doctor").unwrap().json);
+        assert!(parse("casemate doctor --json").unwrap().json);
+        assert_eq!(parse("casemate doctor --color never -vv").unwrap().verbose, 2);
+    }
+
+    #[test]
+    fn arguments_after_two_dashes_are_kept_for_the_command() {
+        let Command::Run(run) = parse("casemate run p.wasm -- --json x").unwrap().command else { panic!() };
+        assert_eq!(run.args, ["--json", "x"]);
+    }
+
+    #[test]
+    fn a_mistake_is_one_line_that_names_it() {
+        assert!(message("casemate").contains("run, inspect, doctor or demo"));
+        assert!(message("casemate runn").contains("runn"));
+        assert!(message("casemate run").contains("<FILE>"));
+        assert!(message("casemate run p.wasm --memroy 1").contains("--memroy"));
+        assert!(message("casemate run p.wasm --memroy 1").contains("--memory"), "the nearest flag");
+        assert!(message("casemate doctor --color blue").contains("blue"));
+        assert!(message("casemate doctor --color blue").ends_with("`casemate doctor --help` says more"));
+    }
+
+    #[test]
+    fn json_is_found_on_a_broken_line() {
+        let words = |line: &str| line.split_whitespace().map(OsString::from).collect::<Vec<_>>();
+        assert!(wants_json(&words("casemate run --json --nonsense")));
+        assert!(!wants_json(&words("casemate run p.wasm -- --json")));
+    }
+}

@@ -1,0 +1,24 @@
+//! A plugin's log lines on standard error.
+
+use casemate::LogRecord;
+use std::io::Write;
+
+/// Levels from here on are of interest when nobody asked for all: info.
+const LEVEL_MIN: u32 = 2;
+
+const LEVELS: [&str; 5] = ["trace", "debug", "info", "warn", "error"];
+
+/// Shows a line: with `verbose` 1 from info on, with 2 all.
+pub(crate) fn show(record: &LogRecord, verbose: u8) {
+    if verbose == 0 || (verbose == 1 && record.level < LEVEL_MIN) {
+        return;
+    }
+    let level = usize::try_from(record.level).ok().and_then(|level| LEVELS.get(level)).unwrap_or(&"?");
+    // A log that cannot be written is no reason to stop.
+    let _written = writeln!(std::io::stderr(), "{} {level}: {}", record.plugin, record.line).is_ok();
+}
+
+/// Bytes of the plugin's words.
+pub(crate) fn bytes(record: &LogRecord) -> u64 {
+    u64::try_from(record.line.len()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,67 @@
+//! `COMMANDS.md` says what the command line says.
+
+use casemate_cli::args::Cli;
+use clap::{Arg, Command, CommandFactory};
+use std::fmt::Write;
+
+const DOCUMENT: &str = include_str!("../COMMANDS.md");
+const BEGIN: &str = "<!-- commands: begin -->\n";
+const END: &str = "<!-- commands: end -->";
+
+#[test]
+fn the_table_of_commands_is_that_of_the_registry() {
+    let (_, rest) = DOCUMENT.split_once(BEGIN).expect("COMMANDS.md has a begin mark");
+    let (found, _) = rest.split_once(END).expect("COMMANDS.md has an end mark");
+    let table = table();
+    assert!(found == table, "write this between the marks of sdk/cli/COMMANDS.md:\n\n{table}\n");
+}
+
+#[test]
+fn every_exit_code_is_documented() {
+    for code in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "70"] {
+        assert!(DOCUMENT.contains(&format!("\n| {code} |")), "COMMANDS.md lists no exit code {code}");
+    }
+}
+
+fn table() -> String {
+    let mut root = Cli::command();
+    root.build();
+    let mut text = String::from("| command | flag or argument | what it does |\n|---|---|---|\n");
+    rows(&mut text, "every command", &root, |argument| argument.is_global_set());
+    for command in root.get_subcommands() {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        writeln!(text, "| `{}` | | {about} |", command.get_name()).unwrap();
+        rows(&mut text, "", command, |argument| !argument.is_global_set());
+    }
+    text
+}
+
+fn rows(text: &mut String, first: &str, command: &Command, wanted: impl Fn(&Arg) -> bool) {
+    let mut first = first;
+    for argument in command.get_arguments().filter(|argument| wanted(argument)) {
+        if ["help", "version"].contains(&argument.get_id().as_str()) {
+            continue;
+        }
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        writeln!(text, "| {first} | `{}` | {help} |", name(argument).replace('|', "\\|")).unwrap();
+        first = "";
+    }
+}
+
+/// As it is typed.
+fn name(argument: &Arg) -> String {
+    let value = || argument.get_value_names().map(|names| names[0].to_string()).unwrap_or_default();
+    let values = || {
+        let values: Vec<_> = argument.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
+        if values.is_empty() { value() } else { values.join("|") }
+    };
+    match (argument.get_short(), argument.get_long()) {
+        (short, Some(long)) => {
+            let short = short.map(|short| format!("-{short}, ")).unwrap_or_default();
+            let takes_value = argument.get_action().takes_values();
+            format!("{short}--{long}{}", if takes_value { format!(" {}", values()) } else { String::new() })
+        }
+        _ if argument.is_last_set() => format!("-- {}…", value()),
+        _ => value(),
+    }
+}

@@ -1,0 +1,74 @@
+//! What of Casemate runs on this machine, found by the marker in the processes' arguments and never by remembered pids.
+
+use rustix::process::{Pid, Signal, kill_process};
+use std::time::{Duration, Instant};
+
+/// One process that carries a marker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its pid.
+    pub pid: i32,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+}
+
+impl Found {
+    /// `stub`, `zygote`, …; workers carry their zygote's.
+    pub fn stage(&self) -> &str {
+        self.arguments.get(1).map_or("", String::as_str)
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let _ = kill_process(Pid::from_raw(self.pid).unwrap(), signal);
+    }
+}
+
+/// Every living process with this marker. Zombies have no arguments and are not found; see [`zombies`].
+pub fn with_marker(marker: &str) -> Vec<Found> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(bytes) = std::fs::read(entry.path().join("cmdline")) else { continue };
+        let arguments: Vec<String> =
+            bytes.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned()).collect();
+        if arguments.iter().any(|argument| argument == marker) {
+            found.push(Found { pid, arguments });
+        }
+    }
+    found
+}
+
+/// Waits until no process carries the marker any more.
+pub fn await_none(marker: &str, within: Duration) {
+    let end = Instant::now() + within;
+    loop {
+        let left = with_marker(marker);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < end, "still alive after {within:?}: {left:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Children of this process that nobody has waited for.
+pub fn zombies() -> Vec<i32> {
+    let me = std::process::id().to_string();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        let Some((_, rest)) = stat.rsplit_once(')') else { continue };
+        let mut fields = rest.split_whitespace();
+        if fields.next() == Some("Z") && fields.next() == Some(&me) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// Descriptors this process has open.
+pub fn open_descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}

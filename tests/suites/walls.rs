@@ -1,0 +1,239 @@
+//! The walls themselves: what the certificate says, what the kernel reports, and hosts that give less.
+
+use casemate::{Casemate, Cause, Certificate, Layer, LayerSet, Policy, certificate::Status};
+use casemate_tests::{block_on, casemate, guests, host, host::Host, is_root, policy, processes, skip};
+use serde_json::Value;
+use std::time::Duration;
+
+#[test]
+fn scenario() {
+    host::run(&[("load", load_and_report)]);
+}
+
+/// Loads a plugin, calls it, and says what its certificate lacks.
+fn load_and_report(_: &str) {
+    block_on(async {
+        let plugin = match casemate().load(guests::wat("minimal"), Policy::default()).await {
+            Ok(plugin) => plugin,
+            Err(failure) => {
+                host::say(&format!("refused {failure}"));
+                return;
+            }
+        };
+        let echo = plugin.call_raw("m", b"hello").await.unwrap();
+        assert_eq!(echo, b"hello");
+        host::say(&format!("missing {}", plugin.certificate().missing(LayerSet::all())));
+    });
+}
+
+async fn certificate(casemate: &Casemate) -> Certificate {
+    let plugin = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
+    plugin.call_raw("m", b"x").await.unwrap();
+    plugin.certificate()
+}
+
+#[test]
+fn every_layer_stands_on_a_host_that_has_them() {
+    block_on(async {
+        let certificate = certificate(&casemate()).await;
+        let missing = certificate.missing(LayerSet::all());
+        assert!(missing.is_empty(), "missing: {missing}; {:?}", certificate.layers);
+        // These cannot be seen from outside; everything else was.
+        let reported: LayerSet = certificate
+            .layers
+            .iter()
+            .filter(|(_, status)| **status == Status::Reported)
+            .map(|(layer, _)| *layer)
+            .collect();
+        let invisible: LayerSet = [Layer::Landlock, Layer::DenyNewExecutable, Layer::NotDumpable].into_iter().collect();
+        assert!(reported.minus(invisible).is_empty(), "only reported: {reported}");
+    });
+}
+
+#[test]
+fn without_namespaces_the_certificate_is_lower_and_says_why() {
+    block_on(async {
+        let casemate = Casemate::builder().configure(|config| config.namespaces = false).build().unwrap();
+        let certificate = certificate(&casemate).await;
+        let missing = certificate.missing(LayerSet::all());
+        let expected = LayerSet::named("namespaces")
+            .unwrap()
+            .union([Layer::EmptyRoot, Layer::NotDumpable].into_iter().collect());
+        assert_eq!(missing.minus(expected), LayerSet::EMPTY, "missing: {missing}");
+        assert!(expected.minus(missing).is_empty(), "missing: {missing}");
+        assert!(certificate.reason(Layer::PidNamespace).is_some_and(|why| !why.is_empty()));
+    });
+}
+
+#[test]
+fn without_namespaces_nothing_is_left_behind_either() {
+    block_on(async {
+        let casemate = Casemate::builder().configure(|config| config.namespaces = false).build().unwrap();
+        let marker = casemate.marker();
+        let plugin = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
+        plugin.call_raw("m", b"x").await.unwrap();
+        drop(plugin);
+        processes::await_none(&marker, Duration::from_secs(20));
+    });
+}
+
+#[test]
+fn root_gives_itself_away() {
+    if !is_root() {
+        // An ordinary user's plugins have that user's uid; there is nothing to give away.
+        return;
+    }
+    block_on(async {
+        let casemate = casemate();
+        let marker = casemate.marker();
+        let one = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
+        one.call_raw("m", b"x").await.unwrap();
+        let two = casemate.load(guests::wat("loop"), Policy::default()).await.unwrap();
+        let mut uids = Vec::new();
+        for found in processes::with_marker(&marker) {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", found.pid)).unwrap();
+            let line = status.lines().find(|line| line.starts_with("Uid:")).unwrap();
+            let ids: Vec<u32> = line.split_whitespace().skip(1).map(|id| id.parse().unwrap()).collect();
+            assert!(ids.iter().all(|id| *id == ids[0] && *id >= 65_536), "{found:?}: {line}");
+            uids.push(ids[0]);
+        }
+        uids.sort_unstable();
+        uids.dedup();
+        assert_eq!(uids.len(), 2, "each plugin has a uid of its own: {uids:?}");
+        drop(two);
+    });
+}
+
+#[test]
+fn a_forbidden_call_is_reported_with_number_and_arguments() {
+    // getpid, ptrace, and a number that does not exist.
+    for (number, name) in [(39_i64, Some("getpid")), (101, Some("ptrace")), (1023, None)] {
+        if !cfg!(target_arch = "x86_64") {
+            skip("a_forbidden_call_is_reported_with_number_and_arguments", "its numbers are x86_64's");
+            return;
+        }
+        block_on(async {
+            let casemate = hostile(&format!("syscall-{number}"));
+            let plugin = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
+            let failure = plugin.call_raw("m", b"x").await.unwrap_err();
+            let Cause::Syscall(report) = &failure.cause else { panic!("{number}: {failure}") };
+            assert_eq!((i64::from(report.number), report.name, report.args), (number, name, [0; 6]));
+            assert_ne!(report.instruction_pointer, 0);
+        });
+    }
+}
+
+#[test]
+fn a_call_of_the_zygotes_ends_in_sigsys() {
+    // clone3 has the same number everywhere.
+    block_on(async {
+        let casemate = hostile("syscall-435");
+        let plugin = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
+        let failure = plugin.call_raw("m", b"x").await.unwrap_err();
+        assert_eq!(failure.code(), "violation.signal", "{failure}");
+    });
+}
+
+#[test]
+fn siblings_do_not_notice_a_violation() {
+    block_on(async {
+        let hostile = hostile("syscall-41");
+        let bad = hostile.load(guests::wat("minimal"), Policy::default()).await.unwrap();
+        let good = casemate().load(guests::wat("minimal"), Policy::default()).await.unwrap();
+        for n in 0..20_u8 {
+            assert_eq!(bad.call_raw("m", b"x").await.unwrap_err().code(), "violation.syscall");
+            assert_eq!(good.call_raw("m", &[n]).await.unwrap(), [n]);
+        }
+    });
+}
+
+fn hostile(behaviour: &str) -> Casemate {
+    Casemate::builder().configure(|config| config.use_adversary(behaviour)).build().unwrap()
+}
+
+#[test]
+fn a_host_with_a_listener_of_its_own_gets_violations_by_signal() {
+    // The scenario's own supervisor is jailed by nobody; the listener is made by the test's helper below.
+    let mut host = Host::start("load", "");
+    assert_eq!(host.line(), "missing ", "the same host without a listener");
+    host.finish();
+    block_on(async {
+        let casemate = Casemate::builder().configure(|config| config.listener_busy = true).build().unwrap();
+        let certificate = certificate(&casemate).await;
+        assert_eq!(
+            certificate.missing(LayerSet::all()).iter().collect::<Vec<_>>(),
+            [Layer::ViolationReports],
+            "{:?}",
+            certificate.layers
+        );
+    });
+}
+
+#[test]
+fn memfd_noexec_is_lived_with() {
+    let path = "/proc/sys/vm/memfd_noexec";
+    if !is_root() {
+        skip("memfd_noexec_is_lived_with", "setting vm.memfd_noexec needs root");
+        return;
+    }
+    let Ok(before) = std::fs::read_to_string(path) else {
+        skip("memfd_noexec_is_lived_with", "this kernel has no vm.memfd_noexec (6.3)");
+        return;
+    };
+    // The setting belongs to the pid namespace and cannot be lowered there: a namespace of its own for each value.
+    for (value, missing) in [("1", "missing "), ("2", "missing sealed-program")] {
+        let line = format!(
+            "exec unshare --pid --fork --mount-proc sh -c 'echo {value} > {path} && exec \"$0\" \"$@\"' \"$0\" \"$@\""
+        );
+        let mut host = Host::start_in_shell(&line, "load", "");
+        assert_eq!(host.line(), missing, "vm.memfd_noexec = {value}");
+        host.finish();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap(), before, "the host's own setting is untouched");
+}
+
+#[test]
+fn a_proc_that_hides_others_is_enough() {
+    if !is_root() {
+        skip("a_proc_that_hides_others_is_enough", "mounting /proc with hidepid needs root");
+        return;
+    }
+    for value in ["1", "2"] {
+        let mount = format!("mount -t proc -o hidepid={value} proc /proc");
+        // As an ordinary user, for whom hidepid hides.
+        let line = format!("exec unshare --mount sh -c '{mount} && exec setpriv --reuid 12345 --regid 12345 --clear-groups \"$0\" \"$@\"' \"$0\" \"$@\"");
+        let mut host = Host::start_in_shell(&line, "load", "");
+        assert_eq!(host.line(), "missing ", "hidepid={value}");
+        host.finish();
+    }
+}
+
+#[test]
+fn no_proc_is_one_clear_error() {
+    if !is_root() {
+        skip("no_proc_is_one_clear_error", "taking /proc away needs root");
+        return;
+    }
+    let line = "exec unshare --mount sh -c 'mount -t tmpfs none /proc && exec \"$0\" \"$@\"' \"$0\" \"$@\"";
+    let mut host = Host::start_in_shell(line, "load", "");
+    let said = host.line();
+    assert!(said.starts_with("refused ") && said.contains("/proc"), "{said}");
+    host.finish();
+}
+
+#[test]
+fn guests_have_neither_files_nor_network_nor_environment() {
+    // There is nothing to link them to: what a module would need for it is refused before it runs.
+    block_on(async {
+        let plugin = casemate().load(guests::rust("probe"), policy(|_| {})).await.unwrap();
+        let imports = plugin.facts().imports().iter().map(|import| import.module.as_str().to_owned());
+        assert!(imports.into_iter().all(|module| module == "casemate"));
+        // And what its process has, the inspection has seen: one descriptor, an empty root, no interface.
+        let certificate = plugin.certificate();
+        for layer in [Layer::Descriptors, Layer::EmptyRoot, Layer::NetNamespace, Layer::Seccomp] {
+            assert_eq!(certificate.layers[&layer], Status::Observed, "{layer}");
+        }
+        let answer: Value = plugin.call("random", &()).await.unwrap();
+        assert!(answer["hash"].is_string());
+    });
+}
