@@ -13,6 +13,7 @@
 //! | [`certificate`] | the layers of the wall and what was seen of each |
 //! | [`outcome`] | how a call ended, whose fault it was, whether a retry is safe |
 //! | [`ids`] | names and numbers that must not be mixed up |
+//! | [`syscalls`] | machines and the names of their system calls |
 //! | [`oracle`] | what the fuzz targets check |
 #![forbid(unsafe_code)]
 
@@ -25,3 +26,4 @@ pub mod oracle;
 pub mod outcome;
 pub mod policy;
 pub mod spawn;
+pub mod syscalls;

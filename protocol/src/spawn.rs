@@ -13,7 +13,8 @@
 //! Down goes bincode: same build on both ends, and the sender is trusted. Up comes prost, bounded, and anything that does
 //! not belong there ends the whole tree of processes.
 
-use bincode::{Decode, Encode};
+use bincode::Decode;
+pub use bincode::Encode;
 use prost::Message;
 
 /// Bytes of a packet on the control socket, either way.

@@ -1,1 +1,40 @@
-//! Casemate's supervisor: plugins, policy decisions, processes.
+//! Casemate's supervisor, as a library in the host's process: plugins, policy decisions, processes.
+//!
+//! | module | does |
+//! |---|---|
+//! | `programs` | the embedded programs, in sealed memfds |
+//! | `process` | starts, kills and waits; the guard thread owns deadlines, listeners and pidfds |
+//! | [`inspect`] | looks at walled processes from outside |
+//! | `tree`, `zygote`, `compile` | a stub with a zygote, or with a compiler |
+//! | `instance`, `plugin` | one worker and its calls; a plugin's instances |
+//! | [`policy`] | policy files |
+//! | [`doctor`] | what this host's kernel can give |
+//! | `host`, `log` | what plugins may ask for and say |
+//!
+//! It changes one thing in its host: it raises the soft limit of open descriptors to the hard one, because every worker
+//! needs a few. No signal handler, no panic hook, no logger, no other limit.
+#![forbid(unsafe_code)]
+
+mod compile;
+mod context;
+pub mod doctor;
+mod host;
+mod identity;
+pub mod inspect;
+mod instance;
+mod log;
+mod memfd;
+mod plugin;
+pub mod policy;
+mod process;
+mod programs;
+mod supervisor;
+mod tree;
+mod zygote;
+
+pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
+pub use instance::Reply;
+pub use log::{LogRecord, LogSink};
+pub use plugin::Plugin;
+pub use process::points::{POINTS, PausePoint};
+pub use supervisor::{Config, LoadOptions, Supervisor};

@@ -34,11 +34,11 @@
     (unreachable))
   (func $down (param $depth i32) (result i32)
     (i32.add (call $down (i32.add (local.get $depth) (i32.const 1))) (i32.const 1)))
-  ;; 4096 lines of 4 KiB.
+  ;; 1024 lines of 4 KiB.
   (func $flood (result i64)
     (local $left i32)
     (memory.fill (i32.const 65536) (i32.const 120) (i32.const 4096))
-    (local.set $left (i32.const 4096))
+    (local.set $left (i32.const 1024))
     (loop $again
       (call $log (i32.const 2) (i32.const 65536) (i32.const 4096))
       (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))

@@ -1,8 +1,9 @@
 //! The registry of commands and flags. Help texts, `COMMANDS.md` and what the code does all come from here.
 
 use crate::problem::Problem;
+use crate::screen::written;
 use clap::error::{Error, ErrorKind};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
@@ -116,7 +117,7 @@ pub(crate) fn not_run(error: &Error, arguments: &[OsString]) -> Result<(), Probl
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let mut out = std::io::stdout();
-            write!(out, "{}", error.render()).and_then(|()| out.flush()).map_err(Problem::from)
+            written(write!(out, "{}", error.render()).and_then(|()| out.flush()))
         }
         _ => Err(Problem::usage(one_line(error, arguments))),
     }
@@ -125,22 +126,29 @@ pub(crate) fn not_run(error: &Error, arguments: &[OsString]) -> Result<(), Probl
 /// The parser's first paragraph and its tips, and where the rest is.
 fn one_line(error: &Error, arguments: &[OsString]) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "say what to do: run, inspect, doctor or demo; `casemate --help` says more".to_owned();
+        let registry = Cli::command();
+        let names = registry.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>();
+        return format!("say what to do: {}; `casemate --help` says more", names.join(", "));
     }
     let text = error.render().to_string();
     let mut words = Vec::new();
     for paragraph in text.split("\n\n") {
         let paragraph = paragraph.trim();
-        let is_tip = paragraph.starts_with("tip:");
-        if words.is_empty() || is_tip {
-            let lines: Vec<&str> = paragraph.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-            words.push(lines.join(" "));
+        let mut lines = paragraph.lines().map(str::trim);
+        if words.is_empty() {
+            words.push(lines.collect::<Vec<_>>().join(" "));
+        } else if let Some(tip) = lines.find(|line| line.contains("similar")) {
+            // The other tip is how to pass a mistyped flag on as a value.
+            words.push(tip.to_owned());
         }
     }
     let message = words.join("; ");
     let message = message.strip_prefix("error: ").unwrap_or(&message);
-    let known = ["run", "inspect", "doctor", "demo"];
-    let command = arguments.iter().filter_map(|argument| argument.to_str()).find(|word| known.contains(word));
+    let registry = Cli::command();
+    let command = arguments
+        .iter()
+        .filter_map(|argument| argument.to_str())
+        .find(|word| registry.find_subcommand(word).is_some());
     match command {
         Some(command) => format!("{message}; `casemate {command} --help` says more"),
         None => format!("{message}; `casemate --help` says more"),
@@ -150,7 +158,6 @@ fn one_line(error: &Error, arguments: &[OsString]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     fn parse(line: &str) -> Result<Cli, Error> {
         Cli::try_parse_from(line.split_whitespace())
@@ -191,7 +198,8 @@ mod tests {
     #[test]
     fn input_may_begin_with_a_dash() {
         for input in ["-", "-1.5"] {
-            let Command::Run(run) = parse(&format!("casemate run p.wasm --call m --input {input}")).unwrap().command
+            let Command::Run(run) =
+                parse(&format!("casemate run p.wasm --call m --input {input}")).unwrap().command
             else {
                 panic!()
             };
@@ -214,11 +222,12 @@ mod tests {
 
     #[test]
     fn a_mistake_is_one_line_that_names_it() {
-        assert!(message("casemate").contains("run, inspect, doctor or demo"));
+        assert!(message("casemate").contains("run, inspect, doctor, demo"));
         assert!(message("casemate runn").contains("runn"));
         assert!(message("casemate run").contains("<FILE>"));
         assert!(message("casemate run p.wasm --memroy 1").contains("--memroy"));
-        assert!(message("casemate run p.wasm --memroy 1").contains("--memory"), "the nearest flag");
+        assert!(message("casemate run p.wasm --memroy 1").contains("'--memory'"), "the nearest flag");
+        assert!(!message("casemate run p.wasm --memroy 1").contains("as a value"));
         assert!(message("casemate doctor --color blue").contains("blue"));
         assert!(message("casemate doctor --color blue").ends_with("`casemate doctor --help` says more"));
     }

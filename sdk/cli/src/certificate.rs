@@ -26,7 +26,10 @@ pub(crate) fn to_json(certificate: &Certificate) -> Value {
 pub(crate) fn lines(certificate: &Certificate, screen: &Screen) -> Vec<String> {
     let holding = certificate.holding().iter().count();
     let all = certificate.layers.len();
-    let head = format!("certificate: {holding} of {all} layers stand, worker profile {}", certificate.profile.name());
+    let head = format!(
+        "certificate: {holding} of {all} layers stand, worker profile {}",
+        certificate.profile.name()
+    );
     let mut lines = vec![screen.paint(Tone::Bold, head)];
     for (layer, status) in &certificate.layers {
         let (tone, words) = match status {

@@ -58,9 +58,9 @@ async fn certificate_of_a_worker(screen: &Screen) -> Result<Certificate, Problem
 fn missing(require: LayerSet, findings: &[Finding], certificate: Option<&Certificate>) -> LayerSet {
     match certificate {
         Some(certificate) => certificate.missing(require),
-        None => {
-            require.minus(findings.iter().filter(|finding| finding.available).map(|finding| finding.layer).collect())
-        }
+        None => require.minus(
+            findings.iter().filter(|finding| finding.available).map(|finding| finding.layer).collect(),
+        ),
     }
 }
 
@@ -102,7 +102,7 @@ fn to_json(findings: &[Finding], tried: &Result<Certificate, Problem>, missing: 
 
 fn lines(findings: &[Finding], screen: &Screen) -> Vec<String> {
     let row = |finding: &Finding| {
-        let (tone, word) = if finding.available { (Tone::Good, "on") } else { (Tone::Bad, "off") };
+        let (tone, word) = if finding.available { (Tone::Good, "on") } else { (Tone::Warn, "off") };
         let word = screen.paint(tone, format!("{word:4}"));
         let name = format!("{:19}", finding.layer.name());
         match (finding.available, finding.how.is_empty()) {

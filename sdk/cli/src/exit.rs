@@ -60,3 +60,57 @@ pub fn of(cause: &Cause) -> Exit {
         _ => Exit::Ours,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casemate::module::CompileError;
+    use casemate::{Layer, LimitName, SyscallReport, TrapKind};
+
+    /// Every cause; whoever adds one gives it its row.
+    fn causes() -> Vec<(Cause, Exit)> {
+        let message = String::new;
+        let limit = |limit| Cause::Limit { limit, configured: 1, observed: 2 };
+        let trap = |kind| Cause::Trap { kind, message: message(), backtrace: message() };
+        let report = SyscallReport { arch: 0, number: 0, name: None, args: [0; 6], instruction_pointer: 0 };
+        let mut causes = vec![
+            (Cause::GuestError { code: message(), message: message(), retryable: false }, Exit::Guest),
+            (Cause::Module(CompileError::Component), Exit::Guest),
+            (Cause::SoftTimeout { limit_ms: 1, observed_ms: 2 }, Exit::Limit),
+            (Cause::HardTimeout { limit_ms: 1, grace_ms: 1, observed_ms: 2 }, Exit::Limit),
+            (Cause::Abi { message: message() }, Exit::Violation),
+            (Cause::Syscall(Box::new(report)), Exit::Violation),
+            (Cause::SyscallSignal, Exit::Violation),
+            (Cause::Link { message: message() }, Exit::Violation),
+            (Cause::Inspection { message: message() }, Exit::Violation),
+            (Cause::WorkerLost { exit: casemate::Exit::Signal(9) }, Exit::Lost),
+            (Cause::Compiler { message: message() }, Exit::Lost),
+            (Cause::File { path: message(), message: message() }, Exit::NotFound),
+            (
+                Cause::LayersMissing { missing: [Layer::Landlock].into_iter().collect(), reasons: message() },
+                Exit::Layer,
+            ),
+            (Cause::Spawn { step: message(), message: message() }, Exit::Layer),
+            (Cause::Input { message: message() }, Exit::Usage),
+            (Cause::Reply { message: message() }, Exit::Usage),
+            (Cause::Closed, Exit::NotFound),
+        ];
+        let limits = (1..=7).filter_map(LimitName::from_number);
+        causes.extend(limits.map(|name| (limit(name), Exit::Limit)));
+        causes.extend((1..=10).map(|number| (trap(TrapKind::from_number(number)), Exit::Lost)));
+        causes
+    }
+
+    #[test]
+    fn every_cause_has_its_exit_code() {
+        for (cause, exit) in causes() {
+            assert_eq!(of(&cause), exit, "{}", cause.code());
+        }
+        assert_eq!(causes().len(), 17 + 7 + 10);
+    }
+
+    #[test]
+    fn no_cause_is_our_own_fault_by_accident() {
+        assert!(causes().iter().all(|(cause, _)| of(cause) != Exit::Ours));
+    }
+}

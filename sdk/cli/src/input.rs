@@ -57,7 +57,9 @@ fn read(source: impl Read) -> std::io::Result<Vec<u8>> {
 
 fn checked(bytes: Vec<u8>, raw: bool, from: &str) -> Result<Input, Problem> {
     if u64::try_from(bytes.len()).is_ok_and(|bytes| bytes > INPUT_BYTES_MAX) {
-        return Err(Problem::input(format!("{from} has more than {INPUT_BYTES_MAX} bytes, the most a call takes")));
+        return Err(Problem::input(format!(
+            "{from} has more than {INPUT_BYTES_MAX} bytes, the most a call takes"
+        )));
     }
     if raw {
         return Ok(Input::Raw(bytes));

@@ -5,10 +5,11 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::run;
 use crate::screen::{Screen, Tone};
-use casemate::module::{CompileReport, Extent, ModuleFacts};
+use casemate::module::{CompileError, CompileReport, Extent, ModuleFacts};
 use casemate::policy::units::show_bytes;
 use casemate::{Cause, Failure};
 use serde_json::{Map, Value, json};
+use std::path::Path;
 
 pub(crate) async fn perform(inspect: &Inspect, screen: &mut Screen) -> Result<Exit, Problem> {
     let casemate = run::embedded(screen)?;
@@ -16,25 +17,26 @@ pub(crate) async fn perform(inspect: &Inspect, screen: &mut Screen) -> Result<Ex
     let inspected = casemate.inspect(&inspect.file).await;
     drop(working);
     casemate.shutdown().await;
-    let report = inspected?;
+    let file = &inspect.file;
+    let report = inspected.map_err(|failure| Problem::of_module(failure, file, ""))?;
     if screen.json() {
-        let (value, exit) = to_json(&report);
+        let (value, exit) = to_json(&report, file);
         screen.value(&value)?;
         return Ok(exit);
     }
     for line in lines(&report, screen) {
         screen.line(line)?;
     }
-    report.into_result().map_err(refusal)?;
+    report.into_result().map_err(|error| refusal(error, file))?;
     Ok(Exit::Done)
 }
 
-fn refusal(error: casemate::module::CompileError) -> Problem {
-    Failure::not_started(Cause::Module(error)).into()
+fn refusal(error: CompileError, file: &Path) -> Problem {
+    Problem::of_module(Failure::not_started(Cause::Module(error)), file, "")
 }
 
 /// The facts; for a module that was not accepted together with the shape of a failed command.
-fn to_json(report: &CompileReport) -> (Value, Exit) {
+fn to_json(report: &CompileReport, file: &Path) -> (Value, Exit) {
     let mut object = Map::new();
     let exit = match report {
         CompileReport::Accepted(accepted) => {
@@ -44,7 +46,7 @@ fn to_json(report: &CompileReport) -> (Value, Exit) {
             Exit::Done
         }
         CompileReport::Refused { error, .. } => {
-            let problem = refusal(error.clone());
+            let problem = refusal(error.clone(), file);
             if let Value::Object(problem) = problem.to_json() {
                 object.extend(problem);
             }
@@ -91,7 +93,9 @@ fn facts_json(facts: &ModuleFacts) -> Value {
 /// What people get; every word of the module's is escaped already.
 fn lines(report: &CompileReport, screen: &Screen) -> Vec<String> {
     let mut lines = Vec::new();
-    let mut row = |name: &str, words: String| lines.push(format!("{} {words}", screen.paint(Tone::Bold, format!("{name:8}"))));
+    let mut row = |name: &str, words: String| {
+        lines.push(format!("{} {words}", screen.paint(Tone::Bold, format!("{name:8}"))))
+    };
     match report {
         CompileReport::Accepted(accepted) => {
             row("dialect", screen.paint(Tone::Good, accepted.dialect().name()));
@@ -148,7 +152,7 @@ fn extent(extent: &Extent, show: impl Fn(u64) -> String) -> String {
 mod tests {
     use super::*;
     use crate::args::Color;
-    use casemate::module::{Accepted, Code, CompileError, Export, ExternKind, Import, Sizes};
+    use casemate::module::{Accepted, Code, Export, ExternKind, Import, Sizes};
 
     fn facts() -> ModuleFacts {
         let mut facts = ModuleFacts::default();
@@ -164,14 +168,16 @@ mod tests {
             facts.push_export(Export::new(name, kind, ty)).unwrap();
         }
         facts.push_memory(Extent { min: 1, max: None }).unwrap();
-        facts.push_import(Import::new("casemate", "log", ExternKind::Function, "(i32, i32, i32) -> ()")).unwrap();
+        facts
+            .push_import(Import::new("casemate", "log", ExternKind::Function, "(i32, i32, i32) -> ()"))
+            .unwrap();
         facts
     }
 
     #[test]
     fn a_plugin_in_json() {
         let report = CompileReport::Accepted(Accepted::new(facts(), Code::default()).unwrap());
-        let (value, exit) = to_json(&report);
+        let (value, exit) = to_json(&report, Path::new("p.wasm"));
         assert_eq!(exit, Exit::Done);
         assert_eq!(value["ok"], true);
         assert_eq!(value["dialect"], "casemate-1");
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn what_is_no_plugin_has_the_shape_of_a_failure_and_its_facts() {
         let report = CompileReport::Refused { error: CompileError::Component, facts: Some(facts()) };
-        let (value, exit) = to_json(&report);
+        let (value, exit) = to_json(&report, Path::new("p.wasm"));
         assert_eq!(exit, Exit::Guest);
         assert_eq!(value["ok"], false);
         assert_eq!(value["code"], "module.component");
@@ -197,7 +203,9 @@ mod tests {
     fn people_get_a_line_a_fact() {
         let report = CompileReport::Accepted(Accepted::new(facts(), Code::default()).unwrap());
         let text = lines(&report, &Screen::new(false, 0, Color::Never)).join("\n");
-        for words in ["casemate-1", "2 KiB", "64 KiB at first", "casemate.log function", "casemate_call function"] {
+        for words in
+            ["casemate-1", "2 KiB", "64 KiB at first", "casemate.log function", "casemate_call function"]
+        {
             assert!(text.contains(words), "{words}: {text}");
         }
     }

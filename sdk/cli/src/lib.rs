@@ -7,6 +7,7 @@
 //! | `problem` | what went wrong, as one line and as JSON |
 //! | `screen` | standard output and error: colours, JSON, progress |
 //! | `input`, `policy` | a call's input and a plugin's policy from flags and files |
+//! | `json` | JSON text laid out for people |
 //! | `log` | a plugin's log lines on standard error |
 //! | `certificate` | a certificate for people and programs |
 //! | `run`, `inspect`, `doctor`, `demo` | the commands |
@@ -19,6 +20,7 @@ mod doctor;
 pub mod exit;
 mod input;
 mod inspect;
+mod json;
 mod log;
 mod policy;
 mod problem;

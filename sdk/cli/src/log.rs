@@ -14,11 +14,16 @@ pub(crate) fn show(record: &LogRecord, verbose: u8) {
         return;
     }
     let level = usize::try_from(record.level).ok().and_then(|level| LEVELS.get(level)).unwrap_or(&"?");
+    let dropped = match record.dropped_lines {
+        0 => String::new(),
+        lines => format!(" ({lines} lines before it were dropped: limits.log)"),
+    };
     // A log that cannot be written is no reason to stop.
-    let _written = writeln!(std::io::stderr(), "{} {level}: {}", record.plugin, record.line).is_ok();
+    let _written =
+        writeln!(std::io::stderr(), "{} {level}: {}{dropped}", record.plugin, record.message).is_ok();
 }
 
 /// Bytes of the plugin's words.
 pub(crate) fn bytes(record: &LogRecord) -> u64 {
-    u64::try_from(record.line.len()).unwrap_or(u64::MAX)
+    u64::try_from(record.message.len()).unwrap_or(u64::MAX)
 }

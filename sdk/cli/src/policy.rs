@@ -3,7 +3,7 @@
 use crate::problem::Problem;
 use casemate::outcome::escape;
 use casemate::policy::units;
-use casemate::policy_file::file;
+use casemate::policy_file;
 use casemate::{LayerSet, Policy, PolicySpec};
 use std::path::Path;
 
@@ -58,11 +58,15 @@ fn read(path: &Path) -> Result<PolicySpec, Problem> {
         return Err(unreadable(&"it is not a regular file"));
     }
     if metadata.len() > FILE_BYTES_MAX {
-        return Err(Problem::policy(format!("{shown} has {} bytes; {FILE_BYTES_MAX} are the most", metadata.len())));
+        return Err(Problem::policy(format!(
+            "{shown} has {} bytes; {FILE_BYTES_MAX} are the most",
+            metadata.len()
+        )));
     }
     let bytes = std::fs::read(path).map_err(|error| unreadable(&error))?;
-    let text = String::from_utf8(bytes).map_err(|error| Problem::policy(format!("{shown} is not UTF-8: {error}")))?;
-    file::parse(&text).map_err(|error| Problem::policy(format!("{shown}: {error}")))
+    let text = String::from_utf8(bytes)
+        .map_err(|error| Problem::policy(format!("{shown} is not UTF-8: {error}")))?;
+    policy_file::parse(&text, &shown).map_err(|error| Problem::policy(error.to_string()))
 }
 
 #[cfg(test)]
@@ -80,8 +84,12 @@ mod tests {
 
     #[test]
     fn flags_make_a_policy() {
-        let flags =
-            Flags { memory: Some("64MiB"), timeout: Some("5s"), require: Some("seccomp, landlock"), file: None };
+        let flags = Flags {
+            memory: Some("64MiB"),
+            timeout: Some("5s"),
+            require: Some("seccomp, landlock"),
+            file: None,
+        };
         let policy = resolve(&flags).unwrap();
         assert_eq!(policy.limits().memory_bytes, 64 << 20);
         assert_eq!(policy.limits().call_timeout, Duration::from_secs(5));
@@ -101,6 +109,24 @@ mod tests {
         let require = Flags { require: Some("seccomp,secomp"), ..Flags::default() };
         let line = problem(&require, Exit::Policy);
         assert!(line.contains("\"secomp\"") && line.contains("landlock"), "{line}");
+    }
+
+    #[test]
+    fn flags_go_over_the_file_and_layers_add_up() {
+        let file = std::env::temp_dir().join(format!("casemate-cli-policy-{}.toml", std::process::id()));
+        let text = "[limits]\nmemory = \"1MiB\"\ncall_timeout = \"1s\"\n[require]\nlayers = [\"seccomp\"]\n";
+        std::fs::write(&file, text).unwrap();
+        let flags =
+            Flags { memory: Some("2MiB"), require: Some("landlock"), file: Some(&file), ..Flags::default() };
+        let policy = resolve(&flags);
+        std::fs::write(&file, "[limits]\nmemry = \"1MiB\"\n").unwrap();
+        let line = problem(&Flags { file: Some(&file), ..Flags::default() }, Exit::Policy);
+        std::fs::remove_file(&file).unwrap();
+        let policy = policy.unwrap();
+        assert_eq!(policy.limits().memory_bytes, 2 << 20);
+        assert_eq!(policy.limits().call_timeout, Duration::from_secs(1));
+        assert_eq!(policy.require().iter().collect::<Vec<_>>(), [Layer::Seccomp, Layer::Landlock]);
+        assert!(line.contains(".toml:2:") && line.contains("memry"), "{line}");
     }
 
     #[test]

@@ -4,15 +4,23 @@ use crate::exit::{self, Exit};
 use casemate::{Cause, Failure, Fault};
 use serde_json::{Map, Value, json};
 use std::fmt;
+use std::path::Path;
 
 /// Bytes of a problem's line: a screenful, whatever a module or a file put into it.
 const LINE_BYTES_MAX: usize = 4096;
 
 /// The end of a command without what was asked for.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Problem {
+pub(crate) enum Problem {
     /// A call or a load ended so.
-    Failure(Box<Failure>),
+    Failure {
+        /// How.
+        failure: Box<Failure>,
+        /// Which file it is about, where its own words do not say.
+        about: String,
+        /// What else there is to say.
+        hint: String,
+    },
     /// The command itself found it.
     Own {
         /// The exit code.
@@ -26,32 +34,48 @@ pub enum Problem {
 
 impl Problem {
     /// The command line is wrong.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::own(Exit::Usage, "usage", message)
     }
 
     /// Input for a call cannot be used.
-    pub fn input(message: impl Into<String>) -> Self {
+    pub(crate) fn input(message: impl Into<String>) -> Self {
         Self::own(Exit::Usage, "call.input", message)
     }
 
     /// A policy, a unit or a layer's name is wrong.
-    pub fn policy(message: impl Into<String>) -> Self {
+    pub(crate) fn policy(message: impl Into<String>) -> Self {
         Self::own(Exit::Policy, "policy.invalid", message)
     }
 
     /// Something is not there.
-    pub fn not_found(message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::own(Exit::NotFound, "file.unreadable", message)
     }
 
     /// A required layer is missing.
-    pub fn layers(message: impl Into<String>) -> Self {
+    pub(crate) fn layers(message: impl Into<String>) -> Self {
         Self::own(Exit::Layer, "layers.missing", message)
     }
 
+    /// An answer that cannot be written down.
+    pub(crate) fn output(message: impl Into<String>) -> Self {
+        Self::own(Exit::NotFound, "output.unwritable", message)
+    }
+
+    /// What became of a module: its failures do not know its file.
+    pub(crate) fn of_module(failure: Failure, file: &Path, hint: &str) -> Self {
+        let about = match failure.cause {
+            Cause::Module(_) | Cause::Compiler { .. } => {
+                format!("{}: ", casemate::outcome::escape(&file.display().to_string(), 512))
+            }
+            _ => String::new(),
+        };
+        Self::Failure { failure: Box::new(failure), about, hint: hint.to_owned() }
+    }
+
     /// Our own fault.
-    pub fn ours(message: impl Into<String>) -> Self {
+    pub(crate) fn ours(message: impl Into<String>) -> Self {
         Self::own(Exit::Ours, "internal", message)
     }
 
@@ -60,30 +84,30 @@ impl Problem {
     }
 
     /// How the command ends.
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Failure(failure) => exit::of(&failure.cause),
+            Self::Failure { failure, .. } => exit::of(&failure.cause),
             Self::Own { exit, .. } => *exit,
         }
     }
 
     fn code(&self) -> String {
         match self {
-            Self::Failure(failure) => failure.code(),
+            Self::Failure { failure, .. } => failure.code(),
             Self::Own { code, .. } => (*code).to_owned(),
         }
     }
 
     fn message(&self) -> String {
         match self {
-            Self::Failure(failure) => failure.cause.to_string(),
+            Self::Failure { failure, about, hint } => format!("{about}{}{hint}", failure.cause),
             Self::Own { message, .. } => message.clone(),
         }
     }
 
     fn fault(&self) -> Fault {
         match self {
-            Self::Failure(failure) => failure.fault(),
+            Self::Failure { failure, .. } => failure.fault(),
             Self::Own { exit, .. } => match exit {
                 Exit::Policy | Exit::Layer => Fault::Operator,
                 Exit::Ours => Fault::Us,
@@ -93,9 +117,9 @@ impl Problem {
     }
 
     /// The documented shape of a failed command.
-    pub fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let retry = match self {
-            Self::Failure(failure) => failure.retry.name(),
+            Self::Failure { failure, .. } => failure.retry.name(),
             Self::Own { .. } => casemate::Retry::NotStarted.name(),
         };
         let mut object = Map::new();
@@ -106,7 +130,7 @@ impl Problem {
         put("fault", json!(self.fault().name()));
         put("retry", json!(retry));
         put("exit_code", json!(self.exit().number()));
-        if let Self::Failure(failure) = self {
+        if let Self::Failure { failure, .. } = self {
             object.extend(details(&failure.cause));
         }
         Value::Object(object)
@@ -119,7 +143,9 @@ fn details(cause: &Cause) -> Map<String, Value> {
         Cause::GuestError { code, message, retryable } => {
             json!({"guest": {"code": code, "message": message, "retryable": retryable}})
         }
-        Cause::Trap { message, backtrace, .. } => json!({"trap": {"message": message, "backtrace": backtrace}}),
+        Cause::Trap { message, backtrace, .. } => {
+            json!({"trap": {"message": message, "backtrace": backtrace}})
+        }
         Cause::SoftTimeout { limit_ms, observed_ms } => {
             json!({"timeout": {"limit_ms": limit_ms, "observed_ms": observed_ms}})
         }
@@ -151,14 +177,7 @@ fn details(cause: &Cause) -> Map<String, Value> {
 
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
-        Self::Failure(Box::new(failure))
-    }
-}
-
-impl From<std::io::Error> for Problem {
-    /// Of standard output, which is all the command writes to.
-    fn from(error: std::io::Error) -> Self {
-        Self::not_found(format!("standard output cannot be written: {error}"))
+        Self::Failure { failure: Box::new(failure), about: String::new(), hint: String::new() }
     }
 }
 
@@ -166,5 +185,73 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = casemate::outcome::escape(&self.message(), LINE_BYTES_MAX);
         write!(f, "{message} [{}]", self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casemate::{LimitName, SyscallReport, TrapKind};
+
+    fn json(cause: Cause) -> Value {
+        Problem::from(Failure::maybe_ran(cause)).to_json()
+    }
+
+    #[test]
+    fn a_failure_in_json() {
+        let value = json(Cause::Limit { limit: LimitName::Memory, configured: 10, observed: 20 });
+        assert_eq!(
+            value,
+            json!({
+                "ok": false,
+                "code": "limit.memory",
+                "message": "limits.memory is 10 bytes and 20 bytes were wanted: use less or raise it",
+                "fault": "guest",
+                "retry": "maybe_ran",
+                "exit_code": 5,
+                "limit": {"name": "memory", "unit": "bytes", "configured": 10, "observed": 20},
+            })
+        );
+    }
+
+    #[test]
+    fn a_module_is_named_by_its_file() {
+        let failure = |cause| Failure::not_started(cause);
+        let module = Cause::Module(casemate::module::CompileError::Component);
+        let line = Problem::of_module(failure(module), Path::new("a\nb.wasm"), "; and so on").to_string();
+        assert!(
+            line.starts_with("a\\u{a}b.wasm: ") && line.ends_with("; and so on [module.component]"),
+            "{line}"
+        );
+        let closed = Problem::of_module(failure(Cause::Closed), Path::new("a.wasm"), "");
+        assert_eq!(closed.to_string(), "the plugin is closed [closed]");
+    }
+
+    #[test]
+    fn details_by_cause() {
+        let guest = Cause::GuestError { code: "empty".into(), message: "no numbers".into(), retryable: true };
+        assert_eq!(
+            json(guest)["guest"],
+            json!({"code": "empty", "message": "no numbers", "retryable": true})
+        );
+        let kind = TrapKind::Unreachable;
+        let trap = Cause::Trap { kind, message: "unreachable".into(), backtrace: "f\n".into() };
+        assert_eq!(json(trap)["trap"], json!({"message": "unreachable", "backtrace": "f\n"}));
+        let timeout = Cause::HardTimeout { limit_ms: 5, grace_ms: 1, observed_ms: 7 };
+        assert_eq!(json(timeout)["timeout"], json!({"limit_ms": 5, "grace_ms": 1, "observed_ms": 7}));
+        let report =
+            SyscallReport { arch: 1, number: 2, name: Some("open"), args: [3; 6], instruction_pointer: 4 };
+        assert_eq!(json(Cause::Syscall(Box::new(report)))["syscall"]["name"], "open");
+    }
+
+    #[test]
+    fn a_problem_is_one_line_whatever_is_in_it() {
+        let problem = Problem::usage("a\nb\u{1b}[31m");
+        assert_eq!(problem.to_string(), "a\\u{a}b\\u{1b}[31m [usage]");
+        let value = problem.to_json();
+        assert_eq!((&value["ok"], &value["exit_code"]), (&json!(false), &json!(2)));
+        assert_eq!(value["fault"], "caller");
+        let guest = Cause::GuestError { code: "x".into(), message: "y".repeat(100_000), retryable: false };
+        assert!(Problem::from(Failure::done(guest)).to_string().len() < 2 * LINE_BYTES_MAX);
     }
 }

@@ -4,14 +4,17 @@ use crate::args::Run;
 use crate::certificate;
 use crate::exit::Exit;
 use crate::input::{self, Input};
+use crate::json;
 use crate::log;
 use crate::policy;
 use crate::problem::Problem;
 use crate::screen::Screen;
 use casemate::module::{CompileError, DetectError};
+use casemate::outcome::escape;
 use casemate::{Casemate, Cause, Certificate, Failure, Plugin};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::io::Write;
+use std::path::Path;
 
 /// The two forms of the command.
 const FORMS: &str = "`casemate run FILE --call METHOD` calls a method of a plugin; \
@@ -22,6 +25,13 @@ const FORMS: &str = "`casemate run FILE --call METHOD` calls a method of a plugi
 struct Reply {
     body: Vec<u8>,
     is_json: bool,
+}
+
+impl Reply {
+    /// Its text, if it is JSON as it says.
+    fn json(&self) -> Option<&str> {
+        self.is_json.then(|| json::text(&self.body)).flatten()
+    }
 }
 
 pub(crate) async fn perform(run: &Run, screen: &mut Screen) -> Result<Exit, Problem> {
@@ -35,7 +45,7 @@ pub(crate) async fn perform(run: &Run, screen: &mut Screen) -> Result<Exit, Prob
     })?;
     let metadata = std::fs::metadata(&run.file);
     metadata.map_err(|error| {
-        let path = casemate::outcome::escape(&run.file.display().to_string(), 512);
+        let path = escape(&run.file.display().to_string(), 512);
         Failure::not_started(Cause::File { path, message: error.to_string() })
     })?;
     let input = input::resolve(run.input.as_deref(), run.raw, std::io::stdin())?;
@@ -44,7 +54,7 @@ pub(crate) async fn perform(run: &Run, screen: &mut Screen) -> Result<Exit, Prob
     let working = screen.working(&format!("compiling {}", run.file.display()));
     let loaded = casemate.load(&run.file, policy).await;
     drop(working);
-    let plugin = loaded.map_err(both_forms)?;
+    let plugin = loaded.map_err(|failure| both_forms(failure, &run.file))?;
     let working = screen.working(&format!("calling {method}"));
     let called = call(&plugin, method, &input).await;
     drop(working);
@@ -79,46 +89,33 @@ async fn call(plugin: &Plugin, method: &str, input: &Input) -> Result<Reply, Fai
         Input::Json(text) => {
             plugin.call_json_text(method, text).await.map(|(body, is_json)| Reply { body, is_json })
         }
-        Input::Raw(bytes) => plugin.call_raw(method, bytes).await.map(|body| {
-            let is_json = false;
-            Reply { body, is_json }
-        }),
+        Input::Raw(bytes) => plugin.call_raw(method, bytes).await.map(|body| Reply { body, is_json: false }),
     }
 }
 
 /// A module that is no plugin may be one for the other form of the command: say that there are two.
-fn both_forms(failure: Failure) -> Problem {
-    let undetected = match &failure.cause {
+fn both_forms(failure: Failure, file: &Path) -> Problem {
+    let has_no_form = match &failure.cause {
         Cause::Module(CompileError::Dialect(DetectError::NoDialect { .. })) => true,
         Cause::Module(CompileError::Dialect(DetectError::UnknownImport { module, .. })) => {
             module.as_str().starts_with("wasi")
         }
         _ => false,
     };
-    if undetected {
-        return Problem::Own {
-            exit: crate::exit::of(&failure.cause),
-            code: "module.no_form",
-            message: format!("{}: neither form of run is possible: {FORMS}", failure.cause),
-        };
-    }
-    failure.into()
+    let hint =
+        if has_no_form { format!("; neither form of run is possible: {FORMS}") } else { String::new() };
+    Problem::of_module(failure, file, &hint)
 }
 
-/// The reply as it is; laid out if it is JSON and a person reads it.
+/// The reply as it is; laid out if a person reads it.
 fn answer(reply: &Reply, certificate: Option<&Certificate>, screen: &mut Screen) -> Result<(), Problem> {
     if screen.json() {
-        return screen.value(&answer_json(reply, certificate));
+        return screen.json_text(&answer_json(reply, certificate));
     }
-    let value = reply.is_json.then(|| serde_json::from_slice::<Value>(&reply.body).ok()).flatten();
-    match value {
-        Some(value) if screen.out_is_terminal() => screen.line(format_args!("{value:#}"))?,
-        // A line of text ends with its line; bytes are left alone.
-        _ if reply.is_json => screen.bytes(&[&reply.body[..], b"\n"].concat())?,
-        _ if screen.out_is_terminal() => {
-            screen.line(casemate::outcome::escape(&String::from_utf8_lossy(&reply.body), usize::MAX))?;
-        }
-        _ => screen.bytes(&reply.body)?,
+    match (reply.json(), screen.out_is_terminal()) {
+        (Some(text), _) => screen.json_text(text)?,
+        (None, true) => screen.line(escape(&String::from_utf8_lossy(&reply.body), usize::MAX))?,
+        (None, false) => screen.bytes(&reply.body)?,
     }
     match certificate {
         Some(certificate) => certificate_beside(certificate, screen),
@@ -130,24 +127,22 @@ fn answer(reply: &Reply, certificate: Option<&Certificate>, screen: &mut Screen)
 fn certificate_beside(certificate: &Certificate, screen: &Screen) -> Result<(), Problem> {
     let text = certificate::lines(certificate, screen).join("\n");
     writeln!(std::io::stderr(), "{text}").map_err(|error| {
-        Problem::not_found(format!("the certificate cannot be written to standard error: {error}"))
+        Problem::output(format!("the certificate cannot be written to standard error: {error}"))
     })
 }
 
-/// `{"ok": true, "reply": …}`; `reply_bytes` where the reply is not JSON.
-fn answer_json(reply: &Reply, certificate: Option<&Certificate>) -> Value {
-    let mut object = Map::new();
-    object.insert("ok".to_owned(), json!(true));
-    let parsed = reply.is_json.then(|| serde_json::from_slice(&reply.body).ok()).flatten();
-    match (parsed, std::str::from_utf8(&reply.body)) {
-        (Some(value), _) => object.insert("reply".to_owned(), value),
-        (None, Ok(text)) => object.insert("reply_text".to_owned(), json!(text)),
-        (None, Err(_)) => object.insert("reply_bytes".to_owned(), json!(reply.body)),
+/// `{"ok": true, "reply": …}`, the reply with its own order and digits; other members where it is not JSON.
+fn answer_json(reply: &Reply, certificate: Option<&Certificate>) -> String {
+    let (name, value) = match (reply.json(), std::str::from_utf8(&reply.body)) {
+        (Some(text), _) => ("reply", text.to_owned()),
+        (None, Ok(text)) => ("reply_text", json!(text).to_string()),
+        (None, Err(_)) => ("reply_bytes", json!(reply.body).to_string()),
     };
-    if let Some(certificate) = certificate {
-        object.insert("certificate".to_owned(), certificate::to_json(certificate));
-    }
-    Value::Object(object)
+    let certificate = match certificate {
+        Some(certificate) => format!(r#","certificate":{}"#, certificate::to_json(certificate)),
+        None => String::new(),
+    };
+    format!(r#"{{"ok":true,"{name}":{value}{certificate}}}"#)
 }
 
 fn refused(
@@ -202,12 +197,14 @@ mod tests {
 
     #[test]
     fn answers_in_json() {
-        assert_eq!(answer_json(&reply(b"{\"a\":1}", true), None), json!({"ok": true, "reply": {"a": 1}}));
-        assert_eq!(answer_json(&reply(b"text", false), None), json!({"ok": true, "reply_text": "text"}));
-        assert_eq!(answer_json(&reply(b"\xff", false), None), json!({"ok": true, "reply_bytes": [255]}));
-        assert_eq!(answer_json(&reply(b"{broken", true), None), json!({"ok": true, "reply_text": "{broken"}));
+        let shape = |body: &[u8], is_json| answer_json(&reply(body, is_json), None);
+        assert_eq!(shape(b"{\"b\":1.50,\"a\":2}", true), r#"{"ok":true,"reply":{"b":1.50,"a":2}}"#);
+        assert_eq!(shape(b"te\"xt", false), r#"{"ok":true,"reply_text":"te\"xt"}"#);
+        assert_eq!(shape(b"\xff", false), r#"{"ok":true,"reply_bytes":[255]}"#);
+        assert_eq!(shape(b"{broken", true), r#"{"ok":true,"reply_text":"{broken"}"#);
         let certificate = Certificate::new(Profile::Core);
-        let value = answer_json(&reply(b"1", true), Some(&certificate));
+        let text = answer_json(&reply(b"1", true), Some(&certificate));
+        let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["certificate"]["profile"], "core");
     }
 
@@ -219,13 +216,14 @@ mod tests {
             module: Name::escaped("wasi_snapshot_preview1"),
             name: Name::escaped("fd_write"),
         });
+        let both = |error| both_forms(Failure::not_started(Cause::Module(error)), Path::new("p.wasm"));
         for error in [none, wasi] {
-            let problem = both_forms(Failure::not_started(Cause::Module(error)));
+            let problem = both(error);
             assert_eq!(problem.exit(), Exit::Guest);
             let text = problem.to_string();
+            assert!(text.starts_with("p.wasm: ") && text.contains("neither form"), "{text}");
             assert!(text.contains("--call METHOD") && text.contains("-- ARGS"), "{text}");
         }
-        let component = both_forms(Failure::not_started(Cause::Module(CompileError::Component)));
-        assert!(matches!(component, Problem::Failure(_)));
+        assert!(!both(CompileError::Component).to_string().contains("neither form"));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::args::Color;
 use crate::exit::Exit;
+use crate::json;
 use crate::problem::Problem;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
@@ -85,18 +86,23 @@ impl Screen {
     /// A line on standard output.
     pub(crate) fn line(&mut self, text: impl Display) -> Result<(), Problem> {
         let mut out = io::stdout().lock();
-        writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Problem::from)
+        written(writeln!(out, "{text}").and_then(|()| out.flush()))
     }
 
     /// Bytes on standard output, as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let mut out = io::stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush()).map_err(Problem::from)
+        written(out.write_all(bytes).and_then(|()| out.flush()))
     }
 
     /// A JSON value on standard output: in one line, or laid out for a terminal.
     pub(crate) fn value(&mut self, value: &Value) -> Result<(), Problem> {
-        if self.out_is_terminal { self.line(format_args!("{value:#}")) } else { self.line(value) }
+        self.json_text(&value.to_string())
+    }
+
+    /// JSON text on standard output: as it is, or laid out for a terminal.
+    pub(crate) fn json_text(&mut self, text: &str) -> Result<(), Problem> {
+        if self.out_is_terminal { self.line(json::layout(text)) } else { self.line(text) }
     }
 
     /// A spinner for what may take over a second; it goes away when it is dropped.
@@ -125,6 +131,16 @@ impl Screen {
             writeln!(io::stderr(), "casemate: {problem}").is_ok()
         };
         problem.exit()
+    }
+}
+
+/// A reader that has seen enough, as `head` has, is no mistake of anybody's.
+pub(crate) fn written(result: io::Result<()>) -> Result<(), Problem> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Problem::output(format!("standard output cannot be written: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

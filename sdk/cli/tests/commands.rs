@@ -2,7 +2,6 @@
 
 use casemate_cli::args::Cli;
 use clap::{Arg, Command, CommandFactory};
-use std::fmt::Write;
 
 const DOCUMENT: &str = include_str!("../COMMANDS.md");
 const BEGIN: &str = "<!-- commands: begin -->\n";
@@ -30,7 +29,7 @@ fn table() -> String {
     rows(&mut text, "every command", &root, |argument| argument.is_global_set());
     for command in root.get_subcommands() {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        writeln!(text, "| `{}` | | {about} |", command.get_name()).unwrap();
+        text.push_str(&format!("| `{}` | | {about} |\n", command.get_name()));
         rows(&mut text, "", command, |argument| !argument.is_global_set());
     }
     text
@@ -43,14 +42,16 @@ fn rows(text: &mut String, first: &str, command: &Command, wanted: impl Fn(&Arg)
             continue;
         }
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-        writeln!(text, "| {first} | `{}` | {help} |", name(argument).replace('|', "\\|")).unwrap();
+        let space = if first.is_empty() { "" } else { " " };
+        text.push_str(&format!("|{space}{first} | `{}` | {help} |\n", name(argument).replace('|', "\\|")));
         first = "";
     }
 }
 
 /// As it is typed.
 fn name(argument: &Arg) -> String {
-    let value = || argument.get_value_names().map(|names| names[0].to_string()).unwrap_or_default();
+    let value =
+        || argument.get_value_names().into_iter().flatten().map(ToString::to_string).collect::<String>();
     let values = || {
         let values: Vec<_> = argument.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
         if values.is_empty() { value() } else { values.join("|") }

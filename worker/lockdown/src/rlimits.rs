@@ -50,10 +50,10 @@ pub(crate) fn set_worker(data_bytes: u64) -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NOFILE, 0)
 }
 
-/// No process, and no descriptor above input and output, for a program that does its job in place.
+/// No process and no new descriptor, for a program that does its job in place.
 pub(crate) fn set_job() -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NPROC, 0)?;
-    set(Resource::RLIMIT_NOFILE, 2)
+    set(Resource::RLIMIT_NOFILE, 0)
 }
 
 /// Soft and hard together; a hard limit that is lower already stays.

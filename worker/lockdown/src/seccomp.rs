@@ -19,20 +19,17 @@
 //!
 //! Nothing here calls the kernel.
 
-pub mod arch;
 pub mod bpf;
 pub mod emit;
 mod filters;
 pub mod interp;
 pub mod list;
-pub mod names;
 #[cfg(test)]
 mod tests;
 
-pub use arch::Arch;
 pub use bpf::{Action, Insn, Program};
+pub use casemate_protocol::syscalls::Arch;
 pub use interp::SeccompData;
-pub use names::syscall_name;
 
 use emit::{EmitError, Table};
 use std::fmt;

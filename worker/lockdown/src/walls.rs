@@ -122,11 +122,10 @@ impl Walled {
 
     /// Locks a zygote: code sealed, nothing new executable, filter A; its listener goes to the supervisor.
     pub fn lock(self, code: &CodeRange) -> Result<Locked, LockdownError> {
+        let parent = (!self.namespaces).then(getpid);
+        warm_up();
         match self.try_lock(code, seccomp::filter_a) {
-            Ok(()) => {
-                let parent = (!self.namespaces).then(getpid);
-                Ok(Locked { control: self.control, parent })
-            }
+            Ok(()) => Ok(Locked { control: self.control, parent }),
             Err(error) => {
                 self.control.fail_step(&error);
                 Err(error)
@@ -142,11 +141,8 @@ impl Walled {
         output: OwnedFd,
         filter: fn(FilterDefault) -> seccomp::Program,
     ) -> Result<Job, LockdownError> {
-        let before = || {
-            rlimits::set_job()?;
-            self.try_lock(&(0..0), filter)
-        };
-        before().inspect_err(|error| self.control.fail_step(error))?;
+        warm_up();
+        self.try_lock(&(0..0), filter).inspect_err(|error| self.control.fail_step(error))?;
         // From here on the supervisor learns of a failure by how this process ends.
         let step = "leaving the job two descriptors";
         descriptors::duplicate_to(input.as_fd(), 0).step(step)?;
@@ -155,6 +151,7 @@ impl Walled {
         self.control.disown();
         let _ = (input.into_raw_fd(), output.into_raw_fd());
         descriptors::close_from(2).step(step)?;
+        rlimits::set_job()?;
         let job = Job {
             input: descriptors::inherited(0).step(step)?,
             output: descriptors::inherited(1).step(step)?,
@@ -220,6 +217,20 @@ impl Walled {
 mod libc_errno {
     pub(super) const EBUSY: i32 = nix::errno::Errno::EBUSY as i32;
     pub(super) const EINVAL: i32 = nix::errno::Errno::EINVAL as i32;
+}
+
+/// What the standard library asks the kernel for once, on first use: a hash seed, and room for destructors of
+/// thread-locals. The filters do not allow it any more.
+fn warm_up() {
+    struct Droppable;
+    impl Drop for Droppable {
+        fn drop(&mut self) {}
+    }
+    std::thread_local! {
+        static FIRST: Droppable = const { Droppable };
+    }
+    FIRST.with(|_| ());
+    let _ = std::hash::RandomState::new();
 }
 
 /// Takes a layer that a kernel may not have; any other failure is fatal.

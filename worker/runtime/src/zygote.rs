@@ -6,15 +6,17 @@ use crate::{epoch, load};
 use casemate_engine::EngineOptions;
 use casemate_lockdown::{Confined, Entered, Locked, LockdownError};
 use casemate_protocol::spawn::{FailedReport, LoadSpec, LoadedReport};
-use std::process::ExitCode;
+use casemate_sys::process::exit_now;
 use wasmtime::{Engine, Module};
 
 /// Runs the zygote to its end, and `body` in every worker that it forks. What cannot be done is told to the supervisor.
-pub fn run(entered: Entered, body: fn(Confined, &mut Guest) -> !) -> ExitCode {
-    match try_run(entered, body) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+///
+/// It ends here and not in `main`: what the standard library does after that, the filters do not allow.
+pub fn run(entered: Entered, body: fn(Confined, &mut Guest) -> !) -> ! {
+    exit_now(match try_run(entered, body) {
+        Ok(()) => 0,
+        Err(Told) => 1,
+    })
 }
 
 /// The supervisor has been told already.
@@ -47,7 +49,7 @@ fn try_run(entered: Entered, body: fn(Confined, &mut Guest) -> !) -> Result<(), 
         Some(spawned) => match spawned.confine() {
             Ok(confined) => body(confined, &mut guest),
             // It holds no socket to say so on; the supervisor sees a worker that ends before it is ready.
-            Err(_) => casemate_sys::process::exit_now(6),
+            Err(_) => exit_now(6),
         },
         None => Ok(()),
     }

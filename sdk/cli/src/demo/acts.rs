@@ -137,10 +137,18 @@ fn bad() -> Vec<Act> {
             expected: Expected::Denied,
             ..hostile("a host call that nobody granted", "permissions.host", "host", &[])
         },
-        Act { expected: Expected::LogCapped, ..hostile("16 MiB of log lines", "limits.log, 64 KiB/s", "flood", &[]) },
+        Act {
+            expected: Expected::LogCapped,
+            ..hostile("4 MiB of log lines", "limits.log, 64 KiB/s", "flood", &[])
+        },
         of(
             STRANGER,
-            hostile("imports a function of the system", "the compiler's checks", "-", &["module.unknown_import"]),
+            hostile(
+                "imports a function of the system",
+                "the compiler's checks",
+                "-",
+                &["module.unknown_import"],
+            ),
         ),
         Act {
             guest: Cow::Borrowed(b"\x7fELF\x02\x01\x01"),

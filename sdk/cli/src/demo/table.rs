@@ -36,7 +36,8 @@ impl Row {
 
 /// The table's head.
 pub(super) fn head(screen: &Screen) -> Vec<String> {
-    let titles = format!("  {:40} {:26} {:>6}  {}", "what the guest did", "how it ended", "ms", "what stopped it");
+    let titles =
+        format!("  {:40} {:26} {:>6}  {}", "what the guest did", "how it ended", "ms", "what stopped it");
     vec![screen.paint(Tone::Bold, titles)]
 }
 

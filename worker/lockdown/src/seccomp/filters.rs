@@ -1,7 +1,7 @@
 //! Which lists make up which filter.
 
 use crate::seccomp::Default;
-use crate::seccomp::arch::Arch;
+use casemate_protocol::syscalls::Arch;
 use crate::seccomp::bpf::Action;
 use crate::seccomp::emit::{ArgCond, Case, Clause, Cond, EmitError, Table};
 use crate::seccomp::list::{self, Arg, List, Syscall, Value, Want};

@@ -198,8 +198,9 @@ mod tests {
         ) {
             let data = SeccompData { nr, arch: 0, instruction_pointer: 0, args };
             let _ = run_instructions(&instructions, &data);
-            instructions.retain(|insn| crate::seccomp::bpf::verify(&[*insn, Insn { code: op::RETURN, jt: 0, jf: 0, k: 0 }]).is_ok());
-            instructions.push(Insn { code: op::RETURN, jt: 0, jf: 0, k: 7 });
+            let end = Insn { code: op::RETURN, jt: 0, jf: 0, k: 7 };
+            instructions.retain(|insn| crate::seccomp::bpf::verify(&[*insn, end]).is_ok());
+            instructions.push(end);
             let program = Program::new(instructions).unwrap();
             prop_assert!(run(&program, &data).is_ok());
         }

@@ -9,7 +9,7 @@ mod stub;
 mod worker;
 mod zygote;
 
-use crate::seccomp::arch::Arch;
+use casemate_protocol::syscalls::Arch;
 use std::fmt;
 
 /// What a worker may do: talk over its link, manage memory of its own, end.

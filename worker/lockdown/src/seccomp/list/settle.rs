@@ -1,5 +1,5 @@
-//! Between filter A and filter B: whoever is filtered hands out its listener, puts its descriptors in place, and asks
-//! for the second filter. Filter B takes all of it away.
+//! Between filter A and filter B: whoever is filtered hands out its listener, puts its descriptors in place, lowers
+//! its limits, and asks for the second filter. Filter B takes all of it away.
 
 use crate::seccomp::list::{ONE, Syscall, ZERO, is, one_of, value};
 
@@ -39,6 +39,13 @@ pub(super) const SETTLE: &[Syscall] = &[
         aarch64: Some(25),
         rules: &[&[one_of(0, "fd", &[ZERO, ONE]), is(1, "cmd", value("F_GETFD", 1))]],
         reason: "that the descriptor put in place is open is checked before it is owned",
+    },
+    Syscall {
+        name: "prlimit64",
+        x86_64: Some(302),
+        aarch64: Some(261),
+        rules: &[&[is(0, "pid", ZERO)]],
+        reason: "whoever goes behind filter B first lowers its own limits for good",
     },
     Syscall {
         name: "seccomp",

@@ -19,13 +19,6 @@ pub(super) const FORK: &[Syscall] = &[
         reason: "makes a worker and its pidfd; its arguments lie in memory, where a filter cannot look",
     },
     Syscall {
-        name: "prlimit64",
-        x86_64: Some(302),
-        aarch64: Some(261),
-        rules: &[&[is(0, "pid", ZERO)]],
-        reason: "a worker lowers its own limits",
-    },
-    Syscall {
         name: "prctl",
         x86_64: Some(157),
         aarch64: Some(167),

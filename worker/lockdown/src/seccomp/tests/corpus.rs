@@ -1,6 +1,6 @@
 //! Calls to judge filters by: every number with arguments of every kind, and around each rule all that nearly keeps it.
 
-use crate::seccomp::arch::Arch;
+use casemate_protocol::syscalls::Arch;
 use crate::seccomp::interp::SeccompData;
 use crate::seccomp::list::{Arg, Syscall, Want};
 

@@ -2,12 +2,13 @@
 
 use super::corpus::around;
 use super::{program, verdict};
-use crate::seccomp::arch::Arch;
+use casemate_protocol::syscalls::Arch;
 use crate::seccomp::bpf::Action;
 use crate::seccomp::emit::{Table, emit};
 use crate::seccomp::filters::{self, entries};
 use crate::seccomp::list::{self, List, Syscall, Want};
-use crate::seccomp::{Default, syscall_name};
+use crate::seccomp::Default;
+use casemate_protocol::syscalls::syscall_name;
 
 const LISTS: [List; 5] = [list::CORE, list::ZYGOTE_EXTRA, list::COMPILER, list::COMPILER_EXTRA, list::STUB];
 
@@ -163,7 +164,8 @@ fn a_wider_rule_of_the_zygote_is_taken_away_and_the_rest_still_notifies() {
         want: Want::Is(list::Value { name: "READ|WRITE", bits: 3 }),
     }]];
     // It overlaps the worker's rule: what both allow must stay.
-    let window = Syscall { name: "mmap", x86_64: Some(9), aarch64: Some(222), rules: WRITABLE, reason: "a window" };
+    let window =
+        Syscall { name: "mmap", x86_64: Some(9), aarch64: Some(222), rules: WRITABLE, reason: "a window" };
     let core = entries(&[list::CORE]);
     let arch = Arch::X86_64;
     let a = program(filters::allow(arch, Action::Notify, [core.clone(), vec![window]].concat()));

@@ -1,6 +1,6 @@
 //! What the lists say, read call by call and bit by bit, with nothing in common with the programs' making.
 
-use crate::seccomp::arch::Arch;
+use casemate_protocol::syscalls::Arch;
 use crate::seccomp::interp::SeccompData;
 use crate::seccomp::list::{Arg, Syscall, Value, Want};
 

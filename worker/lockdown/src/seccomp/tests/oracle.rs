@@ -4,7 +4,7 @@
 
 use super::corpus::{around, broad};
 use super::{program, verdict};
-use crate::seccomp::arch::Arch;
+use casemate_protocol::syscalls::Arch;
 use crate::seccomp::bpf::{Insn, Program};
 use crate::seccomp::filters::{self, entries};
 use crate::seccomp::list::{self, Arg, Syscall, Want};

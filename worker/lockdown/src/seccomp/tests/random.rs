@@ -2,7 +2,7 @@
 
 use super::corpus::{broad, call, general};
 use super::verdict;
-use crate::seccomp::arch::Arch;
+use casemate_protocol::syscalls::Arch;
 use crate::seccomp::bpf::{Action, Flaw, INSTRUCTIONS_MAX, op};
 use crate::seccomp::emit::{ArgCond, Case, Clause, Cond, EmitError, Table, emit};
 use crate::seccomp::interp::SeccompData;

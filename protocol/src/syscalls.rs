@@ -1,10 +1,11 @@
-//! From system-call numbers to names, for reports. No filter is made from these tables.
+//! The machines Casemate runs on, and their system calls' names, for reports. No filter is made from these tables.
 
 mod aarch64;
+mod arch;
 mod common;
 mod x86_64;
 
-use crate::seccomp::arch::Arch;
+pub use arch::Arch;
 
 const NAMES_A_ROW: u32 = 5;
 
@@ -19,6 +20,12 @@ pub fn syscall_name(arch: Arch, nr: u32) -> Option<&'static str> {
         Some(offset) => pick(common::ROWS, offset),
         None => pick(own, nr),
     }
+}
+
+/// The name behind an audit architecture and a number, as a listener reports them.
+#[must_use]
+pub fn name(audit_arch: u32, number: i32) -> Option<&'static str> {
+    syscall_name(Arch::from_audit(audit_arch)?, u32::try_from(number).ok()?)
 }
 
 fn pick(rows: &'static [&'static str], index: u32) -> Option<&'static str> {

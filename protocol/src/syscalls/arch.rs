@@ -40,7 +40,7 @@ impl Arch {
     /// The first number that is no call of this machine's own table although the audit value is the same: from here on
     /// x86-64 takes a number for an x32 call, whose arguments mean something else.
     #[must_use]
-    pub(crate) const fn foreign_from(self) -> Option<u32> {
+    pub const fn foreign_from(self) -> Option<u32> {
         match self {
             Self::X86_64 => Some(0x4000_0000),
             Self::Aarch64 => None,

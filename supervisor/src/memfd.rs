@@ -1,0 +1,40 @@
+//! Bytes in sealed memory files: what was checked is what is used.
+
+use crate::process::stub::off_the_standard_descriptors;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::fd::OwnedFd;
+
+/// A file with these bytes that nobody can change any more, positioned at its start.
+pub(crate) fn sealed(name: &str, bytes: &[u8]) -> io::Result<OwnedFd> {
+    let mut file = File::from(empty(name)?);
+    file.write_all(bytes)?;
+    file.seek(SeekFrom::Start(0))?;
+    fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+    Ok(file.into())
+}
+
+/// An empty file to be written to. Its pages may be mapped executable later, so it must not be sealed against that.
+pub(crate) fn empty(name: &str) -> io::Result<OwnedFd> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let fd = match memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        // Kernels before 6.3 do not know the flag, and leave out the warning that it avoids.
+        Err(rustix::io::Errno::INVAL) => memfd_create(name, flags)?,
+        other => other?,
+    };
+    off_the_standard_descriptors(fd)
+}
+
+/// Everything in it, if it is not too long.
+pub(crate) fn read(fd: &OwnedFd, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let size = u64::try_from(fstat(fd)?.st_size).unwrap_or(u64::MAX);
+    if size > bytes_max {
+        return Err(io::Error::other(format!("it has {size} bytes; {bytes_max} are the most")));
+    }
+    let mut file = File::from(fd.try_clone()?);
+    file.seek(SeekFrom::Start(0))?;
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
+    file.take(bytes_max).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}

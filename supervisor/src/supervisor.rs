@@ -1,0 +1,181 @@
+//! The supervisor: makes plugins of modules.
+
+use crate::compile::compile;
+use crate::context::Context;
+use crate::host::Host;
+use crate::identity::Identities;
+use crate::instance::Shared;
+use crate::log::{LogSink, to_tracing};
+use crate::plugin::{Plugin, WeakPlugin};
+use crate::process::control::broken;
+use crate::process::guard::Guard;
+use crate::process::points::PausePoint;
+use crate::programs::Program;
+use casemate_protocol::ids::{Marker, PluginName};
+use casemate_protocol::link::CONFIG_BYTES_MAX;
+use casemate_protocol::module::CompileReport;
+use casemate_protocol::outcome::{Cause, Failure};
+use casemate_protocol::policy::{Limits, Policy};
+use casemate_protocol::spawn::CompileSpec;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How a supervisor is set up.
+#[derive(Clone)]
+pub struct Config {
+    /// Takes plugins' log lines; without one they go to `tracing`.
+    pub log_sink: Option<LogSink>,
+    /// From starting a process to its being ready.
+    pub spawn_timeout: Duration,
+    /// Wall-clock cap of one compilation.
+    pub compile_timeout: Duration,
+    /// For tests of the lower tier: try no namespaces.
+    #[doc(hidden)]
+    pub namespaces: bool,
+    /// For tests: start this hostile behaviour in the worker's place.
+    #[doc(hidden)]
+    pub adversary: Option<String>,
+    /// For tests: stop for ever at a named point of spawning.
+    #[doc(hidden)]
+    pub pause_at: Option<PausePoint>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            log_sink: None,
+            spawn_timeout: Duration::from_secs(10),
+            compile_timeout: Duration::from_secs(120),
+            namespaces: true,
+            adversary: None,
+            pause_at: None,
+        }
+    }
+}
+
+impl Config {
+    /// Starts hostile native code in the worker's place, for tests of the walls.
+    #[doc(hidden)]
+    #[cfg(feature = "adversary")]
+    pub fn use_adversary(&mut self, behaviour: &str) {
+        self.adversary = Some(behaviour.to_owned());
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("spawn_timeout", &self.spawn_timeout)
+            .field("compile_timeout", &self.compile_timeout)
+            .field("namespaces", &self.namespaces)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What else a load takes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// The configuration that the plugin's initialisation gets, as JSON text.
+    pub config: Option<Vec<u8>>,
+}
+
+/// A supervisor; clones share it. Needs a tokio runtime with I/O and time around its async calls.
+#[derive(Debug, Clone)]
+pub struct Supervisor {
+    context: Arc<Context>,
+    /// To end them all; those that their holders have dropped are gone already.
+    plugins: Arc<Mutex<Vec<WeakPlugin>>>,
+}
+
+impl Supervisor {
+    /// Starts a supervisor: its guard thread, and its programs in sealed memfds. It starts no process yet.
+    pub fn new(config: Config) -> Result<Self, Failure> {
+        raise_descriptor_limit();
+        let marker = getrandom::u64().map_err(|error| broken("drawing a marker", error))?;
+        let worker = match &config.adversary {
+            Some(behaviour) => Program::adversary(behaviour),
+            None => Program::worker(),
+        };
+        let context = Context {
+            marker: Marker(marker),
+            guard: Guard::start().map_err(|error| broken("starting the guard", error))?,
+            host: Host::default(),
+            identities: Identities::default(),
+            log_sink: config.log_sink.unwrap_or_else(|| Arc::new(to_tracing)),
+            worker: worker.map_err(|error| broken("preparing the worker program", error))?,
+            compiler: Program::compiler().map_err(|error| broken("preparing the compiler program", error))?,
+            namespaces: config.namespaces,
+            spawn_timeout: config.spawn_timeout,
+            compile_timeout: config.compile_timeout,
+            pause_at: config.pause_at,
+            last_instance: AtomicU64::new(0),
+        };
+        Ok(Self { context: Arc::new(context), plugins: Arc::default() })
+    }
+
+    /// The host's methods.
+    pub fn host(&self) -> &Host {
+        &self.context.host
+    }
+
+    /// The mark that all its processes carry in their arguments.
+    pub fn marker(&self) -> Marker {
+        self.context.marker
+    }
+
+    /// Compiles a module behind the walls, starts its zygote and proves it. There is no cache yet: each load compiles.
+    pub async fn load(
+        &self,
+        name: PluginName,
+        wasm: &[u8],
+        policy: Policy,
+        options: LoadOptions,
+    ) -> Result<Plugin, Failure> {
+        if let Some(config) = &options.config
+            && u32::try_from(config.len()).map_or(true, |bytes| bytes > CONFIG_BYTES_MAX)
+        {
+            let message = format!("the configuration has {} bytes; {CONFIG_BYTES_MAX} are the most", config.len());
+            return Err(Failure::not_started(Cause::Input { message }));
+        }
+        let limits = policy.limits();
+        let spec = CompileSpec {
+            inspect_only: false,
+            stack_bytes: limits.stack_bytes,
+            fuel: limits.fuel.is_some(),
+        };
+        let compiled = compile(&self.context, wasm, spec).await?;
+        let context = Arc::clone(&self.context);
+        let plugin = Plugin::start(Shared { context, name, policy, config: options.config }, compiled).await?;
+        let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        plugins.retain(|plugin| plugin.upgrade().is_some());
+        plugins.push(plugin.downgrade());
+        Ok(plugin)
+    }
+
+    /// What a module is. It is parsed in the compiler process and nowhere else.
+    pub async fn inspect(&self, wasm: &[u8]) -> Result<CompileReport, Failure> {
+        let stack_bytes = Limits::default().stack_bytes;
+        let spec = CompileSpec { inspect_only: true, stack_bytes, fuel: false };
+        Ok(compile(&self.context, wasm, spec).await?.report)
+    }
+
+    /// Ends every plugin.
+    pub async fn shutdown(&self) {
+        let plugins = std::mem::take(&mut *self.plugins.lock().unwrap_or_else(PoisonError::into_inner));
+        for plugin in plugins.iter().filter_map(WeakPlugin::upgrade) {
+            plugin.close().await;
+        }
+    }
+}
+
+/// Every worker needs a few descriptors here, and soft limits are small for the sake of select(2), which we do not use.
+fn raise_descriptor_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // Refused only where the hard limit was lowered meanwhile; then the old one stands.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
+}

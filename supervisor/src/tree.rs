@@ -1,0 +1,133 @@
+//! A tree of walled processes up to the moment its head waits for a job: the same for a zygote and a compiler.
+
+use crate::context::Context;
+use crate::identity::Lease;
+use crate::inspect::{Expect, HostFacts, Observed, ProcessView, host_facts, judge_zygote};
+use crate::process::control::{Control, broken};
+use crate::process::guard::{Fate, Kind, Process};
+use crate::process::stub;
+use crate::programs::Program;
+use casemate_protocol::certificate::LayerSet;
+use casemate_protocol::outcome::{Cause, Exit, Failure, escape};
+use casemate_protocol::spawn::{Report, StubSpec};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// A stub and the head it has forked, walled and looked at. Dropping it kills both, and with the head everything below.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    // The head first: the stub ends by itself once its zygote is gone.
+    pub(crate) head: Process,
+    _stub: Process,
+    pub(crate) control: Control,
+    pub(crate) spec: StubSpec,
+    pub(crate) facts: HostFacts,
+    pub(crate) namespaces: bool,
+    pub(crate) observed: Observed,
+    /// Layers that the head says hold, and why others do not.
+    pub(crate) reported: LayerSet,
+    pub(crate) why_not: Vec<String>,
+    _identity: Option<Lease>,
+}
+
+impl Tree {
+    /// Starts a program and brings it behind its walls. `group` names its points.
+    pub(crate) async fn raise(
+        context: &Arc<Context>,
+        program: &Program,
+        group: &str,
+        mut spec: StubSpec,
+    ) -> Result<Self, Failure> {
+        let lease = context.identities.lease().map_err(|error| broken("choosing a user for the plugin", error))?;
+        spec.identity = lease.as_ref().map(Lease::identity);
+        spec.namespaces = context.namespaces;
+
+        // Filters belong to threads: the facts are those of the thread that starts the process.
+        let facts = host_facts().map_err(|error| broken("reading /proc", error))?;
+        let started = stub::start(program, context.marker)
+            .map_err(|error| broken("starting the program from its memfd", error))?;
+        let pidfd = pidfd_open(Pid::from_child(&started.child), PidfdFlags::empty())
+            .map_err(|error| broken("holding the stub", error))?;
+        let stub = context
+            .guard
+            .watch(pidfd, Some(started.child), Kind::Head)
+            .map_err(|error| broken("watching the stub", error))?;
+        context.point(group, "stub started");
+
+        let control = Control::new(started.control).map_err(|error| broken("joining the runtime", error))?;
+        let host = casemate_sys::process::own_pidfd().map_err(|error| broken("holding the host", error))?;
+        control.send("ordering the stub", &spec, &[host.as_fd()]).await?;
+        context.point(group, "stub ordered");
+
+        let (report, fds) = control.receive("waiting for the stub", |count| count == 1).await?;
+        let (Report::Stub(stub_report), Some(pidfd)) = (report, fds.into_iter().next()) else {
+            return Err(broken("waiting for the stub", "it sent something else than it must"));
+        };
+        let head = context
+            .guard
+            .watch(pidfd, None, Kind::Head)
+            .map_err(|error| broken("watching the zygote", error))?;
+        context.point(group, "stub reported");
+
+        let (report, _) = control.receive("waiting for the walls", |count| count == 0).await?;
+        let Report::Walled(walled) = report else {
+            return Err(broken("waiting for the walls", "it sent something else than it must"));
+        };
+        context.point(group, "walled");
+
+        let mut tree = Self {
+            head,
+            _stub: stub,
+            control,
+            spec,
+            facts,
+            namespaces: stub_report.namespaces,
+            observed: Observed::default(),
+            reported: LayerSet::from_bits(walled.layers),
+            why_not: Vec::new(),
+            _identity: lease,
+        };
+        tree.explain(&walled.why_not);
+        if !tree.namespaces {
+            let why = escape(&stub_report.why_not, 300);
+            for layer in LayerSet::named("namespaces").unwrap_or_default().iter() {
+                tree.why_not.push(format!("{layer}: {why}"));
+            }
+        }
+        let pidfd = tree.head.pidfd().map_err(|error| broken("looking at the zygote", error))?;
+        tree.observed = tree.look(&pidfd, |view, expect| judge_zygote(view, expect))?;
+        context.point(group, "inspected");
+        Ok(tree)
+    }
+
+    /// Adds what a report says of layers that are off.
+    pub(crate) fn explain(&mut self, why_not: &str) {
+        self.why_not.extend(why_not.lines().take(32).map(|line| escape(line, 300)));
+    }
+
+    /// Looks at one of its processes from outside.
+    pub(crate) fn look<T>(
+        &self,
+        pidfd: &OwnedFd,
+        judge: impl FnOnce(&ProcessView<'_>, Expect<'_>) -> Result<T, crate::inspect::InspectError>,
+    ) -> Result<T, Failure> {
+        let expect = Expect { host: &self.facts, spec: &self.spec, namespaces: self.namespaces };
+        let seen = ProcessView::open(pidfd.as_fd()).and_then(|view| judge(&view, expect));
+        seen.map_err(|error| Failure::not_started(Cause::Inspection { message: error.to_string() }))
+    }
+}
+
+/// What a process's end says about a call or job. The kernel's word comes before any other.
+pub(crate) fn cause_of(fate: &Fate) -> Option<Cause> {
+    if let Some(report) = &fate.violation {
+        return Some(Cause::Syscall(Box::new(report.clone())));
+    }
+    match fate.exit {
+        Some(Exit::Signal(signal)) if signal == SIGSYS => Some(Cause::SyscallSignal),
+        _ => None,
+    }
+}
+
+/// Its number is the same on both architectures.
+pub(crate) const SIGSYS: i32 = 31;

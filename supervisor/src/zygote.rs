@@ -1,0 +1,289 @@
+//! The zygote of one plugin: loaded, proven, and forked whenever an instance is wanted.
+
+use crate::context::Context;
+use crate::inspect::{judge_locked, judge_worker};
+use crate::process::control::broken;
+use crate::process::guard::{Fate, Kind, Process};
+use crate::process::stub::off_the_standard_descriptors;
+use crate::tree::{SIGSYS, Tree};
+use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Status};
+use casemate_protocol::module::Accepted;
+use casemate_protocol::outcome::{Cause, Exit, Failure};
+use casemate_protocol::policy::{Policy, Snapshot};
+use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnSpec, StubSpec};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use std::ops::Range;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// Data of a zygote besides guest memory and buffers: the engine, tables, stacks of the heap.
+const ZYGOTE_DATA_BYTES: u64 = 64 << 20;
+/// Data of a worker above what its zygote has and what its guest may grow: room for the allocator's rounding.
+const WORKER_DATA_BYTES: u64 = 8 << 20;
+/// Copies of a body that a worker holds at once: frame, request, reply, frame.
+const BODY_COPIES: u64 = 4;
+/// Stack besides the guest's: ours, and the kernel's signal frames.
+const OWN_STACK_BYTES: u64 = 1 << 20;
+
+/// A loaded and proven zygote. Dropping it ends it and every instance.
+#[derive(Debug)]
+pub(crate) struct Zygote {
+    context: Arc<Context>,
+    /// One order at a time on its control socket.
+    orders: Mutex<()>,
+    tree: Tree,
+    /// RLIMIT_DATA of a worker.
+    data_bytes: u64,
+    executable: Option<Vec<Range<u64>>>,
+    listener: bool,
+    certificate: Certificate,
+}
+
+/// A forked process that has not been looked at.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    pub(crate) process: Process,
+    pub(crate) link: OwnedFd,
+}
+
+impl Zygote {
+    /// Brings a plugin's code behind the walls and proves them, within the spawn's timeout.
+    pub(crate) async fn start(
+        context: &Arc<Context>,
+        module: &Accepted,
+        code: &OwnedFd,
+        policy: &Policy,
+    ) -> Result<Self, Failure> {
+        match tokio::time::timeout(context.spawn_timeout, Self::try_start(context, module, code, policy)).await {
+            Ok(zygote) => zygote,
+            Err(_elapsed) => Err(took_too_long(context)),
+        }
+    }
+
+    async fn try_start(
+        context: &Arc<Context>,
+        module: &Accepted,
+        code: &OwnedFd,
+        policy: &Policy,
+    ) -> Result<Self, Failure> {
+        let tree = Tree::raise(context, &context.worker, "worker", stub_spec(policy)).await?;
+        let limits = policy.limits();
+        let order = LoadSpec {
+            dialect: module.dialect().number(),
+            instantiate: policy.snapshot() == Snapshot::Instance && !module.facts().sizes.has_start,
+            memory_bytes: limits.memory_bytes,
+            table_entries: limits.table_entries,
+            stack_bytes: limits.stack_bytes,
+            fuel: limits.fuel,
+            input_bytes: limits.input_bytes,
+            output_bytes: limits.output_bytes,
+        };
+        tree.control.send("ordering the zygote", &order, &[code.as_fd()]).await?;
+        context.point("zygote", "module sent");
+        let mut zygote = Self {
+            context: Arc::clone(context),
+            orders: Mutex::new(()),
+            tree,
+            data_bytes: 0,
+            executable: None,
+            listener: false,
+            certificate: Certificate::new(Profile::Core),
+        };
+        let code = zygote.take_listener().await?;
+        zygote.take_loaded(&code, limits).await?;
+        zygote.prove().await?;
+        context.point("zygote", "proven");
+        zygote.demand(policy.require())?;
+        Ok(zygote)
+    }
+
+    /// What stands around its instances.
+    pub(crate) fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// How its head is.
+    pub(crate) fn fate(&self) -> Fate {
+        self.tree.head.fate()
+    }
+
+    async fn take_listener(&mut self) -> Result<Range<u64>, Failure> {
+        let step = "waiting for filter A";
+        let (report, fds) = self.tree.control.receive(step, |count| count <= 1).await?;
+        let Report::Listener(report) = report else {
+            return Err(broken(step, "it sent something else than it must"));
+        };
+        if report.listener != (fds.len() == 1) {
+            return Err(broken(step, "its listener did not come with its report"));
+        }
+        self.listener = report.listener;
+        for listener in fds {
+            self.context.guard.listen(listener, &self.tree.head).map_err(|error| broken(step, error))?;
+        }
+        self.context.point("zygote", "listener received");
+        self.tree.reported = self.tree.reported.union(LayerSet::from_bits(report.layers));
+        self.tree.explain(&report.why_not);
+        Ok(report.code_start..report.code_end)
+    }
+
+    async fn take_loaded(
+        &mut self,
+        code: &Range<u64>,
+        limits: &casemate_protocol::policy::Limits,
+    ) -> Result<(), Failure> {
+        let step = "waiting for the module to be loaded";
+        let (report, _) = self.tree.control.receive(step, |count| count == 0).await?;
+        let Report::Loaded(loaded) = report else {
+            return Err(broken(step, "it sent something else than it must"));
+        };
+        self.context.point("zygote", "loaded");
+        let sealed = self.tree.reported.contains(Layer::SealedCode);
+        let pidfd = self.tree.head.pidfd().map_err(|error| broken(step, error))?;
+        let view = self.tree.look(&pidfd, |view, expect| judge_locked(view, expect, code, sealed))?;
+        let observed = std::mem::take(&mut self.tree.observed);
+        self.tree.observed = observed.and(view.observed);
+        self.executable = view.executable;
+        let used = self.tree.look(&pidfd, |view, _| view.data_bytes())?;
+        // What the guest has already is in `used`; what it may still grow comes on top.
+        let growth = limits.memory_bytes.saturating_sub(loaded.memory_bytes);
+        self.data_bytes = used + growth + WORKER_DATA_BYTES + bodies(limits);
+        Ok(())
+    }
+
+    /// Filters cannot be seen from outside, so they are tried: by one process that makes a call that no list allows, and
+    /// one that makes a call that only a zygote may.
+    async fn prove(&mut self) -> Result<(), Failure> {
+        let disagrees = |message: &str| Failure::not_started(Cause::Inspection { message: message.to_owned() });
+        self.context.point("zygote", "canary ordered");
+        let outside = self.fork(Role::CanaryOutside).await?;
+        self.context.point("zygote", "canary reported");
+        let fate = outside.process.until(|fate| fate.violation.is_some()).await;
+        let caught = match (&fate.violation, fate.exit) {
+            (Some(_), None) => self.listener,
+            (None, Some(Exit::Signal(SIGSYS))) => !self.listener,
+            // An older kernel: gone, and nobody says how.
+            (None, Some(Exit::Unknown)) => !self.listener,
+            _ => false,
+        };
+        if !caught {
+            return Err(disagrees("filter A let a call through that no list allows"));
+        }
+        let observed = if self.listener {
+            // It waits in the notification: a worker on which one can look at leisure.
+            Some(self.judge(&outside.process)?)
+        } else {
+            None
+        };
+        drop(outside);
+        self.context.point("zygote", "canary caught");
+
+        let delta = self.fork(Role::CanaryDelta).await?;
+        let fate = delta.process.ended().await;
+        if fate.violation.is_some() || !matches!(fate.exit, Some(Exit::Signal(SIGSYS) | Exit::Unknown)) {
+            return Err(disagrees("filter B let a call through that only a zygote may make"));
+        }
+        self.certify(observed);
+        Ok(())
+    }
+
+    fn certify(&mut self, worker: Option<crate::inspect::Observed>) {
+        let mut certificate = Certificate::new(Profile::Core);
+        for line in &self.tree.why_not {
+            if let Some((name, why)) = line.split_once(": ")
+                && let Ok(layers) = LayerSet::named(name)
+            {
+                layers.iter().for_each(|layer| certificate.off(layer, why));
+            }
+        }
+        for layer in self.tree.reported.iter() {
+            certificate.set(layer, Status::Reported);
+        }
+        self.tree.observed.enter(&mut certificate, self.tree.reported);
+        if let Some(worker) = worker {
+            worker.enter(&mut certificate, self.tree.reported);
+        }
+        // What the canaries have proven.
+        certificate.set(Layer::Seccomp, Status::Observed);
+        if self.listener {
+            certificate.set(Layer::ViolationReports, Status::Observed);
+        }
+        match self.context.worker.unsealed_because() {
+            None => certificate.set(Layer::SealedProgram, Status::Observed),
+            Some(why) => certificate.off(Layer::SealedProgram, why),
+        }
+        self.certificate = certificate;
+    }
+
+    fn demand(&self, require: LayerSet) -> Result<(), Failure> {
+        let missing = self.certificate.missing(require);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let reasons: Vec<String> = missing
+            .iter()
+            .map(|layer| format!("{layer}: {}", self.certificate.reason(layer).unwrap_or("not there")))
+            .collect();
+        Err(Failure::not_started(Cause::LayersMissing { missing, reasons: reasons.join("; ") }))
+    }
+
+    /// Forks one process.
+    pub(crate) async fn fork(&self, role: Role) -> Result<Forked, Failure> {
+        let step = "forking a worker";
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .map_err(|error| broken(step, error))?;
+        let link = off_the_standard_descriptors(ours).map_err(|error| broken(step, error))?;
+        rustix::io::ioctl_fionbio(&link, true).map_err(|error| broken(step, error))?;
+        let order = SpawnSpec { role, data_bytes: self.data_bytes };
+        let orders = self.orders.lock().await;
+        self.tree.control.send(step, &order, &[theirs.as_fd()]).await?;
+        drop(theirs);
+        if role == Role::Worker {
+            self.context.point("instance", "ordered");
+        }
+        let (report, fds) = self.tree.control.receive(step, |count| count == 1).await?;
+        drop(orders);
+        let (Report::Spawned(_), Some(pidfd)) = (report, fds.into_iter().next()) else {
+            return Err(broken(step, "the zygote sent something else than it must"));
+        };
+        if role == Role::Worker {
+            self.context.point("instance", "reported");
+        }
+        let kind = Kind::Below { tree: self.tree.head.tree(), canary: role != Role::Worker };
+        let process = self.context.guard.watch(pidfd, None, kind).map_err(|error| broken(step, error))?;
+        Ok(Forked { process, link })
+    }
+
+    /// Looks at a worker from outside, before it gets a byte of input.
+    pub(crate) fn judge(&self, process: &Process) -> Result<crate::inspect::Observed, Failure> {
+        let pidfd = process.pidfd().map_err(|error| broken("looking at a worker", error))?;
+        let executable = self.executable.as_deref();
+        self.tree.look(&pidfd, |view, expect| judge_worker(view, expect, self.data_bytes, executable))
+    }
+
+    /// RLIMIT_DATA that its workers were given, in bytes.
+    pub(crate) fn data_bytes(&self) -> u64 {
+        self.data_bytes
+    }
+}
+
+/// A spawn ran into its timeout.
+pub(crate) fn took_too_long(context: &Context) -> Failure {
+    broken("waiting for the walls", format!("it took more than {} ms", context.spawn_timeout.as_millis()))
+}
+
+fn bodies(limits: &casemate_protocol::policy::Limits) -> u64 {
+    BODY_COPIES * (u64::from(limits.input_bytes) + u64::from(limits.output_bytes))
+}
+
+fn stub_spec(policy: &Policy) -> StubSpec {
+    let limits = policy.limits();
+    StubSpec {
+        identity: None,
+        namespaces: true,
+        stack_bytes: limits.stack_bytes + OWN_STACK_BYTES,
+        data_bytes: limits.memory_bytes + ZYGOTE_DATA_BYTES + bodies(limits),
+        cpu_seconds: None,
+        file_bytes: 0,
+    }
+}
