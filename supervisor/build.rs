@@ -53,14 +53,8 @@ const ADVERSARY: Recipe = Recipe {
 };
 
 /// What more than one of the programs is made of, from the workspace root.
-const SHARED_SOURCES: &[&str] = &[
-    "Cargo.toml",
-    "Cargo.lock",
-    "rust-toolchain.toml",
-    "protocol",
-    "worker/engine",
-    "worker/lockdown",
-];
+const SHARED_SOURCES: &[&str] =
+    &["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "protocol", "worker/engine", "worker/lockdown"];
 
 const SKIP: &str = "CASEMATE_EMBED";
 
@@ -144,7 +138,8 @@ fn take_prebuilt(recipe: &Recipe, path: &Path, arch: &str) -> Outcome<Vec<u8>> {
     }
     println!("cargo:rerun-if-changed={}", path.display());
     let bytes = fs::read(path).doing(format!("{variable}: reading {}", path.display()))?;
-    check_program(&bytes, arch).map_err(|Problem(why)| Problem(format!("{variable}: {} {why}", path.display())))?;
+    check_program(&bytes, arch)
+        .map_err(|Problem(why)| Problem(format!("{variable}: {} {why}", path.display())))?;
     Ok(bytes)
 }
 
@@ -218,11 +213,15 @@ impl Workshop {
         // Its standard error is ours, which the outer cargo shows when we fail.
         let status = cargo.status().doing("starting cargo")?;
         if !status.success() {
-            return Err(Problem(format!("building {} for {}: cargo ended with {status}", recipe.name, self.target)));
+            return Err(Problem(format!(
+                "building {} for {}: cargo ended with {status}",
+                recipe.name, self.target
+            )));
         }
         let path = self.folder.join(&self.target).join(recipe.profile).join(recipe.name);
         let bytes = fs::read(&path).doing(format!("reading {}", path.display()))?;
-        check_program(&bytes, &self.arch).map_err(|Problem(why)| Problem(format!("{} {why}", path.display())))?;
+        check_program(&bytes, &self.arch)
+            .map_err(|Problem(why)| Problem(format!("{} {why}", path.display())))?;
         Ok(bytes)
     }
 }
@@ -278,7 +277,9 @@ fn c_compiler(libc: Libc, arch: &str, target: &str) -> Outcome<Option<(OsString,
     let system = ["cc", "gcc", "clang"].into_iter().find(|name| is_in_path(name));
     match system {
         Some(compiler) => Ok(Some((specific.into(), compiler.into()))),
-        None => Err(Problem("there is no C compiler: install gcc or clang (and musl-tools, if you can)".to_owned())),
+        None => Err(Problem(
+            "there is no C compiler: install gcc or clang (and musl-tools, if you can)".to_owned(),
+        )),
     }
 }
 
@@ -337,11 +338,14 @@ fn check_program(bytes: &[u8], arch: &str) -> Outcome<()> {
         return Err(Problem("is cut off".to_owned()));
     };
     for index in 0..count {
-        let kind = usize::try_from(table.saturating_add(index * size)).ok().and_then(|at| number(bytes, at, 4));
+        let kind =
+            usize::try_from(table.saturating_add(index * size)).ok().and_then(|at| number(bytes, at, 4));
         match kind {
             None => return Err(Problem("is cut off".to_owned())),
             Some(NEEDS_INTERPRETER) => {
-                return Err(Problem("is linked dynamically: behind the walls there is no library to load".to_owned()));
+                return Err(Problem(
+                    "is linked dynamically: behind the walls there is no library to load".to_owned(),
+                ));
             }
             Some(_) => {}
         }

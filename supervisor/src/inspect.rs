@@ -30,8 +30,7 @@ pub use maps::{CodePages, Maps};
 pub use mounts::{Mounts, RootMount};
 pub use status::{Capabilities, PidfdTarget, Status};
 pub use text::{ParseError, ParseProblem};
-pub(crate) use view::pid_of;
-pub use view::{HostFacts, ProcessView, host_facts};
+pub use view::{HostFacts, ProcessView, host_facts, pid_of};
 
 /// What the fuzz target checks: no parser panics, and what they return is consistent.
 pub fn oracle(data: &[u8]) {

@@ -1,78 +1,284 @@
-//! The embedded programs, each in a sealed memfd: no path to find, nothing on disk to overwrite, no version skew.
+//! The programs that the supervisor carries inside itself, each made a file that can be executed and not changed.
+//!
+//! A program is written into a memory file, which is then sealed: there is no path to find it by, nothing on disk to
+//! overwrite, and no other version to mix it up with. Where the kernel forbids executable memory files
+//! (`vm.memfd_noexec=2`) it becomes an unlinked file on disk that only we hold open, and [`Program::unsealed_because`] says
+//! so.
 
-use crate::process::stub::off_the_standard_descriptors;
-use rustix::fs::{MemfdFlags, Mode, SealFlags, fchmod, fcntl_add_seals, memfd_create};
-use rustix::io::Errno;
-use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags};
+use rustix::fs::{fchmod, fcntl_add_seals, fstatvfs, memfd_create, openat};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use std::fs::{self, DirBuilder, File};
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
-static WORKER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_WORKER"));
-static COMPILER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_COMPILER"));
-#[cfg(feature = "adversary")]
-static ADVERSARY: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_ADVERSARY"));
+/// Numbers below this are what a started program finds its own descriptors under: in a host with a closed standard input
+/// the file would be 0, and overwritten by the control socket.
+const DESCRIPTOR_MIN: i32 = 10;
 
-/// A program that can be started.
+/// Everyone may execute it: a supervisor that is root makes it, and a plugin's own user executes it again.
+const MODE: u32 = 0o777;
+
+/// A program that can be executed.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
     file: OwnedFd,
-    unsealed_because: Option<String>,
+    /// Why it is a file on disk, if it is.
+    on_disk: Option<&'static str>,
 }
+
+/// A program that cannot be made executable.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ProgramError {
+    /// The build left it out.
+    #[error("this build carries no {name}: {how}")]
+    NotEmbedded {
+        /// The program.
+        name: String,
+        /// How to build it in.
+        how: &'static str,
+    },
+    /// No memory file.
+    #[error("{name} cannot be put into a memory file ({step}): {source}")]
+    Memory {
+        /// The program.
+        name: String,
+        /// What was being done.
+        step: &'static str,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The kernel forbids executable memory files, and there is no file on disk either.
+    #[error(
+        "{name} cannot be made executable: memory files may not be here (vm.memfd_noexec=2, or a security module), nor a \
+         file in {folder}: {source}; set vm.memfd_noexec to 0 or 1, or TMPDIR to a directory for programs"
+    )]
+    Disk {
+        /// The program.
+        name: String,
+        /// Where it was tried first.
+        folder: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+const FORBIDDEN: &str = "memory files may not be executable here (vm.memfd_noexec=2, or a security module): the program is a file on disk";
 
 impl Program {
     /// The zygote and worker.
-    pub(crate) fn worker() -> io::Result<Self> {
-        Self::new("casemate-worker", WORKER)
+    pub(crate) fn worker() -> Result<Self, ProgramError> {
+        Self::new("casemate-worker".to_owned(), include_bytes!(env!("CASEMATE_EMBEDDED_WORKER")))
     }
 
     /// The compiler.
-    pub(crate) fn compiler() -> io::Result<Self> {
-        Self::new("casemate-compiler", COMPILER)
+    pub(crate) fn compiler() -> Result<Self, ProgramError> {
+        Self::new("casemate-compiler".to_owned(), include_bytes!(env!("CASEMATE_EMBEDDED_COMPILER")))
     }
 
-    /// Hostile code in a worker's place.
+    /// Hostile native code on the worker's path, to prove the walls; its name says what it is to do.
     #[cfg(feature = "adversary")]
-    pub(crate) fn adversary(behaviour: &str) -> io::Result<Self> {
-        Self::new(&format!("casemate-adversary:{behaviour}"), ADVERSARY)
+    pub(crate) fn adversary(behaviour: &str) -> Result<Self, ProgramError> {
+        let bytes = include_bytes!(env!("CASEMATE_EMBEDDED_ADVERSARY"));
+        Self::new(format!("casemate-adversary:{behaviour}"), bytes)
     }
 
-    /// This build has none.
+    /// Only a build with the feature `adversary` has one.
     #[cfg(not(feature = "adversary"))]
-    pub(crate) fn adversary(_behaviour: &str) -> io::Result<Self> {
-        Err(io::Error::other("this build has no adversary"))
+    pub(crate) fn adversary(_behaviour: &str) -> Result<Self, ProgramError> {
+        let how = "build it with the feature `adversary`, which is for tests and attacks";
+        Err(ProgramError::NotEmbedded { name: "casemate-adversary".to_owned(), how })
     }
 
-    fn new(name: &str, bytes: &[u8]) -> io::Result<Self> {
+    fn new(name: String, bytes: &[u8]) -> Result<Self, ProgramError> {
         if bytes.is_empty() {
-            return Err(io::Error::other("this build has no programs embedded (CASEMATE_EMBED=skip)"));
+            let how =
+                "it was made with CASEMATE_EMBED=skip, which is for checking code only; build it without";
+            return Err(ProgramError::NotEmbedded { name, how });
         }
-        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-        let fd = match memfd_create(name, flags | MemfdFlags::EXEC) {
-            // Kernels before 6.3 do not know the flag; there every memfd may be executed.
-            Err(Errno::INVAL) => memfd_create(name, flags)?,
-            other => other?,
-        };
-        let mut file = File::from(off_the_standard_descriptors(fd)?);
-        file.write_all(bytes)?;
-        // Root gives itself away before it executes this again.
-        fchmod(&file, Mode::from_raw_mode(0o777))?;
-        fcntl_add_seals(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
-        Ok(Self { name: name.to_owned(), file: file.into(), unsealed_because: None })
+        match sealed_memory(&name, bytes) {
+            Ok(file) => Ok(Self { name, file, on_disk: None }),
+            Err((_, Errno::ACCESS)) => match first_private_copy(bytes) {
+                Ok(file) => Ok(Self { name, file, on_disk: Some(FORBIDDEN) }),
+                Err((folder, source)) => Err(ProgramError::Disk { name, folder, source }),
+            },
+            Err((step, errno)) => Err(ProgramError::Memory { name, step, source: errno.into() }),
+        }
     }
 
-    /// Its name in `ps`.
+    /// Its name, which is also its first argument.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
-    /// What to execute.
-    pub(crate) fn path(&self) -> String {
-        format!("/proc/self/fd/{}", self.file.as_raw_fd())
+    /// What to execute, in a child of this process.
+    pub(crate) fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
     }
 
-    /// Why it is no sealed memfd, if it is none.
+    /// Why it is no sealed memory file, if it is none.
     pub(crate) fn unsealed_because(&self) -> Option<&str> {
-        self.unsealed_because.as_deref()
+        self.on_disk
+    }
+}
+
+/// A memory file that nobody can change any more, or the step that failed.
+fn sealed_memory(name: &str, bytes: &[u8]) -> Result<OwnedFd, (&'static str, Errno)> {
+    let file = executable_memfd(name).map_err(|errno| ("making it", errno))?;
+    // Moved first, so that no number below the least one is in use any longer than need be.
+    let mut file =
+        File::from(fcntl_dupfd_cloexec(file, DESCRIPTOR_MIN).map_err(|errno| ("moving it", errno))?);
+    file.write_all(bytes).map_err(|error| ("writing it", error_number(&error)))?;
+    fchmod(&file, Mode::from_raw_mode(MODE)).map_err(|errno| ("making it executable", errno))?;
+    let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+    match fcntl_add_seals(&file, seals | SealFlags::EXEC) {
+        // Kernels before 6.3 have no seal over the mode.
+        Err(Errno::INVAL) => fcntl_add_seals(&file, seals),
+        other => other,
+    }
+    .map_err(|errno| ("sealing it", errno))?;
+    Ok(file.into())
+}
+
+fn executable_memfd(name: &str) -> Result<OwnedFd, Errno> {
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    match memfd_create(name, flags | MemfdFlags::EXEC) {
+        // Kernels before 6.3 do not know the flag; there every memory file is executable.
+        Err(Errno::INVAL) => memfd_create(name, flags),
+        other => other,
+    }
+}
+
+/// A private copy where one can be had: /tmp is mounted noexec on some hosts.
+fn first_private_copy(bytes: &[u8]) -> Result<OwnedFd, (PathBuf, io::Error)> {
+    let first = std::env::temp_dir();
+    private_copy(bytes, &first).or_else(|error| {
+        let others = ["/var/tmp", "/dev/shm"];
+        let other = others.iter().find_map(|folder| private_copy(bytes, Path::new(folder)).ok());
+        other.ok_or((first, error))
+    })
+}
+
+/// A file without a name, open for reading only: only those who may write to us could change it, and not while it runs.
+fn private_copy(bytes: &[u8], scratch: &Path) -> io::Result<OwnedFd> {
+    let written = match openat(CWD, scratch, OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC, owner_only()) {
+        Ok(file) => File::from(file),
+        // File systems without nameless files, and kernels' different words for that.
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => unlinked_file(scratch)?,
+        Err(errno) => return Err(errno.into()),
+    };
+    if fstatvfs(&written)?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+        return Err(io::Error::other("it is mounted noexec"));
+    }
+    (&written).write_all(bytes)?;
+    fchmod(&written, Mode::from_raw_mode(0o555))?;
+    // A file that is open for writing cannot be executed.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = openat(CWD, format!("/proc/self/fd/{}", written.as_raw_fd()), flags, Mode::empty())?;
+    drop(written);
+    Ok(fcntl_dupfd_cloexec(file, DESCRIPTOR_MIN)?)
+}
+
+/// A file in a directory of its own, both removed at once.
+fn unlinked_file(scratch: &Path) -> io::Result<File> {
+    let folder = scratch.join(format!("casemate-{:016x}", RandomState::new().hash_one(std::process::id())));
+    DirBuilder::new().mode(0o700).create(&folder)?;
+    let path = folder.join("program");
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = openat(CWD, &path, flags, owner_only());
+    let removed = fs::remove_file(&path).and_then(|()| fs::remove_dir(&folder));
+    let file = File::from(file?);
+    removed?;
+    Ok(file)
+}
+
+fn owner_only() -> Mode {
+    Mode::RUSR | Mode::WUSR
+}
+
+fn error_number(error: &io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::fcntl_get_seals;
+    use rustix::io::{FdFlags, fcntl_getfd};
+    use std::process::{Command, Stdio};
+
+    fn run(path: &Path, argument: &str) -> std::process::ExitStatus {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "whether a file can be executed, with a program not of ours"
+        )]
+        let mut command = Command::new(path);
+        command.arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).env_clear().status().unwrap()
+    }
+
+    fn any_program() -> Vec<u8> {
+        fs::read("/bin/ls").unwrap()
+    }
+
+    fn program(bytes: &[u8]) -> Result<Program, ProgramError> {
+        Program::new("casemate-test".to_owned(), bytes)
+    }
+
+    #[test]
+    fn a_program_runs_from_a_sealed_file() {
+        let program = program(&any_program()).unwrap();
+        if program.unsealed_because().is_none() {
+            let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
+            assert!(fcntl_get_seals(&program.file).unwrap().contains(seals));
+            assert!(fs::write(program.path(), b"x").is_err());
+        }
+        assert!(program.file.as_raw_fd() >= DESCRIPTOR_MIN);
+        assert!(fcntl_getfd(&program.file).unwrap().contains(FdFlags::CLOEXEC));
+        assert!(run(&program.path(), "/").success());
+        assert!(!run(&program.path(), "/nonexistent").success());
+    }
+
+    #[test]
+    fn a_private_copy_runs_and_leaves_nothing() {
+        let scratch = std::env::temp_dir().join(format!("casemate-programs-{}", std::process::id()));
+        fs::create_dir(&scratch).unwrap();
+        let file = private_copy(&any_program(), &scratch).unwrap();
+        let program = Program { name: String::new(), file, on_disk: Some(FORBIDDEN) };
+        // Another test's child may hold the file open for writing between its fork and its exec.
+        assert!((0..100).any(|_| succeeds(&program.path())));
+        let mut named = unlinked_file(&scratch).unwrap();
+        named.write_all(b"x").unwrap();
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);
+        fs::remove_dir(&scratch).unwrap();
+        assert!(private_copy(b"x", &scratch).is_err());
+    }
+
+    #[test]
+    fn a_place_that_forbids_programs_is_named() {
+        let error = ProgramError::Disk {
+            name: "casemate-worker".to_owned(),
+            folder: PathBuf::from("/proc"),
+            source: private_copy(b"x", Path::new("/proc")).unwrap_err(),
+        };
+        let text = error.to_string();
+        assert!(text.contains("vm.memfd_noexec") && text.contains("/proc") && !text.contains('\n'), "{text}");
+    }
+
+    #[test]
+    fn a_build_without_programs_says_so() {
+        let error = program(b"").unwrap_err();
+        assert!(error.to_string().contains("CASEMATE_EMBED=skip"), "{error}");
+        #[cfg(not(feature = "adversary"))]
+        assert!(Program::adversary("x").unwrap_err().to_string().contains("feature `adversary`"));
+    }
+
+    #[test]
+    fn both_programs_are_embedded_or_none() {
+        let made = [Program::worker().is_ok(), Program::compiler().is_ok()];
+        assert_eq!(made, [env!("CASEMATE_EMBEDDED_ORIGIN") != "none"; 2]);
     }
 }

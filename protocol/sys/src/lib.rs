@@ -14,6 +14,7 @@ pub mod privileges;
 pub mod process;
 pub mod seccomp;
 pub mod signal;
+pub mod support;
 
 use std::io;
 

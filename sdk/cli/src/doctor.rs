@@ -100,17 +100,80 @@ fn to_json(findings: &[Finding], tried: &Result<Certificate, Problem>, missing: 
     })
 }
 
+/// One line a layer: whether it is there, what that rests on, and what to do.
 fn lines(findings: &[Finding], screen: &Screen) -> Vec<String> {
     let row = |finding: &Finding| {
         let (tone, word) = if finding.available { (Tone::Good, "on") } else { (Tone::Warn, "off") };
-        let word = screen.paint(tone, format!("{word:4}"));
-        let name = format!("{:19}", finding.layer.name());
-        match (finding.available, finding.how.is_empty()) {
-            (true, _) if finding.why.is_empty() => format!("{word} {name} {}", finding.layer.summary()),
-            (true, _) => format!("{word} {name} {}", finding.why),
-            (false, true) => format!("{word} {name} {}", finding.why),
-            (false, false) => format!("{word} {name} {}; {}", finding.why, finding.how),
-        }
+        let word = screen.paint(tone, format!("{word:3}"));
+        let words = match (finding.why.is_empty(), finding.how.is_empty()) {
+            (true, _) => finding.layer.summary().to_owned(),
+            (false, true) => finding.why.clone(),
+            (false, false) => format!("{}; {}", finding.why, finding.how),
+        };
+        format!("{word} {:19} {}", finding.layer.name(), casemate::outcome::escape(&words, 400))
     };
     findings.iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Color;
+    use casemate::Layer;
+    use casemate::certificate::{Profile, Status};
+
+    fn findings() -> Vec<Finding> {
+        let finding = |layer, available, why: &str, how: &str| Finding {
+            layer,
+            available,
+            why: why.to_owned(),
+            how: how.to_owned(),
+        };
+        vec![
+            finding(Layer::Seccomp, true, "the kernel has it", ""),
+            finding(Layer::Landlock, false, "it is not among the kernel's lsm", "boot with lsm=landlock"),
+        ]
+    }
+
+    fn certificate() -> Certificate {
+        let mut certificate = Certificate::new(Profile::Core);
+        certificate.set(Layer::Seccomp, Status::Observed);
+        certificate
+    }
+
+    #[test]
+    fn a_layer_that_is_off_says_why_and_what_to_do() {
+        let lines = lines(&findings(), &Screen::new(false, 0, Color::Never));
+        assert_eq!(lines[0], "on  seccomp             the kernel has it");
+        assert_eq!(
+            lines[1],
+            "off landlock            it is not among the kernel's lsm; boot with lsm=landlock"
+        );
+    }
+
+    #[test]
+    fn what_a_worker_shows_counts_before_what_the_machine_should_give() {
+        let both: LayerSet = [Layer::Seccomp, Layer::Landlock].into_iter().collect();
+        let landlock: LayerSet = [Layer::Landlock].into_iter().collect();
+        assert_eq!(missing(both, &findings(), None), landlock);
+        assert_eq!(missing(both, &findings(), Some(&certificate())), landlock);
+        assert_eq!(missing(LayerSet::EMPTY, &findings(), None), LayerSet::EMPTY);
+        let problem = required(landlock, &findings());
+        assert_eq!(problem.exit(), Exit::Layer);
+        assert!(problem.to_string().contains("landlock: it is not among"), "{problem}");
+    }
+
+    #[test]
+    fn the_shape_in_json() {
+        let value = to_json(&findings(), &Ok(certificate()), LayerSet::EMPTY);
+        assert_eq!(value["ok"], true);
+        assert_eq!(value["layers"][0]["layer"], "seccomp");
+        assert_eq!(value["layers"][1]["how"], "boot with lsm=landlock");
+        assert_eq!(value["problem"], Value::Null);
+        let tried = Err(Problem::ours("no worker"));
+        let value = to_json(&findings(), &tried, [Layer::Landlock].into_iter().collect());
+        assert_eq!(value["ok"], false);
+        assert_eq!(value["missing"], json!(["landlock"]));
+        assert_eq!((&value["certificate"], &value["problem"]["code"]), (&Value::Null, &json!("internal")));
+    }
 }

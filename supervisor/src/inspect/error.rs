@@ -48,7 +48,9 @@ pub enum ProcError {
     #[error("/proc belongs to another pid namespace: mount one of our own (`mount -t proc proc /proc`)")]
     OtherNamespace,
     /// It is there and hides what we need.
-    #[error("/proc hides the supervisor's own children: mount it without hidepid, or with a gid= that we have")]
+    #[error(
+        "/proc hides the supervisor's own children: mount it without hidepid, or with a gid= that we have"
+    )]
     Hidden,
     /// It cannot be read.
     #[error("{path}: {source}: the supervisor needs a readable /proc")]

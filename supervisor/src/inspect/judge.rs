@@ -40,15 +40,6 @@ impl Observed {
         self.unseen.insert(layer, why.into());
     }
 
-    /// Both together: what was seen at either look counts as seen.
-    #[must_use]
-    pub fn and(mut self, later: Self) -> Self {
-        self.layers = self.layers.union(later.layers);
-        self.unseen.extend(later.unseen);
-        self.unseen.retain(|layer, _| !self.layers.contains(*layer));
-        self
-    }
-
     /// Writes it into a certificate. What could not be looked at is as the walled process reported it, or off.
     pub fn enter(&self, certificate: &mut Certificate, reported: LayerSet) {
         self.layers.iter().for_each(|layer| certificate.set(layer, LayerStatus::Observed));
@@ -211,7 +202,8 @@ impl Look {
         for (what, expected, found) in
             [("Seccomp", mode, status.seccomp), ("Seccomp_filters", filters, status.seccomp_filters)]
         {
-            let said = found.map_or_else(|| "not said by this kernel (5.9 does)".to_owned(), |found| found.to_string());
+            let said = found
+                .map_or_else(|| "not said by this kernel (5.9 does)".to_owned(), |found| found.to_string());
             demand(Layer::Seccomp, what, expected, said, found == Some(expected))?;
         }
         if own_filters > 0 {
@@ -325,7 +317,13 @@ impl Look {
         for (resource, most) in ordered {
             let Limit { soft, hard } = limits.get(*resource);
             let found = format_args!("{soft} (hard: {hard})");
-            demand(layer, resource.name(), format_args!("{most} at most"), found, soft <= *most && hard <= *most)?;
+            demand(
+                layer,
+                resource.name(),
+                format_args!("{most} at most"),
+                found,
+                soft <= *most && hard <= *most,
+            )?;
         }
         observed.seen(layer);
         Ok(())
@@ -350,7 +348,8 @@ impl Surroundings {
     }
 
     fn judge(self, host: &HostFacts, observed: &mut Observed) -> Result<(), InspectError> {
-        for (((layer, kind), own), found) in NAMESPACES.into_iter().zip(host.namespaces).zip(self.namespaces) {
+        for (((layer, kind), own), found) in NAMESPACES.into_iter().zip(host.namespaces).zip(self.namespaces)
+        {
             match (own, found) {
                 (Some(own), Seen::Yes(found)) => {
                     demand(layer, kind.0, "a namespace of its own", "ours", own != found)?;
@@ -390,11 +389,17 @@ fn demand(
     Err(InspectError::Disagrees { layer, what, expected: expected.to_string(), found: found.to_string() })
 }
 
-fn equal<T: PartialEq + Debug>(layer: Layer, what: &'static str, expected: &T, found: &T) -> Result<(), InspectError> {
+fn equal<T: PartialEq + Debug>(
+    layer: Layer,
+    what: &'static str,
+    expected: &T,
+    found: &T,
+) -> Result<(), InspectError> {
     demand(layer, what, format_args!("{expected:?}"), format_args!("{found:?}"), expected == found)
 }
 
 fn hex(ranges: &[Range<u64>]) -> String {
-    let ranges: Vec<String> = ranges.iter().map(|range| format!("{:x}-{:x}", range.start, range.end)).collect();
+    let ranges: Vec<String> =
+        ranges.iter().map(|range| format!("{:x}-{:x}", range.start, range.end)).collect();
     ranges.join(" ")
 }

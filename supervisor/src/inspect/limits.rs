@@ -155,7 +155,10 @@ Max realtime timeout      unlimited            unlimited            us
         let with = |from: &str, to: &str| Limits::parse(TEXT.replacen(from, to, 1).as_bytes());
         let minus = with("Max open files            64 ", "Max open files            -1 ").unwrap_err();
         assert_eq!(minus.to_string(), "/proc/PID/limits, line 9: Max open files is malformed");
-        assert_eq!(with("Max processes ", "Max purposes ").unwrap_err().problem, ParseProblem::Missing("Max processes"));
+        assert_eq!(
+            with("Max processes ", "Max purposes ").unwrap_err().problem,
+            ParseProblem::Missing("Max processes")
+        );
         let twice = with("Max file locks", "Max data size ").unwrap_err();
         assert_eq!(twice.problem, ParseProblem::Twice("Max data size"));
         assert!(with("Max nice priority         0", "Max nice priority").is_err());

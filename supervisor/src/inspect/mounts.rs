@@ -74,7 +74,13 @@ mod tests {
 
     #[test]
     fn nonsense_is_an_error() {
-        for bad in ["\n", "22 27 0:21 / /\n", "22 27 0:21 / / ro\n", "22 27 0:21 / / ro tmpfs x\n", "22 27 0:21 / / ro -\n"] {
+        for bad in [
+            "\n",
+            "22 27 0:21 / /\n",
+            "22 27 0:21 / / ro\n",
+            "22 27 0:21 / / ro tmpfs x\n",
+            "22 27 0:21 / / ro -\n",
+        ] {
             assert!(Mounts::parse(bad.as_bytes()).is_err(), "{bad:?}");
         }
         // Options that only contain the letters.

@@ -226,13 +226,18 @@ mod tests {
         // A kernel escapes line ends in names; a name that looks like a field is still only a name.
         assert!(with("Name:\tcasemate-worker", "Name:\tx\\nSeccomp:\t0").is_ok());
         for end in 0..WORKER.len() {
-            assert!(Status::parse(&WORKER.as_bytes()[..end]).is_err() || WORKER.as_bytes()[end - 1] == b'\n', "{end}");
+            assert!(
+                Status::parse(&WORKER.as_bytes()[..end]).is_err() || WORKER.as_bytes()[end - 1] == b'\n',
+                "{end}"
+            );
         }
     }
 
     #[test]
     fn a_pidfd_names_its_process() {
-        let parse = |pid: &str| PidfdTarget::parse(format!("pos:\t0\nflags:\t02000002\nPid:\t{pid}\nNSpid:\t{pid}\n").as_bytes());
+        let parse = |pid: &str| {
+            PidfdTarget::parse(format!("pos:\t0\nflags:\t02000002\nPid:\t{pid}\nNSpid:\t{pid}\n").as_bytes())
+        };
         assert_eq!(parse("4711"), Ok(PidfdTarget::Pid(4711)));
         assert_eq!(parse("-1"), Ok(PidfdTarget::Gone));
         assert_eq!(parse("0"), Ok(PidfdTarget::OutOfSight));

@@ -95,7 +95,8 @@ fn a_process_that_has_ended_is_never_mistaken_for_another() {
     let view = ProcessView::open(sleeper.1.as_fd()).unwrap();
     sleeper.0.kill().unwrap();
     // Once as a zombie, once reaped.
-    rustix::event::poll(&mut [rustix::event::PollFd::new(&sleeper.1, rustix::event::PollFlags::IN)], None).unwrap();
+    rustix::event::poll(&mut [rustix::event::PollFd::new(&sleeper.1, rustix::event::PollFlags::IN)], None)
+        .unwrap();
     assert!(matches!(judge_worker(&view, expect, 0, None), Err(InspectError::Ended)));
     assert!(matches!(ProcessView::open(sleeper.1.as_fd()), Err(InspectError::Ended)));
     sleeper.0.wait().unwrap();

@@ -79,7 +79,12 @@ impl<'a> Lines<'a> {
     }
 
     /// Fills a place once.
-    pub(super) fn once<T>(&self, field: &'static str, place: &mut Option<T>, value: T) -> Result<(), ParseError> {
+    pub(super) fn once<T>(
+        &self,
+        field: &'static str,
+        place: &mut Option<T>,
+        value: T,
+    ) -> Result<(), ParseError> {
         match place.replace(value) {
             None => Ok(()),
             Some(_) => Err(self.error(ParseProblem::Twice(field))),
@@ -132,7 +137,9 @@ mod tests {
     fn numbers_are_digits_and_fit() {
         assert_eq!(decimal::<u64>(b"18446744073709551615"), Some(u64::MAX));
         assert_eq!(hexadecimal::<u64>(b"000001fffeffffff"), Some(0x1ff_feff_ffff));
-        for bad in [&b""[..], b"-1", b"+1", b" 1", b"1 ", b"18446744073709551616", b"0x1", b"1_0", b"\xd9\xa1"] {
+        for bad in
+            [&b""[..], b"-1", b"+1", b" 1", b"1 ", b"18446744073709551616", b"0x1", b"1_0", b"\xd9\xa1"]
+        {
             assert_eq!(decimal::<u64>(bad), None, "{bad:?}");
         }
         assert_eq!(decimal::<u32>(b"4294967296"), None);

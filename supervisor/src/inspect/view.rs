@@ -141,14 +141,10 @@ impl<'p> ProcessView<'p> {
                 let status = Status::parse(&text)?;
                 if status.ended { Err(InspectError::Ended) } else { Ok(status) }
             }
-            Seen::No(_) => Err(InspectError::Unreadable { file, source: io::ErrorKind::PermissionDenied.into() }),
+            Seen::No(_) => {
+                Err(InspectError::Unreadable { file, source: io::ErrorKind::PermissionDenied.into() })
+            }
         }
-    }
-
-    /// What RLIMIT_DATA counts of it, in bytes.
-    pub fn data_bytes(&self) -> Result<u64, InspectError> {
-        let kib = self.status()?.data_kib.unwrap_or(0);
-        Ok(kib.saturating_mul(1024))
     }
 
     pub(super) fn maps(&self) -> Result<Seen<Maps>, InspectError> {
@@ -188,7 +184,8 @@ impl<'p> ProcessView<'p> {
         let file = "root";
         self.directory(file)?.try_map(|directory| {
             let mut count = 0;
-            for_each_name(&directory, DESCRIPTORS_MAX, |_| count += 1).map_err(|errno| self.failed(file, errno))?;
+            for_each_name(&directory, DESCRIPTORS_MAX, |_| count += 1)
+                .map_err(|errno| self.failed(file, errno))?;
             Ok(count)
         })
     }
@@ -232,8 +229,12 @@ impl<'p> ProcessView<'p> {
     /// What a refusal means: not for our eyes, or an error.
     fn unseen<T>(&self, file: &'static str, errno: Errno) -> Result<Seen<T>, InspectError> {
         match errno {
-            Errno::ACCESS | Errno::PERM => Ok(Seen::No(format!("/proc/PID/{file} may not be read ({errno})"))),
-            Errno::NOENT if !has_ended(self.pidfd)? => Ok(Seen::No(format!("this kernel has no /proc/PID/{file}"))),
+            Errno::ACCESS | Errno::PERM => {
+                Ok(Seen::No(format!("/proc/PID/{file} may not be read ({errno})")))
+            }
+            Errno::NOENT if !has_ended(self.pidfd)? => {
+                Ok(Seen::No(format!("this kernel has no /proc/PID/{file}")))
+            }
             errno => Err(self.failed(file, errno)),
         }
     }
@@ -246,8 +247,8 @@ impl<'p> ProcessView<'p> {
     }
 }
 
-/// The number of the process behind a pidfd.
-pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> Result<u32, InspectError> {
+/// The number that the process behind a pidfd has in our pid namespace, as long as it lives or is not reaped.
+pub fn pid_of(pidfd: BorrowedFd<'_>) -> Result<u32, InspectError> {
     let path = format!("/proc/thread-self/fdinfo/{}", pidfd.as_raw_fd());
     let text = std::fs::read(&path).map_err(|source| ProcError::Unreadable { path, source })?;
     match PidfdTarget::parse(&text)? {

@@ -102,7 +102,8 @@ impl Draft {
             Rule::Snapshot => {
                 let word = entry.word()?;
                 let found = SNAPSHOTS.iter().find(|(name, _)| *name == word);
-                spec.snapshot = found.ok_or_else(|| entry.unknown_word(SNAPSHOTS.iter().map(|(name, _)| *name)))?.1;
+                spec.snapshot =
+                    found.ok_or_else(|| entry.unknown_word(SNAPSHOTS.iter().map(|(name, _)| *name)))?.1;
             }
             Rule::Elsewhere(instead) => return Err(entry.not_available(instead).into()),
             not_built => entry.is_neutral(not_built)?,

@@ -94,7 +94,13 @@ const LIMITS: &[Key] = &[
     key("host_calls", Rule::Absent),
     key("store", Rule::Absent),
     key("files", Rule::Absent),
-    key("fuel", Rule::Count(|spec, units| { spec.limits.fuel = Some(units); Some(()) })),
+    key(
+        "fuel",
+        Rule::Count(|spec, units| {
+            spec.limits.fuel = Some(units);
+            Some(())
+        }),
+    ),
     key("cgroup", Rule::OnlyEmptyTable),
 ];
 
@@ -107,7 +113,8 @@ const PERMISSIONS: &[Key] = &[
     key("network", Rule::OnlyEmptyList),
 ];
 
-pub(super) const SNAPSHOTS: &[(&str, Snapshot)] = &[("instance", Snapshot::Instance), ("module", Snapshot::Module)];
+pub(super) const SNAPSHOTS: &[(&str, Snapshot)] =
+    &[("instance", Snapshot::Instance), ("module", Snapshot::Module)];
 
 fn set<T: TryFrom<u64>>(place: &mut T, value: u64) -> Option<()> {
     *place = T::try_from(value).ok()?;
@@ -177,9 +184,14 @@ mod tests {
 
     #[test]
     fn distances_are_counted_in_letters() {
-        for (one, other, expected) in
-            [("", "abc", 3), ("memory", "memory", 0), ("memroy", "memory", 2), ("memor", "memory", 1), ("kitten", "sitting", 3), ("ä", "a", 1)]
-        {
+        for (one, other, expected) in [
+            ("", "abc", 3),
+            ("memory", "memory", 0),
+            ("memroy", "memory", 2),
+            ("memor", "memory", 1),
+            ("kitten", "sitting", 3),
+            ("ä", "a", 1),
+        ] {
             assert_eq!(distance(one, other), expected, "{one} {other}");
             // Symmetric, but for the first row.
             if !one.is_empty() {

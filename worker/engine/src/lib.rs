@@ -46,3 +46,35 @@ pub fn config(options: &EngineOptions) -> Config {
 pub fn engine(options: &EngineOptions) -> wasmtime::Result<Engine> {
     Engine::new(&config(options))
 }
+
+/// The engine's version, as in Cargo.toml (tested).
+pub const ENGINE_VERSION: &str = "48.0.8";
+
+/// A number that differs where the engine's version or our options do. Engines of one build and one number load each
+/// other's code; the engine itself checks more than this when it loads, the processor's features among it.
+pub fn compatibility(options: &EngineOptions) -> u64 {
+    // FNV-1a: the same number in every build, which the standard library's hasher does not promise.
+    let fuel = if options.fuel { b"fuel" } else { b"free" };
+    let stack = options.max_wasm_stack_bytes.to_le_bytes();
+    let bytes = ENGINE_VERSION.bytes().chain(stack).chain(fuel.iter().copied());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_the_one_in_cargo_toml() {
+        let manifest = include_str!("../../../Cargo.toml");
+        assert!(manifest.contains(&format!("wasmtime = {{ version = \"={ENGINE_VERSION}\"")));
+    }
+
+    #[test]
+    fn options_make_a_difference() {
+        let options = EngineOptions { max_wasm_stack_bytes: 1 << 20, fuel: false };
+        let fuel = EngineOptions { fuel: true, ..options };
+        let stack = EngineOptions { max_wasm_stack_bytes: 2 << 20, ..options };
+        assert!(compatibility(&options) != compatibility(&fuel) && compatibility(&options) != compatibility(&stack));
+    }
+}

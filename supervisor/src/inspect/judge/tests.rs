@@ -147,8 +147,11 @@ fn every_disagreement_is_named() {
     );
     refused(
         |look| {
-            look.maps =
-                Seen::Yes(Maps { count: 1, executable: vec![CODE], writable_executable: Some(0x1000..0x2000) });
+            look.maps = Seen::Yes(Maps {
+                count: 1,
+                executable: vec![CODE],
+                writable_executable: Some(0x1000..0x2000),
+            });
         },
         "(write-xor-execute): memory that is writable and executable must be none and is 1000-2000",
     );
@@ -205,11 +208,17 @@ fn surroundings_are_seven_namespaces_and_an_empty_root() {
         "(net-namespace): net must be a namespace of its own and is ours",
     );
     refused(
-        |wrong| wrong.mounts = Seen::Yes(Mounts { count: 2, root: Some(RootMount { tmpfs: true, read_only: true }) }),
+        |wrong| {
+            wrong.mounts =
+                Seen::Yes(Mounts { count: 2, root: Some(RootMount { tmpfs: true, read_only: true }) })
+        },
         "(empty-root): its number of mounts must be 1 and is 2",
     );
     refused(
-        |wrong| wrong.mounts = Seen::Yes(Mounts { count: 1, root: Some(RootMount { tmpfs: true, read_only: false }) }),
+        |wrong| {
+            wrong.mounts =
+                Seen::Yes(Mounts { count: 1, root: Some(RootMount { tmpfs: true, read_only: false }) })
+        },
         "(empty-root): its root must be a read-only tmpfs and is another file system or writable",
     );
     refused(
@@ -219,7 +228,8 @@ fn surroundings_are_seven_namespaces_and_an_empty_root() {
 
     let mut hidden = surroundings();
     hidden.namespaces[6] = Seen::No("ns may not be read".to_owned());
-    let host = HostFacts { namespaces: [Some(1), Some(1), Some(1), Some(1), None, Some(1), Some(1)], ..host() };
+    let host =
+        HostFacts { namespaces: [Some(1), Some(1), Some(1), Some(1), None, Some(1), Some(1)], ..host() };
     let mut observed = Observed::default();
     hidden.judge(&host, &mut observed).unwrap();
     let unseen: Vec<_> = observed.unseen.keys().copied().collect();

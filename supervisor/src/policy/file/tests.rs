@@ -116,7 +116,10 @@ fn what_is_not_built_is_refused_by_name() {
 
 #[test]
 fn unknown_keys_have_a_place_and_a_neighbour() {
-    refused("[limits]\nmemmory = \"1MiB\"", "p.toml:2:1: unknown key limits.memmory; did you mean limits.memory?");
+    refused(
+        "[limits]\nmemmory = \"1MiB\"",
+        "p.toml:2:1: unknown key limits.memmory; did you mean limits.memory?",
+    );
     refused("memory = \"1MiB\"", "p.toml:1:1: unknown key memory; did you mean limits.memory?");
     refused("[limit]\n", "p.toml:1:2: unknown key limit; did you mean limits?");
     refused("xyzzy = 1", "p.toml:1:1: unknown key xyzzy");
@@ -189,8 +192,14 @@ fn amounts_are_checked_where_they_stand() {
         "limits.memory = 99999999999999999999999999",
         "p.toml:1:17: limits.memory = 99999999999999999999999999 is more than any plugin can have",
     );
-    refused("limits.input = \"5GiB\"", "p.toml:1:16: limits.input = \"5GiB\" is more than any plugin can have");
-    refused("limits.queue = 4294967296", "p.toml:1:16: limits.queue = 4294967296 is more than any plugin can have");
+    refused(
+        "limits.input = \"5GiB\"",
+        "p.toml:1:16: limits.input = \"5GiB\" is more than any plugin can have",
+    );
+    refused(
+        "limits.queue = 4294967296",
+        "p.toml:1:16: limits.queue = 4294967296 is more than any plugin can have",
+    );
 }
 
 #[test]
@@ -215,7 +224,9 @@ fn ranges_are_the_policys_and_have_a_place_here() {
 
 #[test]
 fn text_that_is_no_toml_has_a_place() {
-    for (text, line) in [("limits = {", 1), ("a = 1\na = 2", 2), ("[limits]\n[limits]", 2), ("x", 1), ("\u{0}", 1)] {
+    for (text, line) in
+        [("limits = {", 1), ("a = 1\na = 2", 2), ("[limits]\n[limits]", 2), ("x", 1), ("\u{0}", 1)]
+    {
         let error = parse(text, "p.toml").unwrap_err();
         assert_eq!(error.line, line, "{text:?}: {error}");
         assert!(!error.to_string().contains('\n'), "{error}");

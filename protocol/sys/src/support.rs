@@ -1,0 +1,118 @@
+//! What this kernel can do, asked without changing anything in this process.
+
+use crate::process::exit_now;
+use crate::{check, descriptor};
+use std::io;
+use std::mem::zeroed;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+/// `landlock_create_ruleset` has this number on every architecture.
+const SYS_LANDLOCK_CREATE_RULESET: libc::c_long = 444;
+const LANDLOCK_CREATE_RULESET_VERSION: libc::c_uint = 1;
+/// So has `mseal`.
+const SYS_MSEAL: libc::c_long = 462;
+const PR_GET_MDWE: libc::c_int = 66;
+
+/// The Landlock ABI. ENOSYS: the kernel was built without it; EOPNOTSUPP: it is not enabled at boot.
+pub fn landlock_abi() -> io::Result<u32> {
+    // SAFETY: with this flag the kernel reads no attributes; the numbers are all there is.
+    let abi = check(unsafe {
+        libc::syscall(
+            SYS_LANDLOCK_CREATE_RULESET,
+            ptr::null::<u8>(),
+            0_usize,
+            LANDLOCK_CREATE_RULESET_VERSION,
+        )
+    })?;
+    u32::try_from(abi).or(Err(io::Error::other("the kernel returned an impossible ABI")))
+}
+
+/// Whether memory can be sealed. ENOSYS: the kernel is older than 6.10.
+pub fn memory_sealing() -> io::Result<()> {
+    // SAFETY: a range of no bytes has no pages to seal.
+    check(unsafe { libc::syscall(SYS_MSEAL, 0_usize, 0_usize, 0_usize) })?;
+    Ok(())
+}
+
+/// Whether this process is itself denied new executable memory. EINVAL: the kernel is older than 6.3.
+pub fn denied_new_executable() -> io::Result<bool> {
+    let zero: libc::c_ulong = 0;
+    // SAFETY: this prctl takes numbers only.
+    let bits = check(unsafe { libc::prctl(PR_GET_MDWE, zero, zero, zero, zero) }.into())?;
+    Ok(bits != 0)
+}
+
+/// Whether a process of ours gets the seven namespaces: makes one in them, which ends at once.
+pub fn namespaces() -> io::Result<()> {
+    #[repr(C, align(8))]
+    #[derive(Default)]
+    struct CloneArguments {
+        flags: u64,
+        pidfd: u64,
+        /// No signal at its end: a host may handle SIGCHLD, and this child is none of its business.
+        unused_and_exit_signal: [u64; 3],
+        stack_and_tls: [u64; 3],
+    }
+    const FLAGS: libc::c_int = libc::CLONE_NEWUSER
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWNS
+        | libc::CLONE_NEWCGROUP
+        | libc::CLONE_PIDFD;
+    let mut pidfd: libc::c_int = -1;
+    let arguments = CloneArguments {
+        flags: u64::try_from(FLAGS).unwrap_or(0),
+        pidfd: (&raw mut pidfd) as u64,
+        ..CloneArguments::default()
+    };
+    // SAFETY: without CLONE_VM the child has its own copy of everything, and all it does is one system call that ends it,
+    // so that locks which other threads held do not matter. The kernel reads `arguments` and writes `pidfd`.
+    let child =
+        check(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) })?;
+    if child == 0 {
+        exit_now(0);
+    }
+    // SAFETY: the kernel made this descriptor for us in the call above.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(descriptor(pidfd.into())?) };
+    let id = libc::id_t::try_from(pidfd.as_raw_fd()).or(Err(io::Error::from_raw_os_error(libc::EBADF)))?;
+    loop {
+        // SAFETY: all zeroes is a valid siginfo.
+        let mut info: libc::siginfo_t = unsafe { zeroed() };
+        // A child without an exit signal is waited for only on request.
+        let options = libc::WEXITED | libc::__WALL;
+        // SAFETY: the kernel writes `info`.
+        match check(unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, options) }.into()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => return other.map(|_| ()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every answer is one of those that the documentation names.
+    #[test]
+    fn answers_are_the_documented_ones() {
+        let number = |error: io::Error| error.raw_os_error().unwrap_or(0);
+        match landlock_abi() {
+            Ok(abi) => assert!(abi > 0),
+            Err(error) => assert!(matches!(number(error), libc::ENOSYS | libc::EOPNOTSUPP)),
+        }
+        assert!(matches!(memory_sealing().map_err(number), Ok(()) | Err(libc::ENOSYS | libc::EPERM)));
+        assert!(matches!(denied_new_executable().map_err(number), Ok(_) | Err(libc::EINVAL)));
+    }
+
+    #[test]
+    fn asking_for_namespaces_leaves_no_child() {
+        let answers: Vec<_> = (0..3).map(|_| namespaces().map_err(|error| error.raw_os_error())).collect();
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        // SAFETY: with a null pointer waitpid writes nothing.
+        let left = unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG | libc::__WALL) };
+        assert!(left <= 0);
+    }
+}
