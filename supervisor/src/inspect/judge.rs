@@ -40,6 +40,15 @@ impl Observed {
         self.unseen.insert(layer, why.into());
     }
 
+    /// What this look and another at the same plugin found together. A layer that one of them could not see was not seen.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.unseen.extend(other.unseen);
+        let unseen: LayerSet = self.unseen.keys().copied().collect();
+        self.layers = self.layers.union(other.layers).minus(unseen);
+        self
+    }
+
     /// Writes it into a certificate. What could not be looked at is as the walled process reported it, or off.
     pub fn enter(&self, certificate: &mut Certificate, reported: LayerSet) {
         self.layers.iter().for_each(|layer| certificate.set(layer, LayerStatus::Observed));

@@ -72,6 +72,7 @@ fn an_ordinary_process_is_no_worker_and_no_zygote() {
     let host = host_facts().unwrap();
     let view = ProcessView::open(sleeper.1.as_fd()).unwrap();
     assert_eq!(view.pid(), sleeper.0.id());
+    assert!((4096..1 << 24).contains(&view.data_bytes().unwrap()));
     let expect = Expect { host: &host, spec: &SPEC, namespaces: true };
     let worker = judge_worker(&view, expect, 1 << 20, None).unwrap_err();
     if host.filters == 0 {

@@ -147,6 +147,15 @@ impl<'p> ProcessView<'p> {
         }
     }
 
+    /// Bytes of private writable memory, which is what RLIMIT_DATA counts.
+    pub fn data_bytes(&self) -> Result<u64, InspectError> {
+        match self.status()?.data_kib {
+            Some(kib) => Ok(kib.saturating_mul(1024)),
+            // A process without memory is at its end.
+            None => Err(InspectError::Ended),
+        }
+    }
+
     pub(super) fn maps(&self) -> Result<Seen<Maps>, InspectError> {
         self.text("maps", MAPS_BYTES_MAX)?.try_map(|text| match Maps::parse(&text)? {
             // Its memory is gone before it is a zombie.

@@ -172,6 +172,20 @@ fn what_may_not_be_looked_at_is_named_and_left_to_the_report() {
 }
 
 #[test]
+fn two_looks_together_saw_what_neither_missed() {
+    let mut first = Observed::default();
+    first.seen(Layer::NoNewPrivs);
+    first.seen(Layer::Descriptors);
+    let mut second = Observed::default();
+    second.seen(Layer::SealedCode);
+    second.unseen(Layer::Descriptors, "may not be read");
+    for both in [first.clone().and(second.clone()), second.and(first)] {
+        assert_eq!(both.layers.to_string(), "no-new-privs, sealed-code");
+        assert_eq!(both.unseen.keys().copied().collect::<Vec<_>>(), [Layer::Descriptors]);
+    }
+}
+
+#[test]
 fn root_without_an_identity_is_not_an_unprivileged_uid() {
     let (host, mut spec) = (host(), spec());
     spec.identity = None;
