@@ -1,7 +1,7 @@
 //! Host methods: what plugins may ask the host application for, once their policy grants it.
 
 use casemate_protocol::ids::{InstanceId, PluginName};
-use casemate_protocol::link::CONTENT_JSON;
+use casemate_protocol::link::{CONTENT_JSON, cut};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -9,6 +9,10 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
+
+/// Bytes of a refusal's code and message as the guest gets them. Escaped for JSON each can become six times as long.
+const CODE_BYTES_MAX: usize = 128;
+const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// A plugin's request. Who asks comes from the link it came in on, never from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +58,10 @@ impl HostError {
 
     /// As the guest gets it.
     pub(crate) fn reply(&self) -> HostReply {
+        // Whatever a handler says fits into a frame.
         let body = serde_json::json!({
-            "code": self.code, "message": self.message, "retryable": self.retryable,
+            "code": cut(&self.code, CODE_BYTES_MAX), "message": cut(&self.message, MESSAGE_BYTES_MAX),
+            "retryable": self.retryable,
         });
         HostReply { content_type: CONTENT_JSON, body: body.to_string().into_bytes() }
     }

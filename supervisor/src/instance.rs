@@ -7,10 +7,10 @@ use crate::context::Context;
 use crate::host::{HostError, HostReply, HostRequest};
 use crate::log::{LogRecord, Volume, line};
 use crate::process::control::broken;
-use crate::process::register;
 use crate::process::guard::{Deadline, Fate, Process};
+use crate::process::registered::Registered;
 use crate::tree::cause_of;
-use crate::zygote::{Zygote, took_too_long};
+use crate::zygote::{Forked, Zygote, took_too_long};
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::ids::{InstanceId, PluginName};
 use casemate_protocol::link::{
@@ -19,13 +19,15 @@ use casemate_protocol::link::{
 use casemate_protocol::outcome::{Cause, Exit, Failure, LimitName, Retry, TrapKind, escape};
 use casemate_protocol::policy::{Policy, millis};
 use casemate_protocol::spawn::Role;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::unix::AsyncFd;
 
 /// How long the end of a worker that broke its link is waited for, to say how it ended.
 const END_PATIENCE: Duration = Duration::from_secs(5);
+/// Lines of a backtrace, and bytes of one.
+const BACKTRACE_LINES_MAX: usize = 64;
+const LINE_BYTES_MAX: usize = 512;
 /// Bytes of a guest's own words in an outcome.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
@@ -53,7 +55,7 @@ pub(crate) struct Instance {
     shared: Arc<Shared>,
     id: InstanceId,
     process: Process,
-    socket: AsyncFd<OwnedFd>,
+    socket: Registered,
     decoder: Decoder<UpBounds>,
     link: SupervisorLink,
     out: Vec<u8>,
@@ -86,16 +88,16 @@ enum Event {
 impl Instance {
     /// Forks a worker and waits until it is ready and has been looked at.
     pub(crate) async fn start(zygote: &Zygote, shared: &Arc<Shared>) -> Result<Self, Failure> {
-        match tokio::time::timeout(shared.context.spawn_timeout, Self::try_start(zygote, shared)).await {
+        let forked = zygote.fork(Role::Worker).await?;
+        match tokio::time::timeout(shared.context.spawn_timeout, Self::greet(zygote, shared, forked)).await {
             Ok(instance) => instance,
             Err(_elapsed) => Err(took_too_long(&shared.context)),
         }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the log's rate is measured from here")]
-    async fn try_start(zygote: &Zygote, shared: &Arc<Shared>) -> Result<Self, Failure> {
+    async fn greet(zygote: &Zygote, shared: &Arc<Shared>, forked: Forked) -> Result<Self, Failure> {
         let context = &shared.context;
-        let forked = zygote.fork(Role::Worker).await?;
         let limits = shared.policy.limits();
         let bounds =
             UpBounds { output_bytes_max: limits.output_bytes, host_call_bytes_max: limits.output_bytes };
@@ -103,7 +105,7 @@ impl Instance {
             shared: Arc::clone(shared),
             id: InstanceId(context.next_instance()),
             process: forked.process,
-            socket: register(forked.link).map_err(|error| broken("joining the runtime", error))?,
+            socket: Registered::new(forked.link).map_err(|error| broken("joining the runtime", error))?,
             decoder: Decoder::new(bounds),
             link: SupervisorLink::new(),
             out: Vec::new(),
@@ -179,9 +181,15 @@ impl Instance {
                 self.outcome(result, status, body, elapsed, reusable)
             }
             Err(stop) => {
-                let cause = self.explain(stop, Some(deadline.elapsed())).await;
+                // It is over: what ends the worker from here on is no deadline.
+                let elapsed = deadline.disarm();
+                let cause = self.explain(stop, Some(elapsed)).await;
                 // Without the result one cannot know whether it was still being set up.
-                let retry = if first && matches!(cause, Cause::Spawn { .. }) { Retry::NotStarted } else { Retry::MaybeRan };
+                let retry = if first && matches!(cause, Cause::Spawn { .. }) {
+                    Retry::NotStarted
+                } else {
+                    Retry::MaybeRan
+                };
                 (Err(Failure { cause, retry }), false)
             }
         }
@@ -189,15 +197,16 @@ impl Instance {
 
     /// Puts set-up, if it is due, and call into one buffer.
     fn begin(&mut self, method: &str, content_type: u32, body: &[u8]) -> Result<(), Failure> {
-        let ours = |error: &dyn std::fmt::Display| {
-            Failure::not_started(Cause::Input { message: error.to_string() })
-        };
+        let ours =
+            |error: &dyn std::fmt::Display| Failure::not_started(Cause::Input { message: error.to_string() });
         if self.link.wants_setup() {
             let mut seed = vec![0; 32];
             getrandom::fill(&mut seed).map_err(|error| ours(&error))?;
             let config = self.shared.config.as_deref();
             let setup = Setup { seed, has_config: config.is_some() };
-            self.link.setup(&mut self.out, &setup, config.unwrap_or_default()).map_err(|error| ours(&error))?;
+            self.link
+                .setup(&mut self.out, &setup, config.unwrap_or_default())
+                .map_err(|error| ours(&error))?;
         }
         let call = Call { method: method.to_owned(), content_type };
         self.link.call(&mut self.out, &call, body).map_err(|error| ours(&error))
@@ -212,7 +221,10 @@ impl Instance {
                 Event::Result(result, status, body) => return Ok((result, status, body)),
                 Event::HostCall(call, body) => {
                     let (status, reply) = self.answer(call, body, deadline).await;
-                    if self.link.host_result(&mut self.out, status, reply.content_type, &reply.body).is_err() {
+                    if self.link.host_result(&mut self.out, status, reply.content_type, &reply.body).is_err()
+                    {
+                        // Our own mistake; the worker cannot go on without an answer.
+                        self.process.kill();
                         return Err(Stop::Gone);
                     }
                     self.flush().await?;
@@ -241,6 +253,11 @@ impl Instance {
         let answer = self.shared.context.host.answer(request);
         let over = self.process.until(|fate| fate.interrupted);
         tokio::select! {
+            biased;
+            _ = over => {
+                let error = HostError::new("cancelled", "the call is over its deadline");
+                (HostStatus::Cancelled, error.reply())
+            }
             answer = answer => match answer {
                 Ok(reply) if within(&reply, self.shared.policy.limits().output_bytes) => (HostStatus::Ok, reply),
                 Ok(reply) => {
@@ -253,10 +270,6 @@ impl Instance {
                 }
                 Err(error) => (HostStatus::Error, error.reply()),
             },
-            _ = over => {
-                let error = HostError::new("cancelled", "the call is over its deadline");
-                (HostStatus::Cancelled, error.reply())
-            }
         }
     }
 
@@ -379,7 +392,7 @@ impl Instance {
             Status::Trap => Cause::Trap {
                 kind: TrapKind::from_number(result.trap),
                 message,
-                backtrace: escape(&result.backtrace, MESSAGE_BYTES_MAX),
+                backtrace: escape_lines(&result.backtrace),
             },
             Status::Limit => match LimitName::from_number(result.limit) {
                 Some(limit) => Cause::Limit {
@@ -395,6 +408,13 @@ impl Instance {
         let retry = if result.in_setup { Retry::NotStarted } else { Retry::MaybeRan };
         (Err(Failure { cause, retry }), false)
     }
+}
+
+/// One line a frame, each escaped for itself.
+fn escape_lines(text: &str) -> String {
+    let lines: Vec<String> =
+        text.lines().take(BACKTRACE_LINES_MAX).map(|line| escape(line, LINE_BYTES_MAX)).collect();
+    lines.join("\n")
 }
 
 fn within(reply: &HostReply, bytes_max: u32) -> bool {

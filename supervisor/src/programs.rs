@@ -211,13 +211,22 @@ mod tests {
     use rustix::io::{FdFlags, fcntl_getfd};
     use std::process::{Command, Stdio};
 
-    fn run(path: &Path, argument: &str) -> std::process::ExitStatus {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "whether a file can be executed, with a program not of ours"
-        )]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whether a file can be executed, with a program not of ours"
+    )]
+    fn command(path: &Path, argument: &str) -> Command {
         let mut command = Command::new(path);
-        command.arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).env_clear().status().unwrap()
+        command.arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).env_clear();
+        command
+    }
+
+    fn run(path: &Path, argument: &str) -> std::process::ExitStatus {
+        command(path, argument).status().unwrap()
+    }
+
+    fn succeeds(path: &Path) -> bool {
+        command(path, "/").status().is_ok_and(|status| status.success())
     }
 
     fn any_program() -> Vec<u8> {

@@ -35,6 +35,9 @@ pub struct Config {
     /// For tests of the lower tier: try no namespaces.
     #[doc(hidden)]
     pub namespaces: bool,
+    /// For tests: start processes as a host would that has a seccomp listener of its own.
+    #[doc(hidden)]
+    pub listener_busy: bool,
     /// For tests: start this hostile behaviour in the worker's place.
     #[doc(hidden)]
     pub adversary: Option<String>,
@@ -50,6 +53,7 @@ impl Default for Config {
             spawn_timeout: Duration::from_secs(10),
             compile_timeout: Duration::from_secs(120),
             namespaces: true,
+            listener_busy: false,
             adversary: None,
             pause_at: None,
         }
@@ -108,6 +112,7 @@ impl Supervisor {
             worker: worker.map_err(|error| broken("preparing the worker program", error))?,
             compiler: Program::compiler().map_err(|error| broken("preparing the compiler program", error))?,
             namespaces: config.namespaces,
+            listener_busy: config.listener_busy,
             spawn_timeout: config.spawn_timeout,
             compile_timeout: config.compile_timeout,
             pause_at: config.pause_at,
@@ -137,18 +142,17 @@ impl Supervisor {
         if let Some(config) = &options.config
             && u32::try_from(config.len()).map_or(true, |bytes| bytes > CONFIG_BYTES_MAX)
         {
-            let message = format!("the configuration has {} bytes; {CONFIG_BYTES_MAX} are the most", config.len());
+            let message =
+                format!("the configuration has {} bytes; {CONFIG_BYTES_MAX} are the most", config.len());
             return Err(Failure::not_started(Cause::Input { message }));
         }
         let limits = policy.limits();
-        let spec = CompileSpec {
-            inspect_only: false,
-            stack_bytes: limits.stack_bytes,
-            fuel: limits.fuel.is_some(),
-        };
+        let spec =
+            CompileSpec { inspect_only: false, stack_bytes: limits.stack_bytes, fuel: limits.fuel.is_some() };
         let compiled = compile(&self.context, wasm, spec).await?;
         let context = Arc::clone(&self.context);
-        let plugin = Plugin::start(Shared { context, name, policy, config: options.config }, compiled).await?;
+        let plugin =
+            Plugin::start(Shared { context, name, policy, config: options.config }, compiled).await?;
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|plugin| plugin.upgrade().is_some());
         plugins.push(plugin.downgrade());

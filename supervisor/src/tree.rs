@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::identity::Lease;
 use crate::inspect::{Expect, HostFacts, Observed, ProcessView, host_facts, judge_zygote};
 use crate::process::control::{Control, broken};
-use crate::process::guard::{Fate, Kind, Process};
+use crate::process::guard::{Fate, Kind, Process, STUB_PATIENCE};
 use crate::process::stub;
 use crate::programs::Program;
 use casemate_protocol::certificate::LayerSet;
@@ -14,12 +14,12 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-/// A stub and the head it has forked, walled and looked at. Dropping it kills both, and with the head everything below.
+/// A stub and the head it has forked, walled and looked at. Dropping it kills the head, and with it everything below; the
+/// stub waits for the head and ends.
 #[derive(Debug)]
 pub(crate) struct Tree {
-    // The head first: the stub ends by itself once its zygote is gone.
     pub(crate) head: Process,
-    _stub: Process,
+    _stub: Stub,
     pub(crate) control: Control,
     pub(crate) spec: StubSpec,
     pub(crate) facts: HostFacts,
@@ -31,6 +31,18 @@ pub(crate) struct Tree {
     _identity: Option<Lease>,
 }
 
+/// A stub. It is never killed while it may still have a zygote to wait for: a zombie without a parent would be left to
+/// whoever adopts it, and in a container that can be the host itself. It ends by itself, by the end of its control socket
+/// or of its zygote.
+#[derive(Debug)]
+struct Stub(Process);
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        self.0.let_go(STUB_PATIENCE);
+    }
+}
+
 impl Tree {
     /// Starts a program and brings it behind its walls. `group` names its points.
     pub(crate) async fn raise(
@@ -39,19 +51,18 @@ impl Tree {
         group: &str,
         mut spec: StubSpec,
     ) -> Result<Self, Failure> {
-        let lease = context.identities.lease().map_err(|error| broken("choosing a user for the plugin", error))?;
+        let lease =
+            context.identities.lease().map_err(|error| broken("choosing a user for the plugin", error))?;
         spec.identity = lease.as_ref().map(Lease::identity);
         spec.namespaces = context.namespaces;
 
-        // Filters belong to threads: the facts are those of the thread that starts the process.
-        let facts = host_facts().map_err(|error| broken("reading /proc", error))?;
-        let started = stub::start(program, context.marker)
-            .map_err(|error| broken("starting the program from its memfd", error))?;
+        let (started, facts) = start(context, program)?;
         let pidfd = pidfd_open(Pid::from_child(&started.child), PidfdFlags::empty())
             .map_err(|error| broken("holding the stub", error))?;
         let stub = context
             .guard
             .watch(pidfd, Some(started.child), Kind::Head)
+            .map(Stub)
             .map_err(|error| broken("watching the stub", error))?;
         context.point(group, "stub started");
 
@@ -96,7 +107,7 @@ impl Tree {
             }
         }
         let pidfd = tree.head.pidfd().map_err(|error| broken("looking at the zygote", error))?;
-        tree.observed = tree.look(&pidfd, |view, expect| judge_zygote(view, expect))?;
+        tree.observed = tree.look(&pidfd, judge_zygote)?;
         context.point(group, "inspected");
         Ok(tree)
     }
@@ -115,6 +126,20 @@ impl Tree {
         let expect = Expect { host: &self.facts, spec: &self.spec, namespaces: self.namespaces };
         let seen = ProcessView::open(pidfd.as_fd()).and_then(|view| judge(&view, expect));
         seen.map_err(|error| Failure::not_started(Cause::Inspection { message: error.to_string() }))
+    }
+}
+
+/// Starts the stub, and takes the facts of the thread that does: filters belong to threads.
+fn start(context: &Context, program: &Program) -> Result<(stub::Started, HostFacts), Failure> {
+    let with_facts = || {
+        let facts = host_facts().map_err(|error| broken("reading /proc", error))?;
+        let started = stub::start(program, context.marker);
+        Ok((started.map_err(|error| broken("starting the program from its memfd", error))?, facts))
+    };
+    if context.listener_busy {
+        stub::beside_a_listener(with_facts).map_err(|error| broken("making a listener", error))?
+    } else {
+        with_facts()
     }
 }
 

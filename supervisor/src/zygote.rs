@@ -23,6 +23,8 @@ const ZYGOTE_DATA_BYTES: u64 = 64 << 20;
 const WORKER_DATA_BYTES: u64 = 8 << 20;
 /// Copies of a body that a worker holds at once: frame, request, reply, frame.
 const BODY_COPIES: u64 = 4;
+/// The step, in a failure.
+const FORKING: &str = "forking a worker";
 /// Stack besides the guest's: ours, and the kernel's signal frames.
 const OWN_STACK_BYTES: u64 = 1 << 20;
 
@@ -31,13 +33,20 @@ const OWN_STACK_BYTES: u64 = 1 << 20;
 pub(crate) struct Zygote {
     context: Arc<Context>,
     /// One order at a time on its control socket.
-    orders: Mutex<()>,
+    orders: Mutex<Orders>,
     tree: Tree,
     /// RLIMIT_DATA of a worker.
     data_bytes: u64,
     executable: Option<Vec<Range<u64>>>,
     listener: bool,
     certificate: Certificate,
+}
+
+/// What is known of the control socket between two orders.
+#[derive(Debug, Default)]
+struct Orders {
+    /// A fork was ordered whose report nobody has taken, because the caller gave up in between.
+    report_due: bool,
 }
 
 /// A forked process that has not been looked at.
@@ -55,7 +64,9 @@ impl Zygote {
         code: &OwnedFd,
         policy: &Policy,
     ) -> Result<Self, Failure> {
-        match tokio::time::timeout(context.spawn_timeout, Self::try_start(context, module, code, policy)).await {
+        match tokio::time::timeout(context.spawn_timeout, Self::try_start(context, module, code, policy))
+            .await
+        {
             Ok(zygote) => zygote,
             Err(_elapsed) => Err(took_too_long(context)),
         }
@@ -83,7 +94,7 @@ impl Zygote {
         context.point("zygote", "module sent");
         let mut zygote = Self {
             context: Arc::clone(context),
-            orders: Mutex::new(()),
+            orders: Mutex::default(),
             tree,
             data_bytes: 0,
             executable: None,
@@ -154,7 +165,8 @@ impl Zygote {
     /// Filters cannot be seen from outside, so they are tried: by one process that makes a call that no list allows, and
     /// one that makes a call that only a zygote may.
     async fn prove(&mut self) -> Result<(), Failure> {
-        let disagrees = |message: &str| Failure::not_started(Cause::Inspection { message: message.to_owned() });
+        let disagrees =
+            |message: &str| Failure::not_started(Cause::Inspection { message: message.to_owned() });
         self.context.point("zygote", "canary ordered");
         let outside = self.fork(Role::CanaryOutside).await?;
         self.context.point("zygote", "canary reported");
@@ -229,29 +241,62 @@ impl Zygote {
 
     /// Forks one process.
     pub(crate) async fn fork(&self, role: Role) -> Result<Forked, Failure> {
-        let step = "forking a worker";
+        let step = FORKING;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
             .map_err(|error| broken(step, error))?;
         let link = off_the_standard_descriptors(ours).map_err(|error| broken(step, error))?;
         rustix::io::ioctl_fionbio(&link, true).map_err(|error| broken(step, error))?;
         let order = SpawnSpec { role, data_bytes: self.data_bytes };
-        let orders = self.orders.lock().await;
-        self.tree.control.send(step, &order, &[theirs.as_fd()]).await?;
-        drop(theirs);
-        if role == Role::Worker {
-            self.context.point("instance", "ordered");
-        }
-        let (report, fds) = self.tree.control.receive(step, |count| count == 1).await?;
+        let mut orders = self.orders.lock().await;
+        let pidfd =
+            match tokio::time::timeout(self.context.spawn_timeout, self.order(&mut orders, &order, theirs))
+                .await
+            {
+                Ok(Ok(pidfd)) => pidfd,
+                // A zygote that does not do as it is told is of no use any more; the next call gets a new one.
+                Ok(Err(failure)) => {
+                    self.tree.head.kill();
+                    return Err(failure);
+                }
+                Err(_elapsed) => {
+                    self.tree.head.kill();
+                    return Err(took_too_long(&self.context));
+                }
+            };
         drop(orders);
-        let (Report::Spawned(_), Some(pidfd)) = (report, fds.into_iter().next()) else {
-            return Err(broken(step, "the zygote sent something else than it must"));
-        };
         if role == Role::Worker {
             self.context.point("instance", "reported");
         }
         let kind = Kind::Below { tree: self.tree.head.tree(), canary: role != Role::Worker };
         let process = self.context.guard.watch(pidfd, None, kind).map_err(|error| broken(step, error))?;
         Ok(Forked { process, link })
+    }
+
+    /// One order and its report. Callers may give up at any await; whose report comes next must never be in doubt, or a
+    /// deadline would end somebody else's worker.
+    async fn order(&self, orders: &mut Orders, order: &SpawnSpec, link: OwnedFd) -> Result<OwnedFd, Failure> {
+        if orders.report_due {
+            let forgotten = self.spawned().await?;
+            orders.report_due = false;
+            let _ = casemate_sys::process::kill(forgotten.as_fd());
+        }
+        self.tree.control.send(FORKING, order, &[link.as_fd()]).await?;
+        orders.report_due = true;
+        drop(link);
+        if order.role == Role::Worker {
+            self.context.point("instance", "ordered");
+        }
+        let pidfd = self.spawned().await?;
+        orders.report_due = false;
+        Ok(pidfd)
+    }
+
+    async fn spawned(&self) -> Result<OwnedFd, Failure> {
+        let (report, fds) = self.tree.control.receive(FORKING, |count| count == 1).await?;
+        match (report, fds.into_iter().next()) {
+            (Report::Spawned(_), Some(pidfd)) => Ok(pidfd),
+            _ => Err(broken(FORKING, "the zygote sent something else than it must")),
+        }
     }
 
     /// Looks at a worker from outside, before it gets a byte of input.

@@ -20,6 +20,25 @@ pub fn reset_all() -> io::Result<()> {
     Ok(())
 }
 
+/// Blocks, in this thread, every signal that others send; those that a fault of the thread itself raises stay as they are.
+pub fn block_asynchronous() -> io::Result<()> {
+    // SAFETY: all zeroes is a valid set, filled in the next line.
+    let mut signals: libc::sigset_t = unsafe { zeroed() };
+    // SAFETY: the pointer names a set of ours.
+    check(unsafe { libc::sigfillset(&raw mut signals) }.into())?;
+    for fault in
+        [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP, libc::SIGSYS, libc::SIGABRT]
+    {
+        // SAFETY: as above, and the number is a signal's.
+        check(unsafe { libc::sigdelset(&raw mut signals, fault) }.into())?;
+    }
+    // SAFETY: the kernel reads the set; without a place for the old one it writes nothing.
+    match unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const signals, ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
 /// Ignores SIGCHLD: children are reaped by the kernel as they end.
 pub fn ignore_children() -> io::Result<()> {
     // SAFETY: all zeroes is a valid sigaction.

@@ -25,6 +25,9 @@ fn whole() -> Facts {
     }
 }
 
+/// Takes something away from a machine.
+type Change = fn(&mut Facts);
+
 fn with(change: impl FnOnce(&mut Facts)) -> Vec<Finding> {
     let mut facts = whole();
     change(&mut facts);
@@ -70,7 +73,7 @@ const BELOW_NAMESPACES: [&str; 9] = [
 
 #[test]
 fn why_there_are_no_namespaces_is_told_apart() {
-    let cases: [(fn(&mut Facts), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (|facts| facts.max_user_namespaces = Some(0), "user.max_user_namespaces=15000"),
         (|facts| facts.unprivileged_userns_clone = Some(0), "kernel.unprivileged_userns_clone=1"),
         (
@@ -103,7 +106,7 @@ fn why_there_are_no_namespaces_is_told_apart() {
 
 #[test]
 fn older_kernels_lack_layers_one_by_one() {
-    let cases: [(fn(&mut Facts), &[&str], &str); 8] = [
+    let cases: [(Change, &[&str], &str); 8] = [
         (|facts| facts.sealing = Err(Errno::NOSYS), &["sealed-code"], "6.10"),
         (|facts| facts.denied_new_executable = Err(Errno::INVAL), &["deny-new-executable"], "6.3"),
         (|facts| facts.landlock = Err(Errno::NOSYS), &["landlock"], "5.13"),

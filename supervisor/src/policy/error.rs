@@ -15,7 +15,7 @@ pub struct PolicyFileError {
     /// In characters, counted from 1.
     pub column: usize,
     /// What is wrong.
-    pub problem: PolicyFileProblem,
+    pub problem: Box<PolicyFileProblem>,
 }
 
 impl fmt::Display for PolicyFileError {

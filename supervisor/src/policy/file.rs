@@ -17,7 +17,7 @@ const FILE_BYTES_MAX: usize = 1 << 20;
 pub fn parse(text: &str, file_name: &str) -> Result<PolicySpec, PolicyFileError> {
     let fail = |mistake: Mistake| {
         let (line, column) = position(text, mistake.at);
-        PolicyFileError { file: file_name.to_owned(), line, column, problem: mistake.problem }
+        PolicyFileError { file: file_name.to_owned(), line, column, problem: Box::new(mistake.problem) }
     };
     read(text).map_err(fail)
 }

@@ -1,17 +1,17 @@
 //! Our end of a control socket.
 
+use super::registered::Registered;
 use casemate_protocol::outcome::{Cause, Failure, LimitName, escape};
-use casemate_protocol::spawn::{ControlUp, PACKET_BYTES_MAX, Report, encode_down};
 use casemate_protocol::spawn::Encode;
+use casemate_protocol::spawn::{ControlUp, PACKET_BYTES_MAX, Report, encode_down};
 use casemate_sys::packet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use tokio::io::unix::AsyncFd;
 
 /// A connected control socket. Any surprise on it is the end of the whole tree of processes.
 #[derive(Debug)]
 pub(crate) struct Control {
-    socket: AsyncFd<OwnedFd>,
+    socket: Registered,
 }
 
 /// What may go wrong here, as the end of a spawn.
@@ -22,7 +22,7 @@ pub(crate) fn broken(step: &str, message: impl ToString) -> Failure {
 impl Control {
     /// Takes a non-blocking socket. Needs a tokio runtime with I/O around it.
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
-        Ok(Self { socket: super::register(socket)? })
+        Ok(Self { socket: Registered::new(socket)? })
     }
 
     /// Sends an order.

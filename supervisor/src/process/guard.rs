@@ -16,7 +16,7 @@ use casemate_sys::process::ExitStatus;
 use casemate_sys::seccomp::{self, Notification};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
-use rustix::process::Signal;
+use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -45,6 +45,8 @@ const UNKNOWN_PATIENCE: Duration = Duration::from_secs(5);
 /// How often, and how far apart, the end of a process is asked for that its parent has not reaped yet.
 const REAP_ATTEMPTS: u32 = 200;
 const REAP_PAUSE: Duration = Duration::from_millis(1);
+/// How long a stub may take to end once its zygote is killed: it has to wait for it, which takes well under a millisecond.
+pub(crate) const STUB_PATIENCE: Duration = Duration::from_secs(1);
 
 struct Watched {
     pidfd: OwnedFd,
@@ -77,6 +79,12 @@ struct State {
     unknown: HashMap<i32, Unknown>,
     last_key: u64,
     stop: bool,
+    /// Everything has been told to end; nothing new comes, for whoever could start it is gone.
+    ending: bool,
+    /// Whether the ends that come late have been ordered.
+    stop_ordered: bool,
+    /// When the thread looks at the book next without being woken; `None`: not until it is.
+    looks_at: Option<Instant>,
 }
 
 struct Shared {
@@ -105,6 +113,8 @@ pub(crate) struct Process {
     key: u64,
     pid: i32,
     fate: watch::Receiver<Fate>,
+    /// Left to end by itself.
+    let_go: bool,
 }
 
 impl std::fmt::Debug for Process {
@@ -124,6 +134,9 @@ pub(crate) enum Kind {
 
 /// Of a process that had ended before it was watched.
 const NO_PID: i32 = -1;
+const ENOENT: i32 = rustix::io::Errno::NOENT.raw_os_error();
+const EINTR: i32 = rustix::io::Errno::INTR.raw_os_error();
+
 const WAKE: u64 = u64::MAX;
 const LISTENER_BIT: u64 = 1 << 63;
 
@@ -158,6 +171,10 @@ impl Guard {
         };
         let (sender, fate) = watch::channel(Fate::default());
         let mut state = self.shared.lock();
+        if state.stop {
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+            return Err(io::Error::other("the supervisor is shut down"));
+        }
         state.last_key += 1;
         let key = state.last_key;
         let (tree, canary) = match kind {
@@ -172,13 +189,18 @@ impl Guard {
             watched.violates(unknown.report);
         }
         state.processes.insert(key, watched);
-        Ok(Process { shared: Arc::clone(&self.shared), key, pid, fate })
+        Ok(Process { shared: Arc::clone(&self.shared), key, pid, fate, let_go: false })
     }
 
     /// Takes the listener of a tree. It is closed with the last process of that tree.
     pub(crate) fn listen(&self, listener: OwnedFd, head: &Process) -> io::Result<()> {
         let mut state = self.shared.lock();
-        epoll::add(&self.shared.epoll, &listener, EventData::new_u64(LISTENER_BIT | head.key), EventFlags::IN)?;
+        epoll::add(
+            &self.shared.epoll,
+            &listener,
+            EventData::new_u64(LISTENER_BIT | head.key),
+            EventFlags::IN,
+        )?;
         state.listeners.insert(head.key, Listener { fd: listener, orphaned: false });
         Ok(())
     }
@@ -186,7 +208,7 @@ impl Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if std::process::id() != self.shared.host_pid {
+        if !self.shared.is_own() {
             return;
         }
         self.shared.lock().stop = true;
@@ -215,7 +237,7 @@ impl Process {
 
     /// Sends SIGKILL.
     pub(crate) fn kill(&self) {
-        if std::process::id() == self.shared.host_pid
+        if self.shared.is_own()
             && let Some(watched) = self.shared.lock().processes.get(&self.key)
         {
             watched.signal(Signal::KILL);
@@ -251,19 +273,33 @@ impl Process {
         let soft_at = now + soft;
         let entry = Entry { key: self.key, due: Due::Soft { grace } };
         let mut state = self.shared.lock();
-        let is_first = state.book.is_before_all(soft_at);
+        if let Some(watched) = state.processes.get(&self.key) {
+            // What an earlier deadline did is no news about this one.
+            watched.fate.send_if_modified(|fate| std::mem::take(&mut fate.interrupted));
+        }
         let id = state.book.insert(soft_at, entry);
+        let is_awake_in_time = state.looks_at.is_some_and(|looks_at| looks_at <= soft_at);
         drop(state);
-        if is_first {
+        if !is_awake_in_time {
             self.shared.wake();
         }
         Deadline { shared: Arc::clone(&self.shared), id, key: self.key, armed_at: now, armed: true }
+    }
+
+    /// Leaves it to end by itself, as a stub does once its zygote has, and kills it only if it has not after `patience`.
+    pub(crate) fn let_go(&mut self, patience: Duration) {
+        self.let_go = true;
+        if self.shared.is_own() {
+            self.shared.kill_later(self.key, patience);
+        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        if !self.let_go {
+            self.kill();
+        }
     }
 }
 
@@ -290,7 +326,8 @@ impl Deadline {
     }
 
     fn remove(&mut self) {
-        if std::mem::take(&mut self.armed) {
+        // In a forked child of the host nobody may ever unlock what the guard held at that moment.
+        if std::mem::take(&mut self.armed) && self.shared.is_own() {
             self.shared.lock().book.remove(self.id, self.key);
         }
     }
@@ -320,21 +357,29 @@ impl Watched {
 
     /// How it ended, if the kernel says so already.
     fn exit(&mut self) -> Option<Exit> {
-        if let Some(child) = &mut self.child {
-            return match child.try_wait() {
+        if self.child.is_some() {
+            // By descriptor: should the host wait for anything it finds, the number may be another's by now.
+            match waitid(WaitId::PidFd(self.pidfd.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
                 Ok(Some(status)) => {
-                    use std::os::unix::process::ExitStatusExt as _;
-                    Some(status.signal().map_or_else(|| Exit::Code(status.code().unwrap_or(0)), Exit::Signal))
+                    let code = status.exit_status().map(Exit::Code);
+                    return Some(
+                        code.or(status.terminating_signal().map(Exit::Signal)).unwrap_or(Exit::Unknown),
+                    );
                 }
-                Ok(None) => None,
-                // Somebody else in the host has waited for it, or SIGCHLD is ignored.
-                Err(_) => Some(Exit::Unknown),
-            };
+                Ok(None) => return None,
+                // Somebody else has waited for it, or SIGCHLD is ignored: a newer kernel still says how it ended.
+                Err(_) => self.child = None,
+            }
         }
         casemate_sys::process::exit_status(self.pidfd.as_fd()).map(|status| match status {
             ExitStatus::Code(code) => Exit::Code(code),
             ExitStatus::Signal(signal) => Exit::Signal(signal),
         })
+    }
+
+    /// Whether its parent has waited for it: what the kernel does not say now it never will.
+    fn is_reaped(&self) -> bool {
+        matches!(crate::inspect::pid_of(self.pidfd.as_fd()), Err(crate::inspect::InspectError::Ended))
     }
 }
 
@@ -344,12 +389,33 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether this is the process that made the guard, and not a forked child of it.
+    fn is_own(&self) -> bool {
+        std::process::id() == self.host_pid
+    }
+
+    /// Kills a process after a while, if it has not ended by then.
+    #[expect(clippy::disallowed_methods, reason = "the guard is the driver of deadlines")]
+    fn kill_later(&self, key: u64, patience: Duration) {
+        let at = Instant::now() + patience;
+        let mut state = self.lock();
+        state.book.insert(at, Entry { key, due: Due::Hard });
+        let is_awake_in_time = state.looks_at.is_some_and(|looks_at| looks_at <= at);
+        drop(state);
+        if !is_awake_in_time {
+            self.wake();
+        }
+    }
+
     fn wake(&self) {
         let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
     }
 
     fn run(&self) {
-        let mut room = [const { epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) } }; 64];
+        // A signal for the host must find one of the host's own threads: it may have blocked it in all of those.
+        let _ = casemate_sys::signal::block_asynchronous();
+        let mut room =
+            [const { epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) } }; 64];
         loop {
             let timeout = self.next_timeout();
             let events: &mut [epoll::Event] = match epoll::wait(&self.epoll, &mut room, timeout.as_ref()) {
@@ -368,20 +434,38 @@ impl Shared {
                 }
             }
             self.on_due();
-            let state = self.lock();
-            if state.stop && state.processes.is_empty() {
+            if self.has_stopped() {
                 return;
-            }
-            if state.stop {
-                state.processes.values().for_each(|watched| watched.signal(Signal::KILL));
             }
         }
     }
 
+    /// Once asked to stop: ends every process, and says when the last is gone. Our own children are stubs, which end by
+    /// themselves as soon as they have waited for their zygotes.
+    #[expect(clippy::disallowed_methods, reason = "the guard is the driver of deadlines")]
+    fn has_stopped(&self) -> bool {
+        let mut state = self.lock();
+        if !state.stop {
+            return false;
+        }
+        let (stubs, others): (Vec<_>, Vec<_>) =
+            state.processes.iter().partition(|(_, watched)| watched.child.is_some());
+        others.iter().for_each(|(_, watched)| watched.signal(Signal::KILL));
+        let stubs: Vec<u64> = stubs.into_iter().map(|(key, _)| *key).collect();
+        if !std::mem::replace(&mut state.stop_ordered, true) {
+            let at = Instant::now() + STUB_PATIENCE;
+            for key in stubs {
+                state.book.insert(at, Entry { key, due: Due::Hard });
+            }
+        }
+        state.processes.is_empty()
+    }
+
     #[expect(clippy::disallowed_methods, reason = "the guard is the driver of deadlines")]
     fn next_timeout(&self) -> Option<Timespec> {
-        let first = self.lock().book.first()?;
-        let wait = first.saturating_duration_since(Instant::now());
+        let mut state = self.lock();
+        state.looks_at = state.book.first();
+        let wait = state.looks_at?.saturating_duration_since(Instant::now());
         Some(Timespec {
             tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: wait.subsec_nanos().into(),
@@ -442,7 +526,16 @@ impl Shared {
                     state.on_violation(tree, &notification);
                 }
                 // It died in between.
-                Ok(_) | Err(_) => {}
+                Ok(_) => {}
+                Err(error) if matches!(error.raw_os_error(), Some(ENOENT | EINTR)) => {}
+                // A listener that cannot be read keeps no promise, and must not keep the deadlines waiting either.
+                Err(_) => {
+                    if let Some(head) = state.processes.get(&tree) {
+                        head.signal(Signal::KILL);
+                    }
+                    state.listeners.remove(&tree);
+                    return;
+                }
             }
         }
     }
@@ -456,7 +549,7 @@ impl Shared {
         }
         let exit = match watched.exit() {
             Some(exit) => exit,
-            None if attempt < REAP_ATTEMPTS => {
+            None if attempt < REAP_ATTEMPTS && !watched.is_reaped() => {
                 let due = Due::Reap { attempt: attempt + 1 };
                 state.book.insert(Instant::now() + REAP_PAUSE, Entry { key, due });
                 return;
@@ -489,8 +582,10 @@ impl State {
             Some(watched) => watched.violates(report),
             None => {
                 self.unknown.insert(pid, Unknown { report, tree });
-                self.book
-                    .insert(Instant::now() + UNKNOWN_PATIENCE, Entry { key: tree, due: Due::Unknown { pid } });
+                self.book.insert(
+                    Instant::now() + UNKNOWN_PATIENCE,
+                    Entry { key: tree, due: Due::Unknown { pid } },
+                );
             }
         }
     }

@@ -5,6 +5,7 @@ use casemate_protocol::spawn::{CompileSpec, FailedReport};
 use casemate_sys::process::exit_now;
 use std::fs::File;
 use std::io::Read;
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -32,8 +33,10 @@ fn job(entered: Entered) -> Result<std::io::Result<()>, LockdownError> {
         return Ok(Err(std::io::ErrorKind::InvalidInput.into()));
     };
     let job = walled.lock_in_place(input, output, seccomp::compiler_filter)?;
-    let (mut input, mut output) = (Plain(File::from(job.input)), File::from(job.output));
-    Ok(casemate_compiler::job::run(&mut input, &mut output, &spec))
+    // Never closed: the filter allows no close, and the process ends with the job.
+    let mut input = ManuallyDrop::new(Plain(File::from(job.input)));
+    let mut output = ManuallyDrop::new(File::from(job.output));
+    Ok(casemate_compiler::job::run(&mut *input, &mut *output, &spec))
 }
 
 /// A file that is only ever read: `File` itself asks for its size first, which the filter does not allow.

@@ -58,6 +58,8 @@ impl Guest {
         let pre = linked.map_err(|error| Fault::from_engine(&error, None, None))?;
         let mut guest = Self { store, pre, abi, instance: None, spec, ready: Ok(()), armed: false };
         if guest.spec.instantiate {
+            // Filling memories and tables is code of the engine's making, and counts like a guest's.
+            guest.begin()?;
             guest.instantiate()?;
         }
         Ok(guest)

@@ -106,7 +106,7 @@ fn what_is_not_built_is_refused_by_name() {
     ] {
         let error = parse(text, "p.toml").unwrap_err();
         let expected = Problem::NotAvailable { key: key.to_owned(), instead: instead.to_owned() };
-        assert_eq!(error.problem, expected, "{text}");
+        assert_eq!(*error.problem, expected, "{text}");
     }
     refused(
         "# x\n  storage = \"vfs\"",
@@ -215,7 +215,7 @@ fn ranges_are_the_policys_and_have_a_place_here() {
     let host = "permissions.host = [\n  \"fine\",\n  \"a*b\",\n]";
     let error = parse(host, "p.toml").unwrap_err();
     assert_eq!((error.line, error.column), (3, 3));
-    assert!(matches!(error.problem, Problem::Refused(PolicyError::HostPattern { .. })));
+    assert!(matches!(*error.problem, Problem::Refused(PolicyError::HostPattern { .. })));
     let layers = "[require]\nlayers = [\"seccomp\", \"landlok\"]";
     let error = parse(layers, "p.toml").unwrap_err();
     assert_eq!((error.line, error.column), (2, 22));
@@ -234,7 +234,7 @@ fn text_that_is_no_toml_has_a_place() {
     let deep = format!("a = {}", "[".repeat(100_000));
     assert!(parse(&deep, "p.toml").is_err());
     let long = "#".repeat(FILE_BYTES_MAX + 1);
-    assert!(matches!(parse(&long, "p.toml").unwrap_err().problem, Problem::TooLong { .. }));
+    assert!(matches!(*parse(&long, "p.toml").unwrap_err().problem, Problem::TooLong { .. }));
 }
 
 #[test]

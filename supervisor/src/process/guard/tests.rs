@@ -1,11 +1,11 @@
 //! The guard with real processes.
+#![expect(clippy::disallowed_methods, reason = "tests measure time and start real processes")]
 
 use super::*;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::process::Command;
 
 fn sleeper(guard: &Guard) -> Process {
-    #[expect(clippy::disallowed_methods, reason = "a real process to watch")]
     let child = Command::new("sleep").arg("1000").spawn().unwrap();
     let pid = Pid::from_child(&child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
@@ -15,6 +15,18 @@ fn sleeper(guard: &Guard) -> Process {
 fn wait(process: &Process) -> Fate {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), process.ended()).await.unwrap() })
+}
+
+fn stop(process: &Process) {
+    rustix::process::kill_process(Pid::from_raw(process.pid()).unwrap(), Signal::STOP).unwrap();
+}
+
+fn patiently(holds: impl Fn() -> bool, otherwise: &str) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < end, "{otherwise}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }
 
 #[test]
@@ -40,9 +52,8 @@ fn a_deadline_interrupts_first() {
 fn a_deadline_without_grace_kills() {
     let guard = Guard::start().unwrap();
     let process = sleeper(&guard);
-    let pid = process.pid();
     // A stopped process does not take the first signal.
-    rustix::process::kill_process(Pid::from_raw(pid).unwrap(), Signal::STOP).unwrap();
+    stop(&process);
     let _deadline = process.arm(Duration::from_millis(20), Duration::from_millis(20));
     let fate = wait(&process);
     assert_eq!((fate.interrupted, fate.overdue, fate.exit), (true, true, Some(Exit::Signal(9))));
@@ -65,4 +76,89 @@ fn stopping_the_guard_ends_what_it_watches() {
     let fate = process.fate.clone();
     drop(guard);
     assert_eq!(fate.borrow().exit, Some(Exit::Signal(9)));
+}
+
+#[test]
+fn a_process_that_is_let_go_is_killed_only_when_its_time_is_over() {
+    let guard = Guard::start().unwrap();
+    let mut process = sleeper(&guard);
+    let fate = process.fate.clone();
+    process.let_go(Duration::from_millis(200));
+    drop(process);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(fate.borrow().exit, None);
+    patiently(|| fate.borrow().exit.is_some(), "it was forgotten");
+    assert_eq!(fate.borrow().exit, Some(Exit::Signal(9)));
+}
+
+#[test]
+fn a_later_deadline_wakes_nobody_and_an_earlier_one_does() {
+    let guard = Guard::start().unwrap();
+    let process = sleeper(&guard);
+    let looks_at = || guard.shared.lock().looks_at;
+    let first = process.arm(Duration::from_secs(100), Duration::ZERO);
+    patiently(|| looks_at().is_some(), "nobody was woken for the first deadline");
+    let planned = looks_at();
+    first.disarm();
+    // Call after call with the same limit: none is due before the look that is planned already.
+    for _ in 0..100 {
+        process.arm(Duration::from_secs(100), Duration::ZERO).disarm();
+    }
+    std::thread::sleep(Duration::from_millis(20));
+    assert_eq!(looks_at(), planned);
+    let _earlier = process.arm(Duration::from_millis(20), Duration::from_secs(100));
+    assert!(wait(&process).interrupted);
+}
+
+#[test]
+fn what_one_deadline_did_is_not_said_of_the_next() {
+    let guard = Guard::start().unwrap();
+    let process = sleeper(&guard);
+    stop(&process);
+    let first = process.arm(Duration::ZERO, Duration::from_secs(100));
+    patiently(|| process.fate().interrupted, "the deadline was forgotten");
+    first.disarm();
+    let _second = process.arm(Duration::from_secs(100), Duration::ZERO);
+    assert!(!process.fate().interrupted);
+}
+
+#[test]
+fn a_child_that_the_host_has_waited_for_is_published_all_the_same() {
+    let guard = Guard::start().unwrap();
+    let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+    let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let process = guard.watch(pidfd, Some(child), Kind::Head).unwrap();
+    let exit = wait(&process).exit;
+    assert!(matches!(exit, Some(Exit::Signal(9) | Exit::Unknown)), "{exit:?}");
+}
+
+#[test]
+fn nothing_is_watched_after_the_end() {
+    let guard = Guard::start().unwrap();
+    let process = sleeper(&guard);
+    guard.shared.lock().stop = true;
+    assert!(guard.watch(process.pidfd().unwrap(), None, Kind::Head).is_err());
+}
+
+#[test]
+fn the_guard_takes_no_signal_that_is_meant_for_its_host() {
+    let guard = Guard::start().unwrap();
+    let _process = sleeper(&guard);
+    let blocked = |task: &str| {
+        let status = std::fs::read_to_string(format!("/proc/self/task/{task}/status")).unwrap();
+        let name = status.lines().next().unwrap().to_owned();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap().trim().to_owned();
+        (name, u64::from_str_radix(&mask, 16).unwrap())
+    };
+    let is_blocked = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let masks = tasks.map(|task| blocked(&task.file_name().to_string_lossy()));
+        // SIGTERM is 15, SIGSEGV 11.
+        masks
+            .filter(|(name, _)| name.contains("casemate-guard"))
+            .all(|(_, mask)| mask >> 14 & 1 == 1 && mask >> 10 & 1 == 0)
+    };
+    patiently(is_blocked, "a guard takes SIGTERM");
 }

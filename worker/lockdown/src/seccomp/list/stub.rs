@@ -5,6 +5,13 @@ use crate::seccomp::list::{Syscall, ZERO, is, value};
 /// Waiting for the host's or the zygote's end.
 pub(super) const WATCH: &[Syscall] = &[
     Syscall {
+        name: "munmap",
+        x86_64: Some(11),
+        aarch64: Some(215),
+        rules: &[],
+        reason: "the filter's own bytes are given back once it stands",
+    },
+    Syscall {
         name: "poll",
         x86_64: Some(7),
         aarch64: None,

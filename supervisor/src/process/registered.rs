@@ -1,0 +1,87 @@
+//! A socket that the host's runtime waits for.
+
+use std::io;
+use std::ops::Deref;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use tokio::io::unix::AsyncFd;
+
+/// A non-blocking socket, registered with the runtime of the thread that made it.
+///
+/// The runtime's epoll is shared with a forked child of the host. Taking the socket out of it there would make the parent
+/// deaf to its worker, so what is dropped in such a child stays as it is until the child ends or executes something.
+#[derive(Debug)]
+pub(crate) struct Registered {
+    socket: Arc<AsyncFd<OwnedFd>>,
+    /// What keeps the socket in a forked child. Made beforehand: a child of a host with threads had better not allocate.
+    #[expect(
+        clippy::redundant_allocation,
+        reason = "what is leaked is one count of the Arc, and a box is what can be leaked"
+    )]
+    keep: Option<Box<Arc<AsyncFd<OwnedFd>>>>,
+    host_pid: u32,
+}
+
+impl Registered {
+    /// Registers a non-blocking socket. Needs a tokio runtime with I/O around it.
+    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+        tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
+        #[expect(
+            deprecated,
+            reason = "sound for an OwnedFd, which keeps its number as long as it lives; the successor is an unsafe function"
+        )]
+        let socket = Arc::new(AsyncFd::new(socket)?);
+        Ok(Self { keep: Some(Box::new(Arc::clone(&socket))), socket, host_pid: std::process::id() })
+    }
+}
+
+impl Deref for Registered {
+    type Target = AsyncFd<OwnedFd>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.socket
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        if std::process::id() != self.host_pid
+            && let Some(keep) = self.keep.take()
+        {
+            Box::leak(keep);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casemate_sys::process::{Fork, exit_now, fork};
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use std::time::Duration;
+
+    #[test]
+    fn a_forked_child_leaves_the_parents_registration_alone() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
+        let registered = runtime.block_on(async { Registered::new(ours) }).unwrap();
+        match fork().unwrap() {
+            Fork::Child => {
+                drop(registered);
+                exit_now(0)
+            }
+            Fork::Parent(child) => {
+                let id = rustix::process::WaitId::PidFd(std::os::fd::AsFd::as_fd(&child));
+                rustix::process::waitid(id, rustix::process::WaitIdOptions::EXITED).unwrap();
+            }
+        }
+        rustix::io::write(&theirs, b"x").unwrap();
+        let ready = runtime.block_on(async {
+            tokio::time::timeout(Duration::from_secs(30), registered.readable())
+                .await
+                .map(|ready| ready.is_ok())
+        });
+        assert_eq!(ready, Ok(true), "the parent has become deaf");
+    }
+}
