@@ -28,8 +28,7 @@ impl Identities {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);
         }
-        let uids = std::fs::read_to_string("/proc/self/uid_map")?;
-        let gids = std::fs::read_to_string("/proc/self/gid_map")?;
+        let (uids, gids) = (map("/proc/self/uid_map")?, map("/proc/self/gid_map")?);
         let range = match (choose(&uids), choose(&gids)) {
             (Some(uids), Some(gids)) => uids.start.max(gids.start)..uids.end.min(gids.end),
             _ => 0..0,
@@ -61,6 +60,11 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.identities.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
+}
+
+fn map(path: &str) -> io::Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("{path} cannot be read: {error}")))
 }
 
 /// The ids to draw from: the preferred ones if they are mapped, else the upper half of the largest extent.

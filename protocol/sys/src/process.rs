@@ -122,11 +122,13 @@ pub fn exit_now(code: i32) -> ! {
 
 /// Makes a system call with all arguments zero: what a canary tries, to prove that it is stopped.
 pub fn probe(number: i64) -> io::Result<i64> {
+    // As wide as a register: what a variadic call reads of a narrower number is half noise.
+    const ZERO: libc::c_long = 0;
     #[expect(clippy::useless_conversion, reason = "c_long is i64 on the platforms there are today")]
     let number = libc::c_long::from(number);
     // SAFETY: with null pointers and zero numbers the calls that canaries make (getppid, close_range on an empty range)
     // read and write nothing of ours.
-    let result = check(unsafe { libc::syscall(number, 0, 0, 0, 0, 0, 0) })?;
+    let result = check(unsafe { libc::syscall(number, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO) })?;
     Ok(result)
 }
 

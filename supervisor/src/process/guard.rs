@@ -79,8 +79,6 @@ struct State {
     unknown: HashMap<i32, Unknown>,
     last_key: u64,
     stop: bool,
-    /// Everything has been told to end; nothing new comes, for whoever could start it is gone.
-    ending: bool,
     /// Whether the ends that come late have been ordered.
     stop_ordered: bool,
     /// When the thread looks at the book next without being woken; `None`: not until it is.
@@ -221,6 +219,7 @@ impl Drop for Guard {
 
 impl Process {
     /// Its pid, as long as it lives or is not reaped.
+    #[cfg(test)]
     pub(crate) fn pid(&self) -> i32 {
         self.pid
     }

@@ -21,6 +21,8 @@ const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
 pub fn config(options: &EngineOptions) -> Config {
     let mut config = Config::new();
     let stack = usize::try_from(options.max_wasm_stack_bytes).unwrap_or(usize::MAX);
+    // The engine compares the first with the second, which nothing here uses, and refuses otherwise.
+    config.async_stack_size(stack.saturating_add(1 << 20));
     config.max_wasm_stack(stack).consume_fuel(options.fuel).epoch_interruption(true);
 
     // Traps are signals and bounds are guard pages: both sides must agree, and guests run fastest so.

@@ -18,7 +18,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::personality::{self, Persona};
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::{chdir, execve, pipe2};
+use nix::unistd::{chdir, execve, pipe2, write};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -41,7 +41,7 @@ pub(crate) fn run(name: &str, marker: &str) {
 struct Watch {
     host: OwnedFd,
     zygote: OwnedFd,
-    /// Never written to: that it is open tells the zygote that we live.
+    /// That it is open tells the zygote that we live; after the one byte that lets it go on nothing is written to it.
     _liveness: OwnedFd,
 }
 
@@ -87,6 +87,7 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
                 Namespaces::Absent(why_not) => StubReport { namespaces: false, why_not },
             };
             control.report(Report::Stub(report), &[zygote.as_fd()])?;
+            write(&stub_end, &[1]).step("letting the zygote go on")?;
             Ok(Watch { host, zygote, _liveness: stub_end })
         }
     }

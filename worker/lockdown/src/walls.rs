@@ -37,11 +37,12 @@ impl Entered {
         let control = Control::inherited()?;
         let liveness = descriptors::inherited(LIVENESS).step(step)?;
         prctl::set_pdeathsig(Signal::SIGKILL).step(step)?;
-        // Had the stub died before the line above, no signal would ever come. The pipe tells: it is open as long as the
-        // stub lives, and nobody writes to it.
+        // One byte says that the stub has reported, so that our own report comes after its. It may have died since, and
+        // before the line above: then no signal would ever come. The pipe tells: it is open as long as the stub lives.
+        let go = read(&liveness, &mut [0; 1]).step(step)?;
         fcntl(&liveness, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).step(step)?;
-        match read(&liveness, &mut [0; 1]) {
-            Err(Errno::EAGAIN) => {}
+        match (go, read(&liveness, &mut [0; 1])) {
+            (1, Err(Errno::EAGAIN)) => {}
             _ => return Err(io::Error::from(io::ErrorKind::BrokenPipe)).step(step),
         }
         Ok(Self { control, namespaces })

@@ -43,11 +43,6 @@ impl Book {
         self.entries.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Whether this time is before everything in the book.
-    pub(super) fn is_before_all(&self, at: Instant) -> bool {
-        self.first().is_none_or(|first| at < first)
-    }
-
     /// Adds an entry.
     pub(super) fn insert(&mut self, at: Instant, entry: Entry) -> Id {
         self.last += 1;
@@ -93,7 +88,7 @@ mod tests {
         book.insert(at(30), soft(3));
         book.insert(at(10), soft(1));
         book.insert(at(10), soft(2));
-        assert!(book.is_before_all(at(9)) && !book.is_before_all(at(10)));
+        assert_eq!(book.first(), Some(at(10)));
         assert_eq!(book.take_due(at(9)), None);
         let taken: Vec<u64> =
             std::iter::from_fn(|| book.take_due(at(29)).map(|(_, entry)| entry.key)).collect();
