@@ -55,7 +55,9 @@ pub enum FrameViolation {
         kind: u8,
     },
     /// Flags or reserved bytes are set.
-    #[error("a frame of kind {kind:#04x} has flags {flags:#04x} and reserved {reserved:#06x}; both must be 0")]
+    #[error(
+        "a frame of kind {kind:#04x} has flags {flags:#04x} and reserved {reserved:#06x}; both must be 0"
+    )]
     Reserved {
         /// The byte at offset 4.
         kind: u8,
@@ -75,7 +77,9 @@ pub enum FrameViolation {
         body_bytes_max: u32,
     },
     /// The body does not hold the message it must begin with.
-    #[error("a frame of kind {kind:#04x} has a body of {body_bytes} bytes whose message is cut off or too long")]
+    #[error(
+        "a frame of kind {kind:#04x} has a body of {body_bytes} bytes whose message is cut off or too long"
+    )]
     Meta {
         /// The byte at offset 4.
         kind: u8,
@@ -254,7 +258,9 @@ pub fn encode(
 /// Splits a body made by [`encode`] into its message and payload.
 pub fn split<'a, M: Message + Default>(frame: &Frame<'a>) -> Result<(M, &'a [u8]), FrameViolation> {
     let cut_off = FrameViolation::Meta { kind: frame.kind, body_bytes: frame.body.len() };
-    let Some((length, rest)) = frame.body.split_first_chunk::<META_LENGTH_BYTES>() else { return Err(cut_off) };
+    let Some((length, rest)) = frame.body.split_first_chunk::<META_LENGTH_BYTES>() else {
+        return Err(cut_off);
+    };
     let meta_bytes = u32::from_le_bytes(*length);
     if meta_bytes > META_BYTES_MAX {
         return Err(cut_off);
@@ -296,10 +302,7 @@ mod tests {
     fn golden_header() {
         let mut out = Vec::new();
         encode(&mut out, 0x82, 0x0102_0304_0506_0708, &(), b"xyz").unwrap();
-        assert_eq!(
-            out,
-            [7, 0, 0, 0, 0x82, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0, b'x', b'y', b'z']
-        );
+        assert_eq!(out, [7, 0, 0, 0, 0x82, 0, 0, 0, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0, 0, b'x', b'y', b'z']);
     }
 
     #[test]

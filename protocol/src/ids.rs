@@ -23,7 +23,8 @@ impl PluginName {
     /// Takes a name if it is one.
     pub fn new(name: &str) -> Result<Self, BadPluginName> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        let starts_well = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let starts_well =
+            name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if starts_well && name.len() <= PLUGIN_NAME_BYTES_MAX && name.bytes().all(plain) {
             Ok(Self(name.to_owned()))
         } else {

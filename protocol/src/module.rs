@@ -26,13 +26,14 @@ mod sniff;
 mod text;
 
 pub use codec::DecodeViolation;
-pub use dialect::{Detected, Dialect, DetectError, Direction, detect};
+pub use dialect::{DetectError, Detected, Dialect, Direction, detect};
 pub use error::CompileError;
-pub use facts::{Export, ExternKind, Extent, Import, ModuleFacts, Sizes, function_type};
+pub use facts::{Export, Extent, ExternKind, Import, ModuleFacts, Sizes, function_type};
 pub use glue::{Glue, GlueFound, glue};
 pub use limits::{
-    CWASM_BYTES_MAX, EXPORTS_MAX, FUNCTION_BYTES_MAX, FUNCTIONS_MAX, GLOBALS_MAX, IMPORTS_MAX, Limit, MEMORIES_MAX,
-    MESSAGE_BYTES_MAX, MODULE_BYTES_MAX, NAME_BYTES_MAX, OverLimit, REPORT_BYTES_MAX, TABLES_MAX,
+    CWASM_BYTES_MAX, EXPORTS_MAX, FUNCTION_BYTES_MAX, FUNCTIONS_MAX, GLOBALS_MAX, IMPORTS_MAX, Limit,
+    MEMORIES_MAX, MESSAGE_BYTES_MAX, MODULE_BYTES_MAX, NAME_BYTES_MAX, OverLimit, REPORT_BYTES_MAX,
+    TABLES_MAX,
 };
 pub use report::{Accepted, Code, CompileReport};
 pub use sniff::{LooksLike, Sniffed, sniff};

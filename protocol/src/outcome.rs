@@ -376,7 +376,9 @@ impl Cause {
             | Self::Compiler { .. } => Fault::Guest,
             Self::Limit { limit: LimitName::Input | LimitName::Queue, .. } => Fault::Caller,
             Self::Limit { .. } => Fault::Guest,
-            Self::Syscall(_) | Self::SyscallSignal | Self::Link { .. } | Self::Inspection { .. } => Fault::Worker,
+            Self::Syscall(_) | Self::SyscallSignal | Self::Link { .. } | Self::Inspection { .. } => {
+                Fault::Worker
+            }
             Self::WorkerLost { .. } => Fault::Worker,
             Self::LayersMissing { .. } => Fault::Operator,
             Self::Spawn { .. } => Fault::Kernel,

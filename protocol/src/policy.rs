@@ -121,7 +121,8 @@ impl HostPattern {
             Some(body) => (body, true),
             None => (text, false),
         };
-        let plain = !body.contains('*') && !body.chars().any(char::is_control) && text.len() <= METHOD_BYTES_MAX;
+        let plain =
+            !body.contains('*') && !body.chars().any(char::is_control) && text.len() <= METHOD_BYTES_MAX;
         match (plain, prefix, body.is_empty()) {
             (true, true, _) => Ok(Self::Prefix(body.to_owned())),
             (true, false, false) => Ok(Self::Literal(body.to_owned())),
@@ -230,12 +231,18 @@ mod tests {
 
     #[test]
     fn host_methods_are_literal_or_a_prefix() {
-        let policy =
-            Policy::new(PolicySpec { host: vec!["query:ai.*".into(), "log".into()], ..PolicySpec::default() })
-                .unwrap();
-        for (method, allowed) in
-            [("query:ai.ocr", true), ("query:ai.", true), ("query:aix", false), ("log", true), ("logs", false)]
-        {
+        let policy = Policy::new(PolicySpec {
+            host: vec!["query:ai.*".into(), "log".into()],
+            ..PolicySpec::default()
+        })
+        .unwrap();
+        for (method, allowed) in [
+            ("query:ai.ocr", true),
+            ("query:ai.", true),
+            ("query:aix", false),
+            ("log", true),
+            ("logs", false),
+        ] {
             assert_eq!(policy.allows_host(method), allowed, "{method}");
         }
         for bad in ["", "a*b", "a**", "tab\t", &"x".repeat(257)] {
@@ -248,9 +255,6 @@ mod tests {
     fn numbers_out_of_range_name_key_and_bounds() {
         let limits = Limits { memory_bytes: 1, ..Limits::default() };
         let error = Policy::new(PolicySpec { limits, ..PolicySpec::default() }).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "limits.memory = 1 B is out of range: it must be from 64 KiB to 4 GiB"
-        );
+        assert_eq!(error.to_string(), "limits.memory = 1 B is out of range: it must be from 64 KiB to 4 GiB");
     }
 }

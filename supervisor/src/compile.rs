@@ -27,11 +27,18 @@ pub(crate) struct Compiled {
 }
 
 /// Compiles a module, or only looks at it, behind the walls.
-pub(crate) async fn compile(context: &Arc<Context>, wasm: &[u8], spec: CompileSpec) -> Result<Compiled, Failure> {
+pub(crate) async fn compile(
+    context: &Arc<Context>,
+    wasm: &[u8],
+    spec: CompileSpec,
+) -> Result<Compiled, Failure> {
     // Longer input is cut to one byte over the compiler's own limit, which then names itself.
-    let kept = wasm.get(..usize::try_from(MODULE_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(1)).unwrap_or(wasm);
-    let input = memfd::sealed("casemate-module", kept).map_err(|error| broken("passing the module on", error))?;
-    let output = memfd::empty("casemate-output").map_err(|error| broken("making the compiler's output", error))?;
+    let kept =
+        wasm.get(..usize::try_from(MODULE_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(1)).unwrap_or(wasm);
+    let input =
+        memfd::sealed("casemate-module", kept).map_err(|error| broken("passing the module on", error))?;
+    let output =
+        memfd::empty("casemate-output").map_err(|error| broken("making the compiler's output", error))?;
     let report_bytes = u64::try_from(REPORT_BYTES_MAX).unwrap_or(u64::MAX);
     let stub_spec = StubSpec {
         identity: None,
@@ -50,7 +57,8 @@ pub(crate) async fn compile(context: &Arc<Context>, wasm: &[u8], spec: CompileSp
         }
     }
     let (report, code) = read(&output)?;
-    let code = memfd::sealed("casemate-code", &code).map_err(|error| broken("keeping the compiled code", error))?;
+    let code =
+        memfd::sealed("casemate-code", &code).map_err(|error| broken("keeping the compiled code", error))?;
     Ok(Compiled { report, code })
 }
 
@@ -87,9 +95,9 @@ async fn run(
     match (cause_of(&fate), fate.exit) {
         (Some(cause), _) => Err(Failure::not_started(cause)),
         (None, Some(Exit::Code(0) | Exit::Unknown)) => Ok(()),
-        (None, Some(Exit::Signal(SIGKILL))) => {
-            Err(lost(format!("it was killed; its CPU cap is {CPU_SECONDS} s: make the module smaller or simpler")))
-        }
+        (None, Some(Exit::Signal(SIGKILL))) => Err(lost(format!(
+            "it was killed; its CPU cap is {CPU_SECONDS} s: make the module smaller or simpler"
+        ))),
         (None, exit) => {
             let how = exit.map_or_else(String::new, |exit| exit.to_string());
             Err(lost(format!(
@@ -101,8 +109,9 @@ async fn run(
 
 /// `u32 LE report length, report, code`, as an untrusted process wrote it.
 fn read(output: &OwnedFd) -> Result<(CompileReport, Vec<u8>), Failure> {
-    let bytes = memfd::read(output, CWASM_BYTES_MAX + u64::try_from(REPORT_BYTES_MAX).unwrap_or(u64::MAX) + 4)
-        .map_err(|error| lost(format!("its output cannot be read: {error}")))?;
+    let bytes =
+        memfd::read(output, CWASM_BYTES_MAX + u64::try_from(REPORT_BYTES_MAX).unwrap_or(u64::MAX) + 4)
+            .map_err(|error| lost(format!("its output cannot be read: {error}")))?;
     let broken = || lost("its output is not what a compiler writes");
     let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(broken)?;
     let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
@@ -110,6 +119,7 @@ fn read(output: &OwnedFd) -> Result<(CompileReport, Vec<u8>), Failure> {
         return Err(broken());
     }
     let (report, code) = rest.split_at_checked(length).ok_or_else(broken)?;
-    let report = CompileReport::decode(report).map_err(|error| lost(format!("its report is broken: {error}")))?;
+    let report =
+        CompileReport::decode(report).map_err(|error| lost(format!("its report is broken: {error}")))?;
     Ok((report, code.to_vec()))
 }

@@ -78,7 +78,9 @@ fn choose(map: &str) -> Option<std::ops::Range<u32>> {
             Some((inside, length))
         })
         .collect();
-    let holds = |(start, length): &(u32, u32)| *start <= PREFERRED.start && PREFERRED.end <= start.saturating_add(*length);
+    let holds = |(start, length): &(u32, u32)| {
+        *start <= PREFERRED.start && PREFERRED.end <= start.saturating_add(*length)
+    };
     if extents.iter().any(holds) {
         return Some(PREFERRED);
     }

@@ -64,10 +64,8 @@ impl Drop for Waiting<'_> {
 impl Plugin {
     /// Starts and proves the zygote of a compiled module.
     pub(crate) async fn start(shared: Shared, compiled: Compiled) -> Result<Self, Failure> {
-        let module = compiled
-            .report
-            .into_result()
-            .map_err(|error| Failure::not_started(Cause::Module(error)))?;
+        let module =
+            compiled.report.into_result().map_err(|error| Failure::not_started(Cause::Module(error)))?;
         let zygote = Zygote::start(&shared.context, &module, &compiled.code, &shared.policy).await?;
         let places = usize::try_from(shared.policy.limits().instances_max).unwrap_or(1);
         let certificate = zygote.certificate().clone();
@@ -189,8 +187,9 @@ impl Inner {
         if let Some(zygote) = self.living()? {
             return Ok(zygote);
         }
-        let zygote =
-            Arc::new(Zygote::start(&self.shared.context, &self.module, &self.code, &self.shared.policy).await?);
+        let zygote = Arc::new(
+            Zygote::start(&self.shared.context, &self.module, &self.code, &self.shared.policy).await?,
+        );
         let mut state = self.lock();
         if state.closed {
             return Err(Failure::not_started(Cause::Closed));

@@ -19,7 +19,8 @@ fn statistics_of_a_real_file() {
     block_on(async {
         let casemate = casemate();
         let plugin = casemate.load(guests::rust("statistics"), Policy::default()).await.unwrap();
-        let input: Value = serde_json::from_slice(&std::fs::read(guests::data("numbers.json")).unwrap()).unwrap();
+        let input: Value =
+            serde_json::from_slice(&std::fs::read(guests::data("numbers.json")).unwrap()).unwrap();
         let numbers: Vec<f64> = serde_json::from_value(input["numbers"].clone()).unwrap();
         let answer: Value = plugin.call("stats", &input).await.unwrap();
         let close = |key: &str, expected: f64| {
@@ -88,7 +89,10 @@ fn every_trap_has_its_name() {
     block_on(async {
         for (name, expected) in traps {
             let failure = call_wat(name, Policy::default()).await.unwrap_err();
-            assert!(matches!(&failure.cause, Cause::Trap { kind, .. } if *kind == expected), "{name}: {failure}");
+            assert!(
+                matches!(&failure.cause, Cause::Trap { kind, .. } if *kind == expected),
+                "{name}: {failure}"
+            );
             assert_eq!((failure.fault(), failure.retry), (Fault::Guest, Retry::MaybeRan), "{name}");
         }
     });

@@ -21,7 +21,9 @@ fn a_loop_is_interrupted_and_its_instance_replaced() {
         for _ in 0..3 {
             assert_eq!(plugin.call::<_, u64>("counter", &()).await.unwrap(), 1);
             let failure = plugin.call::<_, u64>("spin", &json!({})).await.unwrap_err();
-            let Cause::SoftTimeout { limit_ms: 200, observed_ms } = failure.cause else { panic!("{failure}") };
+            let Cause::SoftTimeout { limit_ms: 200, observed_ms } = failure.cause else {
+                panic!("{failure}")
+            };
             assert!(observed_ms >= 200);
             assert_eq!(failure.retry, Retry::MaybeRan);
         }
@@ -42,7 +44,11 @@ fn a_start_function_that_loops_never_sees_the_call() {
     block_on(async {
         let plugin = casemate().load(guests::wat("start_loop"), deadline(100, PATIENT)).await.unwrap();
         let failure = plugin.call_raw("m", b"").await.unwrap_err();
-        assert_eq!((failure.code().as_str(), failure.retry), ("timeout.soft", Retry::NotStarted), "{failure}");
+        assert_eq!(
+            (failure.code().as_str(), failure.retry),
+            ("timeout.soft", Retry::NotStarted),
+            "{failure}"
+        );
     });
 }
 
@@ -68,7 +74,9 @@ fn a_worker_that_does_not_stop_is_killed() {
         let marker = casemate.marker();
         let running = {
             let plugin = plugin.clone();
-            tokio::spawn(async move { plugin.call::<_, Value>("host_loop", &json!({"method": "stop"})).await })
+            tokio::spawn(
+                async move { plugin.call::<_, Value>("host_loop", &json!({"method": "stop"})).await },
+            )
         };
         inside.recv().await.unwrap();
         // The worker is the youngest process of the zygote's kind.
@@ -87,7 +95,9 @@ fn a_worker_that_does_not_stop_is_killed() {
         };
         let () = failure;
         let failure = running.await.unwrap().unwrap_err();
-        let Cause::HardTimeout { limit_ms: 300, grace_ms: 50, observed_ms } = failure.cause else { panic!("{failure}") };
+        let Cause::HardTimeout { limit_ms: 300, grace_ms: 50, observed_ms } = failure.cause else {
+            panic!("{failure}")
+        };
         assert!(observed_ms >= 350);
         assert_eq!(failure.retry, Retry::MaybeRan);
     });
@@ -125,7 +135,10 @@ fn a_blocked_host_runtime_does_not_disable_the_kill() {
         }
         let end = std::time::Instant::now() + Duration::from_secs(20);
         while workers(&marker) > 0 {
-            assert!(std::time::Instant::now() < end, "the worker outlived its deadline while the runtime was blocked");
+            assert!(
+                std::time::Instant::now() < end,
+                "the worker outlived its deadline while the runtime was blocked"
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
         let failure = call.await.unwrap().unwrap_err();
@@ -169,7 +182,9 @@ fn a_late_interrupt_never_hits_the_next_call() {
                     assert_eq!(echo, n.to_le_bytes());
                     ends[0] += 1;
                 }
-                Err(Failure { cause: Cause::SoftTimeout { .. } | Cause::HardTimeout { .. }, .. }) => ends[1] += 1,
+                Err(Failure { cause: Cause::SoftTimeout { .. } | Cause::HardTimeout { .. }, .. }) => {
+                    ends[1] += 1
+                }
                 Err(other) => panic!("{other}"),
             }
         }

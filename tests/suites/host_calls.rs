@@ -51,10 +51,15 @@ fn what_is_not_granted_is_denied_before_the_handler() {
 fn errors_and_missing_handlers_come_back_as_errors() {
     block_on(async {
         let casemate = casemate();
-        casemate.on("fails", |_: Value| async { Err::<Value, _>(HostError::new("no_space", "the disk is full")) });
+        casemate.on("fails", |_: Value| async {
+            Err::<Value, _>(HostError::new("no_space", "the disk is full"))
+        });
         let plugin = casemate.load(guests::rust("probe"), granted(&["*"])).await.unwrap();
         let failure = plugin.call::<_, Value>("host", &json!({"method": "fails"})).await.unwrap_err();
-        assert!(failure.to_string().contains("no_space") && failure.to_string().contains("disk is full"), "{failure}");
+        assert!(
+            failure.to_string().contains("no_space") && failure.to_string().contains("disk is full"),
+            "{failure}"
+        );
         let failure = plugin.call::<_, Value>("host", &json!({"method": "nobody"})).await.unwrap_err();
         assert!(failure.to_string().contains("not_found"), "{failure}");
     });

@@ -85,7 +85,9 @@ fn unchanged(_: &str) {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let signals: Vec<String> = status
             .lines()
-            .filter(|line| line.starts_with("Sig") || line.starts_with("Shd") || line.starts_with("NoNewPrivs"))
+            .filter(|line| {
+                line.starts_with("Sig") || line.starts_with("Shd") || line.starts_with("NoNewPrivs")
+            })
             .filter(|line| !line.starts_with("SigQ"))
             .map(str::to_owned)
             .collect();
@@ -130,7 +132,11 @@ fn a_closed_stdin_is_no_problem() {
 
 #[test]
 fn limits_of_the_host_do_not_reach_a_worker() {
-    in_host("ulimit -S -n 1024; ulimit -S -s 1024; ulimit -c unlimited; exec \"$0\" \"$@\"", "load", "missing ");
+    in_host(
+        "ulimit -S -n 1024; ulimit -S -s 1024; ulimit -c unlimited; exec \"$0\" \"$@\"",
+        "load",
+        "missing ",
+    );
 }
 
 #[test]

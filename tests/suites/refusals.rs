@@ -22,7 +22,11 @@ fn modules_that_are_none_are_refused_by_name() {
         let casemate = casemate();
         for (name, bytes, code) in cases {
             let failure = casemate.load(bytes, Policy::default()).await.unwrap_err();
-            assert_eq!((failure.code().as_str(), failure.retry), (code, Retry::NotStarted), "{name}: {failure}");
+            assert_eq!(
+                (failure.code().as_str(), failure.retry),
+                (code, Retry::NotStarted),
+                "{name}: {failure}"
+            );
             assert!(!failure.to_string().contains('\n'), "{name}: one line: {failure}");
         }
         processes::await_none(&casemate.marker(), Duration::from_secs(20));
@@ -108,7 +112,8 @@ fn policies_out_of_range_name_key_and_bounds() {
 #[test]
 fn a_layer_that_is_missing_is_refused_and_named() {
     block_on(async {
-        let casemate = casemate::Casemate::builder().configure(|config| config.namespaces = false).build().unwrap();
+        let casemate =
+            casemate::Casemate::builder().configure(|config| config.namespaces = false).build().unwrap();
         let policy = casemate_tests::policy(|spec| spec.require = LayerSet::named("namespaces").unwrap());
         let failure = casemate.load(guests::wat("minimal"), policy).await.unwrap_err();
         assert_eq!(failure.code(), "layers.missing");

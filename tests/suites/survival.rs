@@ -18,8 +18,7 @@ fn pause_at(point: &str) {
     block_on(async {
         let casemate = Casemate::builder()
             .configure(|config| {
-                config.pause_at =
-                    Some(casemate_supervisor::PausePoint::new(point, || host::say("paused")));
+                config.pause_at = Some(casemate_supervisor::PausePoint::new(point, || host::say("paused")));
             })
             .build()
             .unwrap();
@@ -132,7 +131,8 @@ fn killed_while_zygote_and_worker_are_stopped() {
 fn a_stub_that_is_killed_takes_its_plugin_along() {
     let mut host = Host::start("idle", "");
     let marker = host.line();
-    let stubs: Vec<_> = processes::with_marker(&marker).into_iter().filter(|found| found.stage() == "stub").collect();
+    let stubs: Vec<_> =
+        processes::with_marker(&marker).into_iter().filter(|found| found.stage() == "stub").collect();
     assert_eq!(stubs.len(), 1);
     for stub in &stubs {
         stub.signal(Signal::KILL);
@@ -164,6 +164,10 @@ fn a_hundred_loads_leave_no_descriptor_and_no_zombie() {
         };
         let _ = tokio::time::timeout(PATIENCE, settled).await;
         // Tests of this suite run side by side and have hosts and pipes of their own.
-        assert!(processes::open_descriptors() <= before + 8, "{} and {before}", processes::open_descriptors());
+        assert!(
+            processes::open_descriptors() <= before + 8,
+            "{} and {before}",
+            processes::open_descriptors()
+        );
     });
 }

@@ -45,7 +45,8 @@ fn every_layer_stands_on_a_host_that_has_them() {
             .filter(|(_, status)| **status == Status::Reported)
             .map(|(layer, _)| *layer)
             .collect();
-        let invisible: LayerSet = [Layer::Landlock, Layer::DenyNewExecutable, Layer::NotDumpable].into_iter().collect();
+        let invisible: LayerSet =
+            [Layer::Landlock, Layer::DenyNewExecutable, Layer::NotDumpable].into_iter().collect();
         assert!(reported.minus(invisible).is_empty(), "only reported: {reported}");
     });
 }
@@ -199,7 +200,9 @@ fn a_proc_that_hides_others_is_enough() {
     for value in ["1", "2"] {
         let mount = format!("mount -t proc -o hidepid={value} proc /proc");
         // As an ordinary user, for whom hidepid hides.
-        let line = format!("exec unshare --mount sh -c '{mount} && exec setpriv --reuid 12345 --regid 12345 --clear-groups \"$0\" \"$@\"' \"$0\" \"$@\"");
+        let line = format!(
+            "exec unshare --mount sh -c '{mount} && exec setpriv --reuid 12345 --regid 12345 --clear-groups \"$0\" \"$@\"' \"$0\" \"$@\""
+        );
         let mut host = Host::start_in_shell(&line, "load", "");
         assert_eq!(host.line(), "missing ", "hidepid={value}");
         host.finish();

@@ -1,8 +1,8 @@
 //! The supervisor's end of a link.
 
 use super::{
-    Call, CallResult, HostCall, HostResult, HostStatus, LINK_VERSION, LinkViolation, Log, METHOD_BYTES_MAX, Misuse, Ready,
-    Setup, Shutdown, Status, kind,
+    Call, CallResult, HostCall, HostResult, HostStatus, LINK_VERSION, LinkViolation, Log, METHOD_BYTES_MAX,
+    Misuse, Ready, Setup, Shutdown, Status, kind,
 };
 use crate::frame::{Frame, encode, split};
 
@@ -236,7 +236,9 @@ mod tests {
             }
             link
         };
-        for (steps, name) in ["AwaitReady", "Ready", "Idle", "AwaitResult", "AnswerHost"].into_iter().enumerate() {
+        for (steps, name) in
+            ["AwaitReady", "Ready", "Idle", "AwaitResult", "AnswerHost"].into_iter().enumerate()
+        {
             out.push((name, make(steps)));
         }
         out

@@ -1,8 +1,8 @@
 //! The worker's end of a link.
 
 use super::{
-    Call, CallResult, HostCall, HostResult, HostStatus, LINK_VERSION, LinkViolation, Log, METHOD_BYTES_MAX, Misuse, Ready,
-    Setup, kind,
+    Call, CallResult, HostCall, HostResult, HostStatus, LINK_VERSION, LinkViolation, Log, METHOD_BYTES_MAX,
+    Misuse, Ready, Setup, kind,
 };
 use crate::frame::{Frame, encode, split};
 
@@ -158,7 +158,10 @@ mod tests {
         worker.log(&mut bytes, 2, b"line", 0).unwrap();
         worker.host_call(&mut bytes, &HostCall { method: "h".into(), content_type: 0 }, b"ask").unwrap();
         up.push(&std::mem::take(&mut bytes));
-        assert!(matches!(supervisor.receive(up.next_frame().unwrap().unwrap()).unwrap(), Up::Log(_, b"line")));
+        assert!(matches!(
+            supervisor.receive(up.next_frame().unwrap().unwrap()).unwrap(),
+            Up::Log(_, b"line")
+        ));
         assert!(matches!(
             supervisor.receive(up.next_frame().unwrap().unwrap()).unwrap(),
             Up::HostCall(call, b"ask") if call.method == "h"

@@ -133,7 +133,9 @@ impl fmt::Display for DetectError {
             Self::NoDialect { nearest, missing } => {
                 let missing = missing.iter().map(Name::as_str).collect::<Vec<_>>().join(", ");
                 match nearest {
-                    Some(dialect) => write!(f, "the module is nearly of dialect {dialect} but does not export {missing}"),
+                    Some(dialect) => {
+                        write!(f, "the module is nearly of dialect {dialect} but does not export {missing}")
+                    }
                     None => write!(
                         f,
                         "the module speaks no dialect known here; a plugin of {} exports {missing}: build it with casemate-plugin",
@@ -156,7 +158,10 @@ impl fmt::Display for DetectError {
             }
             Self::MissingMemory => f.write_str("the module exports no memory named memory"),
             Self::Tie { first, second } => {
-                write!(f, "the module fits {first} and {second} equally well: name its dialect in its manifest")
+                write!(
+                    f,
+                    "the module fits {first} and {second} equally well: name its dialect in its manifest"
+                )
             }
         }
     }
@@ -231,7 +236,8 @@ fn detect_among(facts: &ModuleFacts, shapes: &[Shape]) -> Result<Detected, Detec
 }
 
 fn no_dialect(facts: &ModuleFacts, shapes: &[Shape]) -> DetectError {
-    let nearest = shapes.iter().max_by_key(|shape| shape.present(facts)).filter(|shape| shape.present(facts) > 0);
+    let nearest =
+        shapes.iter().max_by_key(|shape| shape.present(facts)).filter(|shape| shape.present(facts) > 0);
     let missing = nearest.or(shapes.first()).map(|shape| shape.missing(facts)).unwrap_or_default();
     DetectError::NoDialect {
         nearest: nearest.map(|shape| shape.dialect),
@@ -268,9 +274,13 @@ impl Shape {
     }
 
     fn check_import(&self, import: &Import) -> Result<(), DetectError> {
-        let known = self.imports.iter().find(|(name, _)| import.module == self.import_module && import.name == *name);
+        let known =
+            self.imports.iter().find(|(name, _)| import.module == self.import_module && import.name == *name);
         let Some((_, expected)) = known else {
-            return Err(DetectError::UnknownImport { module: import.module.clone(), name: import.name.clone() });
+            return Err(DetectError::UnknownImport {
+                module: import.module.clone(),
+                name: import.name.clone(),
+            });
         };
         if import.kind == ExternKind::Function && import.ty == *expected {
             return Ok(());

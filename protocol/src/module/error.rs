@@ -113,7 +113,9 @@ impl CompileError {
                 observed: input.u64("a limit")?,
                 allowed: input.u64("a limit")?,
             }),
-            tag::INVALID => Self::Invalid { message: input.text("a message")?, offset: input.u64("an offset")? },
+            tag::INVALID => {
+                Self::Invalid { message: input.text("a message")?, offset: input.u64("an offset")? }
+            }
             tag::UNSUPPORTED_FEATURE => Self::UnsupportedFeature {
                 feature: input.text("a proposal")?,
                 message: input.text("a message")?,
@@ -183,7 +185,10 @@ fn read_detect_error(number: u8, input: &mut Reader<'_>) -> Result<DetectError, 
                 let missing = (0..count).map(|_| input.text("a missing export")).collect::<Result<_, _>>()?;
                 DetectError::NoDialect { nearest, missing }
             } else {
-                return Err(DecodeViolation::Unknown { field: "the number of missing exports", number: count });
+                return Err(DecodeViolation::Unknown {
+                    field: "the number of missing exports",
+                    number: count,
+                });
             }
         }
         tag::UNKNOWN_IMPORT => DetectError::UnknownImport {

@@ -80,7 +80,8 @@ impl Import {
     }
 
     fn encoded_bytes(&self) -> usize {
-        text_bytes(&self.module).saturating_add(text_bytes(&self.name)).saturating_add(text_bytes(&self.ty)) + 1
+        text_bytes(&self.module).saturating_add(text_bytes(&self.name)).saturating_add(text_bytes(&self.ty))
+            + 1
     }
 }
 
@@ -221,7 +222,13 @@ impl ModuleFacts {
     }
 
     /// What the facts take in a report with one more of something, if there may be one more.
-    fn room(&self, limit: Limit, count: usize, count_max: u32, more_bytes: usize) -> Result<usize, OverLimit> {
+    fn room(
+        &self,
+        limit: Limit,
+        count: usize,
+        count_max: u32,
+        more_bytes: usize,
+    ) -> Result<usize, OverLimit> {
         OverLimit::check(limit, to_u64(count).saturating_add(1), count_max.into())?;
         let bytes = self.encoded_bytes.saturating_add(more_bytes);
         OverLimit::check(Limit::NamesBytes, to_u64(bytes), to_u64(FACTS_BYTES_MAX))?;
@@ -278,7 +285,8 @@ impl ModuleFacts {
             })?;
         }
         for _ in 0..input.u32("memories")? {
-            facts.push_memory(Extent { min: input.u64("a memory")?, max: input.optional_u64("a memory")? })?;
+            facts
+                .push_memory(Extent { min: input.u64("a memory")?, max: input.optional_u64("a memory")? })?;
         }
         for _ in 0..input.u32("tables")? {
             facts.push_table(Extent { min: input.u64("a table")?, max: input.optional_u64("a table")? })?;

@@ -52,10 +52,11 @@ impl Glue {
             return Some(Self::GoJs);
         }
         let from_environment = matches!(module, "env" | "a" | "GOT.mem" | "GOT.func");
-        let emscripten = named(&["emscripten_", "_emscripten_", "__cxa_", "__syscall_", "_embind_", "_emval_"])
-            || is_invoke(name)
-            || module.starts_with("GOT.")
-            || (module == "a" && name.len() <= 2);
+        let emscripten =
+            named(&["emscripten_", "_emscripten_", "__cxa_", "__syscall_", "_embind_", "_emval_"])
+                || is_invoke(name)
+                || module.starts_with("GOT.")
+                || (module == "a" && name.len() <= 2);
         (from_environment && emscripten).then_some(Self::Emscripten)
     }
 }
@@ -91,7 +92,10 @@ impl fmt::Display for GlueFound {
             }
             Glue::GoJs => ("needs Go's wasm_exec.js", "build it with TinyGo for wasm-unknown"),
         };
-        write!(f, "the module {made_by} (it imports {module}.{name}) and there is no JavaScript here: {instead}")
+        write!(
+            f,
+            "the module {made_by} (it imports {module}.{name}) and there is no JavaScript here: {instead}"
+        )
     }
 }
 

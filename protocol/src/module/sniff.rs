@@ -115,7 +115,8 @@ impl LooksLike {
 
     fn of_text(bytes: &[u8]) -> Self {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-        let begins = |word: &[u8]| bytes.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+        let begins =
+            |word: &[u8]| bytes.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
         // A page may begin with a comment, a module in text form as well.
         if [&b"(module"[..], b"(component", b";;", b"(;"].into_iter().any(begins) {
             Self::Wat
@@ -135,7 +136,9 @@ impl fmt::Display for LooksLike {
             Self::Empty => "it is empty",
             Self::Unknown => "a wasm file begins with \\0asm",
             Self::CutOff => "it ends within the first 8 bytes: copy or download it again",
-            Self::Cwasm => "it is precompiled native code, which is never accepted: give the .wasm that it was made from",
+            Self::Cwasm => {
+                "it is precompiled native code, which is never accepted: give the .wasm that it was made from"
+            }
             Self::Elf => "it is a native Linux program or library: build for wasm32-unknown-unknown",
             Self::Pe => "it is a native Windows program or library: build for wasm32-unknown-unknown",
             Self::MachO => "it is a native macOS program or library: build for wasm32-unknown-unknown",

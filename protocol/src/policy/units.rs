@@ -31,7 +31,8 @@ const BYTES: &[(&str, u64)] = &[
     ("MiB", 1 << 20),
     ("GiB", 1 << 30),
 ];
-const BYTES_WANTED: &str = "an amount of memory: a whole number with B, KB, MB, GB (10^n), KiB, MiB or GiB (2^n)";
+const BYTES_WANTED: &str =
+    "an amount of memory: a whole number with B, KB, MB, GB (10^n), KiB, MiB or GiB (2^n)";
 
 const MILLISECONDS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("min", 60_000), ("h", 3_600_000)];
 const DURATION_WANTED: &str = "a duration: a whole number with ms, s, min or h";

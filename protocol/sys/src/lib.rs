@@ -5,7 +5,9 @@
 #![expect(unsafe_code, reason = "the room for raw kernel calls; each block says what makes it sound")]
 
 #[cfg(not(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64"))))]
-compile_error!("Casemate runs on Linux on x86_64 and aarch64 only: its walls are made of that kernel's features");
+compile_error!(
+    "Casemate runs on Linux on x86_64 and aarch64 only: its walls are made of that kernel's features"
+);
 
 pub mod descriptors;
 pub mod memory;
@@ -25,5 +27,6 @@ fn check(result: libc::c_long) -> io::Result<libc::c_long> {
 
 /// A descriptor from a system call's result.
 fn descriptor(result: libc::c_long) -> io::Result<libc::c_int> {
-    libc::c_int::try_from(check(result)?).or(Err(io::Error::other("the kernel returned an impossible descriptor")))
+    libc::c_int::try_from(check(result)?)
+        .or(Err(io::Error::other("the kernel returned an impossible descriptor")))
 }

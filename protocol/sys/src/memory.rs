@@ -21,8 +21,16 @@ pub fn seal(range: Range<usize>) -> io::Result<()> {
 pub fn deny_new_executable() -> io::Result<()> {
     // SAFETY: this prctl takes numbers only.
     check(
-        unsafe { libc::prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0 as libc::c_ulong, 0 as libc::c_ulong, 0 as libc::c_ulong) }
-            .into(),
+        unsafe {
+            libc::prctl(
+                PR_SET_MDWE,
+                PR_MDWE_REFUSE_EXEC_GAIN,
+                0 as libc::c_ulong,
+                0 as libc::c_ulong,
+                0 as libc::c_ulong,
+            )
+        }
+        .into(),
     )?;
     Ok(())
 }

@@ -26,7 +26,13 @@ pub fn drop_capabilities() -> io::Result<()> {
     // SAFETY: this prctl takes numbers only.
     check(
         unsafe {
-            libc::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0 as libc::c_ulong, 0 as libc::c_ulong, 0 as libc::c_ulong)
+            libc::prctl(
+                PR_CAP_AMBIENT,
+                PR_CAP_AMBIENT_CLEAR_ALL,
+                0 as libc::c_ulong,
+                0 as libc::c_ulong,
+                0 as libc::c_ulong,
+            )
         }
         .into(),
     )?;

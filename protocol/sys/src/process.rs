@@ -98,7 +98,13 @@ pub fn exit_status(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
 pub fn kill(pidfd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: pidfd_send_signal with a null siginfo takes numbers only.
     check(unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), libc::SIGKILL, std::ptr::null::<u8>(), 0)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            libc::SIGKILL,
+            std::ptr::null::<u8>(),
+            0,
+        )
     })?;
     Ok(())
 }

@@ -47,7 +47,9 @@ pub fn install(instructions: &[Instruction]) -> io::Result<()> {
 pub fn install_with_listener(instructions: &[Instruction]) -> io::Result<OwnedFd> {
     let fd = match install_with(instructions, FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE_RECV) {
         // Kernels before 5.19 do not know the second flag: a signal then makes the call be reported twice.
-        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => install_with(instructions, FLAG_NEW_LISTENER)?,
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            install_with(instructions, FLAG_NEW_LISTENER)?
+        }
         other => other?,
     };
     // SAFETY: with this flag the result is a descriptor made for us.

@@ -9,7 +9,10 @@ const JSON: u32 = casemate_protocol::link::CONTENT_JSON;
 /// A plugin's request as the handler's type.
 pub(crate) fn input<In: DeserializeOwned>(request: &HostRequest) -> Result<In, HostError> {
     if request.content_type != JSON {
-        return Err(HostError::new("bad_input", format!("host method {} takes JSON, not raw bytes", request.method)));
+        return Err(HostError::new(
+            "bad_input",
+            format!("host method {} takes JSON, not raw bytes", request.method),
+        ));
     }
     serde_json::from_slice(&request.body)
         .map_err(|error| HostError::new("bad_input", format!("host method {}: {error}", request.method)))

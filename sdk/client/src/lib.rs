@@ -33,7 +33,9 @@ mod source;
 
 pub use casemate_protocol::certificate::{self, Certificate, Layer, LayerSet};
 pub use casemate_protocol::module;
-pub use casemate_protocol::outcome::{self, Cause, Exit, Failure, Fault, LimitName, Retry, SyscallReport, TrapKind};
+pub use casemate_protocol::outcome::{
+    self, Cause, Exit, Failure, Fault, LimitName, Retry, SyscallReport, TrapKind,
+};
 pub use casemate_protocol::policy::{self, Limits, Policy, PolicyError, PolicySpec, Snapshot};
 #[cfg(feature = "embedded")]
 pub use casemate_supervisor::{HostError, LogRecord, doctor, policy as policy_file};

@@ -55,7 +55,9 @@ impl Source {
     /// A name for the plugin.
     pub(crate) fn name(&self) -> String {
         match self {
-            Self::Path(path) => path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned()),
+            Self::Path(path) => {
+                path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+            }
             Self::Bytes(_) => "plugin".to_owned(),
         }
     }
@@ -77,7 +79,10 @@ impl Source {
             return Err(unreadable(&"it is not a regular file"));
         }
         if metadata.len() > FILE_BYTES_MAX {
-            return Err(unreadable(&format!("it has {} bytes; {FILE_BYTES_MAX} are the most", metadata.len())));
+            return Err(unreadable(&format!(
+                "it has {} bytes; {FILE_BYTES_MAX} are the most",
+                metadata.len()
+            )));
         }
         std::fs::read(&path).map_err(|error| unreadable(&error))
     }

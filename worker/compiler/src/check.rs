@@ -11,7 +11,10 @@ pub(crate) type Refusal = Box<(CompileError, Option<ModuleFacts>)>;
 
 /// The proposals that the engine's configuration leaves on.
 pub(crate) fn features() -> WasmFeatures {
-    WasmFeatures::WASM2 | WasmFeatures::EXTENDED_CONST | WasmFeatures::TAIL_CALL | WasmFeatures::MULTI_MEMORY
+    WasmFeatures::WASM2
+        | WasmFeatures::EXTENDED_CONST
+        | WasmFeatures::TAIL_CALL
+        | WasmFeatures::MULTI_MEMORY
         | WasmFeatures::RELAXED_SIMD
 }
 
@@ -24,7 +27,8 @@ pub(crate) fn check(wasm: &[u8]) -> Result<ModuleFacts, Refusal> {
         Sniffed::NotWasm(what) => return Err(bare(CompileError::NotWasm(what))),
     }
     let bytes = u64::try_from(wasm.len()).unwrap_or(u64::MAX);
-    OverLimit::check(Limit::ModuleBytes, bytes, MODULE_BYTES_MAX).map_err(|over| bare(CompileError::TooLarge(over)))?;
+    OverLimit::check(Limit::ModuleBytes, bytes, MODULE_BYTES_MAX)
+        .map_err(|over| bare(CompileError::TooLarge(over)))?;
     let facts = gather(wasm).map_err(|error| Box::new((error, None)))?;
     if let Some(found) = glue(&facts) {
         return Err(Box::new((CompileError::Glue(found), Some(facts))));

@@ -1,10 +1,12 @@
 //! Reading a module's facts, without believing that it is valid.
 
 use casemate_protocol::module::{
-    CompileError, Export, ExternKind, Extent, FUNCTION_BYTES_MAX, FUNCTIONS_MAX, GLOBALS_MAX, Import, Limit, Message,
-    ModuleFacts, Name, OverLimit, function_type,
+    CompileError, Export, Extent, ExternKind, FUNCTION_BYTES_MAX, FUNCTIONS_MAX, GLOBALS_MAX, Import, Limit,
+    Message, ModuleFacts, Name, OverLimit, function_type,
 };
-use wasmparser::{BinaryReaderError, ExternalKind, FuncType, GlobalType, MemoryType, Parser, Payload, TableType, TypeRef};
+use wasmparser::{
+    BinaryReaderError, ExternalKind, FuncType, GlobalType, MemoryType, Parser, Payload, TableType, TypeRef,
+};
 
 /// The part of an error that says what kind of wrong it is.
 pub(crate) fn sort_of(error: &BinaryReaderError) -> CompileError {
@@ -120,7 +122,8 @@ impl Gathering {
             }
             Payload::DataSection(section) => {
                 for segment in section {
-                    sizes.data_bytes = sizes.data_bytes.saturating_add(bytes(segment.map_err(invalid)?.data.len()));
+                    sizes.data_bytes =
+                        sizes.data_bytes.saturating_add(bytes(segment.map_err(invalid)?.data.len()));
                 }
             }
             Payload::CustomSection(section) => {
@@ -164,9 +167,15 @@ impl Gathering {
                 let ty = self.functions.get(index).copied();
                 (ExternKind::Function, ty.map_or_else(unknown, |ty| self.function_text(ty)))
             }
-            ExternalKind::Table => (ExternKind::Table, self.tables.get(index).map_or_else(unknown, table_text)),
-            ExternalKind::Memory => (ExternKind::Memory, self.memories.get(index).map_or_else(unknown, memory_text)),
-            ExternalKind::Global => (ExternKind::Global, self.globals.get(index).map_or_else(unknown, global_text)),
+            ExternalKind::Table => {
+                (ExternKind::Table, self.tables.get(index).map_or_else(unknown, table_text))
+            }
+            ExternalKind::Memory => {
+                (ExternKind::Memory, self.memories.get(index).map_or_else(unknown, memory_text))
+            }
+            ExternalKind::Global => {
+                (ExternKind::Global, self.globals.get(index).map_or_else(unknown, global_text))
+            }
             ExternalKind::Tag => (ExternKind::Tag, unknown()),
         };
         self.facts.push_export(Export::new(export.name, kind, &ty)).map_err(CompileError::TooLarge)

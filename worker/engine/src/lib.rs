@@ -34,11 +34,7 @@ pub fn config(options: &EngineOptions) -> Config {
 
     // Threads, exceptions, garbage collection, components and stack switching are not even compiled in: both sides leave
     // out those cargo features. These two have switches without them, and no use here.
-    config
-        .gc_support(false)
-        .wasm_memory64(false)
-        .concurrency_support(false)
-        .shared_memory(false);
+    config.gc_support(false).wasm_memory64(false).concurrency_support(false).shared_memory(false);
     // The same input must give the same answer on every machine.
     config.relaxed_simd_deterministic(true);
     config
@@ -77,6 +73,9 @@ mod tests {
         let options = EngineOptions { max_wasm_stack_bytes: 1 << 20, fuel: false };
         let fuel = EngineOptions { fuel: true, ..options };
         let stack = EngineOptions { max_wasm_stack_bytes: 2 << 20, ..options };
-        assert!(compatibility(&options) != compatibility(&fuel) && compatibility(&options) != compatibility(&stack));
+        assert!(
+            compatibility(&options) != compatibility(&fuel)
+                && compatibility(&options) != compatibility(&stack)
+        );
     }
 }

@@ -143,10 +143,16 @@ impl Guest {
         let fault = Fault::from_engine(error, self.store.data().limiter.denied(), self.spec.fuel);
         match fault {
             // The engine names the trap; the policy's number is ours to name.
-            Fault::Trap { kind: casemate_protocol::outcome::TrapKind::StackOverflow, message } => Fault::Trap {
-                kind: casemate_protocol::outcome::TrapKind::StackOverflow,
-                message: format!("{message} (limits.{} is {} bytes)", LimitName::Stack.name(), self.spec.stack_bytes),
-            },
+            Fault::Trap { kind: casemate_protocol::outcome::TrapKind::StackOverflow, message } => {
+                Fault::Trap {
+                    kind: casemate_protocol::outcome::TrapKind::StackOverflow,
+                    message: format!(
+                        "{message} (limits.{} is {} bytes)",
+                        LimitName::Stack.name(),
+                        self.spec.stack_bytes
+                    ),
+                }
+            }
             other => other,
         }
     }

@@ -60,9 +60,11 @@ impl Link {
             if let Some(frame) = self.decoder.next_frame().map_err(LinkViolation::from)? {
                 return Ok(match self.machine.receive(frame)? {
                     Down::Setup(setup, config) => Job::Setup(setup, config.to_vec()),
-                    Down::Call(call, body) => {
-                        Job::Call { method: call.method, content_type: call.content_type, body: body.to_vec() }
-                    }
+                    Down::Call(call, body) => Job::Call {
+                        method: call.method,
+                        content_type: call.content_type,
+                        body: body.to_vec(),
+                    },
                     Down::HostResult(status, content_type, body) => {
                         Job::HostResult { status, content_type, body: body.to_vec() }
                     }

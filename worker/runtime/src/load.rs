@@ -1,5 +1,8 @@
 //! From the supervisor's sealed memfd to a module in memory.
-#![expect(unsafe_code, reason = "the engine trusts the native code that it is given; this is where it is given")]
+#![expect(
+    unsafe_code,
+    reason = "the engine trusts the native code that it is given; this is where it is given"
+)]
 
 use casemate_lockdown::{CodeRange, Walled};
 use std::fs::File;

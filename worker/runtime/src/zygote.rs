@@ -4,7 +4,7 @@ use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::{epoch, load};
 use casemate_engine::EngineOptions;
-use casemate_lockdown::{Confined, Entered, Locked, LockdownError};
+use casemate_lockdown::{Confined, Entered, LockdownError, Locked};
 use casemate_protocol::spawn::{FailedReport, LoadSpec, LoadedReport};
 use casemate_sys::process::exit_now;
 use wasmtime::{Engine, Module};
@@ -39,7 +39,11 @@ fn try_run(entered: Entered, body: fn(Confined, &mut Guest) -> !) -> Result<(), 
     let (engine, module) = match loaded {
         Ok(loaded) => loaded,
         Err(message) => {
-            walled.fail(FailedReport { step: "loading the module".to_owned(), message, ..FailedReport::default() });
+            walled.fail(FailedReport {
+                step: "loading the module".to_owned(),
+                message,
+                ..FailedReport::default()
+            });
             return Err(Told);
         }
     };
@@ -86,4 +90,3 @@ fn prepare(locked: &Locked, engine: &Engine, module: &Module, spec: LoadSpec) ->
         }
     }
 }
-

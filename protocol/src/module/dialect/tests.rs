@@ -57,7 +57,8 @@ fn a_missing_export_is_named() {
 
 #[test]
 fn a_module_of_nothing_known_is_near_to_nothing() {
-    let error = detect(&facts(Vec::new(), vec![Export::new("_start", ExternKind::Function, "() -> ()")])).unwrap_err();
+    let error = detect(&facts(Vec::new(), vec![Export::new("_start", ExternKind::Function, "() -> ()")]))
+        .unwrap_err();
     let DetectError::NoDialect { nearest: None, missing } = &error else { panic!("{error}") };
     assert_eq!(missing.len(), 4);
     assert_eq!(
@@ -104,7 +105,11 @@ fn a_name_of_another_kind_is_no_function() {
 #[test]
 fn unknown_imports_are_named_with_what_to_do() {
     let cases = [
-        ("casemate", "stream_read", "the module imports casemate.stream_read and this version does not have it"),
+        (
+            "casemate",
+            "stream_read",
+            "the module imports casemate.stream_read and this version does not have it",
+        ),
         ("wasi_snapshot_preview1", "fd_write", "there is no WASI in this profile"),
         ("env", "do\u{1b}it", "the module imports env.do\\u{1b}it and no host function has that name"),
         ("Casemate", "log", "the module imports Casemate.log"),

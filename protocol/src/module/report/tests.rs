@@ -1,6 +1,7 @@
 use super::*;
 use crate::module::{
-    Direction, Export, ExternKind, Extent, Glue, GlueFound, Import, Limit, LooksLike, Message, Name, OverLimit, Sizes,
+    Direction, Export, Extent, ExternKind, Glue, GlueFound, Import, Limit, LooksLike, Message, Name,
+    OverLimit, Sizes,
 };
 use proptest::prelude::*;
 
@@ -49,7 +50,8 @@ fn errors() -> Vec<CompileError> {
         CompileError::UnsupportedFeature { feature: name("memory64"), message: message(), offset: 8 },
         CompileError::CompileFailed { message: message() },
         DetectError::NoDialect { nearest: None, missing: vec![] }.into(),
-        DetectError::NoDialect { nearest: Some(Dialect::Casemate1), missing: vec![name("a"), name("b")] }.into(),
+        DetectError::NoDialect { nearest: Some(Dialect::Casemate1), missing: vec![name("a"), name("b")] }
+            .into(),
         DetectError::UnknownImport { module: name("env"), name: name("x") }.into(),
         DetectError::WrongSignature {
             direction: Direction::Import,

@@ -9,9 +9,9 @@
 //! Instructions are made from the last to the first, so the target of every jump exists, and its distance is known, before
 //! the jump does. Where eight bits do not reach, a copy of the return or a wide jump is put in between.
 
-use casemate_protocol::syscalls::Arch;
 use crate::seccomp::bpf::{Action, Flaw, Insn, Program, op};
 use crate::seccomp::interp::halves;
+use casemate_protocol::syscalls::Arch;
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 

@@ -1,10 +1,10 @@
 //! Which lists make up which filter.
 
 use crate::seccomp::Default;
-use casemate_protocol::syscalls::Arch;
 use crate::seccomp::bpf::Action;
 use crate::seccomp::emit::{ArgCond, Case, Clause, Cond, EmitError, Table};
 use crate::seccomp::list::{self, Arg, List, Syscall, Value, Want};
+use casemate_protocol::syscalls::Arch;
 
 /// The zygote's filter.
 pub(crate) fn a(arch: Arch, default: Default) -> Result<Table, EmitError> {

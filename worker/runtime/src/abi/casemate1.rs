@@ -82,7 +82,9 @@ impl GuestAbi for Casemate1 {
         let exports = self.exports()?;
         let version = exports.version.call(&mut *store, ())?;
         if version != VERSION {
-            return Err(Fault::Abi(format!("its casemate_abi is {version}; this worker speaks {VERSION}")).into());
+            return Err(
+                Fault::Abi(format!("its casemate_abi is {version}; this worker speaks {VERSION}")).into()
+            );
         }
         let Some(init) = &exports.init else { return Ok(()) };
         let block = place(&exports, store, &[config.unwrap_or_default()])?;
@@ -151,7 +153,9 @@ fn take_reply(exports: &Exports, store: &mut Store<State>, packed: i64) -> wasmt
                 Answer { is_error: *status == 1, content_type: (*content_type).into(), body: body.to_vec() }
             }
             [] | [_] => {
-                return Err(Fault::Abi(format!("its reply has {} bytes; 2 are the least", reply.len())).into());
+                return Err(
+                    Fault::Abi(format!("its reply has {} bytes; 2 are the least", reply.len())).into()
+                );
             }
             [status, content_type, ..] => {
                 return Err(Fault::Abi(format!(
@@ -187,7 +191,8 @@ fn host_call(mut caller: Caller<'_, State>, address: i32, length: i32) -> wasmti
 fn split_request(request: &[u8]) -> Result<(&str, u32, &[u8]), Fault> {
     let broken = || Fault::Abi(format!("a host call of {} bytes is cut off", request.len()));
     let (length, rest) = request.split_first_chunk::<2>().ok_or_else(broken)?;
-    let (method, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length))).ok_or_else(broken)?;
+    let (method, rest) =
+        rest.split_at_checked(usize::from(u16::from_le_bytes(*length))).ok_or_else(broken)?;
     let (content_type, body) = rest.split_first().ok_or_else(broken)?;
     let method = std::str::from_utf8(method)
         .ok()

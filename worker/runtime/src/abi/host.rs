@@ -73,7 +73,11 @@ pub(crate) fn is_cancelled() -> bool {
 
 fn link<'a>(caller: &'a mut Caller<'_, State>) -> Result<&'a mut Link, Fault> {
     // Only a guest that runs before the worker is confined could see this, and none does.
-    caller.data_mut().link.as_mut().ok_or_else(|| Fault::Abi("it called the host before it was set up".to_owned()))
+    caller
+        .data_mut()
+        .link
+        .as_mut()
+        .ok_or_else(|| Fault::Abi("it called the host before it was set up".to_owned()))
 }
 
 /// A link that fails inside a guest's import leaves nothing to go back to.

@@ -1,8 +1,8 @@
 //! Calls to judge filters by: every number with arguments of every kind, and around each rule all that nearly keeps it.
 
-use casemate_protocol::syscalls::Arch;
 use crate::seccomp::interp::SeccompData;
 use crate::seccomp::list::{Arg, Syscall, Want};
+use casemate_protocol::syscalls::Arch;
 
 /// Numbers no list has: unused ones, huge ones, x32, and the ends of every range.
 const STRANGE_NUMBERS: [u32; 18] = [

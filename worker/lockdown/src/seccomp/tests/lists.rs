@@ -2,12 +2,12 @@
 
 use super::corpus::around;
 use super::{program, verdict};
-use casemate_protocol::syscalls::Arch;
+use crate::seccomp::Default;
 use crate::seccomp::bpf::Action;
 use crate::seccomp::emit::{Table, emit};
 use crate::seccomp::filters::{self, entries};
 use crate::seccomp::list::{self, List, Syscall, Want};
-use crate::seccomp::Default;
+use casemate_protocol::syscalls::Arch;
 use casemate_protocol::syscalls::syscall_name;
 
 const LISTS: [List; 5] = [list::CORE, list::ZYGOTE_EXTRA, list::COMPILER, list::COMPILER_EXTRA, list::STUB];

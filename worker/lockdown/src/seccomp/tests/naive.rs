@@ -1,8 +1,8 @@
 //! What the lists say, read call by call and bit by bit, with nothing in common with the programs' making.
 
-use casemate_protocol::syscalls::Arch;
 use crate::seccomp::interp::SeccompData;
 use crate::seccomp::list::{Arg, Syscall, Value, Want};
+use casemate_protocol::syscalls::Arch;
 
 pub(super) const KILL: u32 = 0x8000_0000;
 pub(super) const NOTIFY: u32 = 0x7fc0_0000;

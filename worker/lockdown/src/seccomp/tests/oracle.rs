@@ -4,11 +4,11 @@
 
 use super::corpus::{around, broad};
 use super::{program, verdict};
-use casemate_protocol::syscalls::Arch;
 use crate::seccomp::bpf::{Insn, Program};
 use crate::seccomp::filters::{self, entries};
 use crate::seccomp::list::{self, Arg, Syscall, Want};
 use crate::seccomp::{Default, interp};
+use casemate_protocol::syscalls::Arch;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     TargetArch,

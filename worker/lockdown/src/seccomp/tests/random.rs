@@ -2,10 +2,10 @@
 
 use super::corpus::{broad, call, general};
 use super::verdict;
-use casemate_protocol::syscalls::Arch;
 use crate::seccomp::bpf::{Action, Flaw, INSTRUCTIONS_MAX, op};
 use crate::seccomp::emit::{ArgCond, Case, Clause, Cond, EmitError, Table, emit};
 use crate::seccomp::interp::SeccompData;
+use casemate_protocol::syscalls::Arch;
 use proptest::prelude::*;
 use proptest::sample::select;
 use std::collections::BTreeMap;

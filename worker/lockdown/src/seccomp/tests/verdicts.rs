@@ -3,12 +3,12 @@
 use super::corpus::{around, broad, call};
 use super::naive::{self, ALLOW, KILL, NOTIFY};
 use super::{program, verdict};
-use casemate_protocol::syscalls::Arch;
 use crate::seccomp::bpf::{Program, op};
 use crate::seccomp::filters::{self, entries};
 use crate::seccomp::interp::{SeccompData, strictest};
 use crate::seccomp::list::{self, Syscall};
 use crate::seccomp::{self, Default};
+use casemate_protocol::syscalls::Arch;
 
 fn everything(arch: Arch) -> Vec<SeccompData> {
     let lists = [list::CORE, list::ZYGOTE_EXTRA, list::COMPILER, list::STUB];
@@ -128,7 +128,10 @@ fn a_canary_outside_notifies_and_one_of_the_delta_is_killed() {
     assert_eq!(words(seccomp::CANARY_OUTSIDE), [NOTIFY, ALLOW]);
     assert_eq!(words(seccomp::CANARY_DELTA), [ALLOW, KILL]);
     for (nr, name) in [(seccomp::CANARY_OUTSIDE, "getpid"), (seccomp::CANARY_DELTA, "getppid")] {
-        assert_eq!(casemate_protocol::syscalls::syscall_name(Arch::NATIVE, u32::try_from(nr).unwrap()), Some(name));
+        assert_eq!(
+            casemate_protocol::syscalls::syscall_name(Arch::NATIVE, u32::try_from(nr).unwrap()),
+            Some(name)
+        );
     }
 }
 
@@ -239,7 +242,8 @@ fn named_attacks_are_refused() {
     let filters = [program(filters::a(arch, Default::Notify)), program(filters::b(arch))];
     let minus_one = u64::MAX;
     let runs = |name: &str, args: [u64; 6]| {
-        let nr = (0..1024).find(|nr| casemate_protocol::syscalls::syscall_name(arch, *nr) == Some(name)).unwrap();
+        let nr =
+            (0..1024).find(|nr| casemate_protocol::syscalls::syscall_name(arch, *nr) == Some(name)).unwrap();
         strictest(filters.iter().map(|filter| verdict(filter, &call(arch, nr, args)))) == ALLOW
     };
     assert!(runs("mmap", [0, 4096, 3, 0x22, minus_one, 0]));
