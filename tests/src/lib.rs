@@ -52,7 +52,7 @@ pub fn is_root() -> bool {
 /// something that the set-up should have brought.
 pub fn skip(test: &str, reason: &str) {
     use std::io::Write as _;
-    println!("skipped: {test}: {reason}");
+    eprintln!("skipped: {test}: {reason}");
     if let Some(path) = std::env::var_os("CASEMATE_SKIPS") {
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
         writeln!(file, "{test}: {reason}").unwrap();

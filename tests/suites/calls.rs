@@ -1,4 +1,13 @@
 //! Calls and how they end, from a module's bytes to a typed outcome, in real processes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "a suite fails loudly, in its helpers and scenarios too"
+)]
 
 use casemate::{Cause, Failure, Fault, LimitName, Policy, Retry, Snapshot, TrapKind};
 use casemate_tests::{block_on, casemate, guests, limits, policy};

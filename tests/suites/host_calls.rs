@@ -1,4 +1,13 @@
 //! Host calls: granted by the policy, answered by the host, and nothing a guest does with them reaches further.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "a suite fails loudly, in its helpers and scenarios too"
+)]
 
 use casemate::{Casemate, HostError, Policy};
 use casemate_tests::{block_on, casemate, guests, policy};

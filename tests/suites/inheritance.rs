@@ -1,4 +1,13 @@
 //! Nothing of a host reaches its plugins, however badly the host is set up; and Casemate changes nothing in the host.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "a suite fails loudly, in its helpers and scenarios too"
+)]
 
 use casemate::{LayerSet, Policy};
 use casemate_tests::{block_on, casemate, guests, host, host::Host, processes};

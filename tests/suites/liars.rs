@@ -1,4 +1,13 @@
 //! Workers that lie on the link: each lie ends the worker, costs nobody else anything, and is named.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "a suite fails loudly, in its helpers and scenarios too"
+)]
 
 use casemate::{Casemate, Policy, Retry};
 use casemate_tests::{block_on, casemate, guests, policy, processes};

@@ -1,4 +1,13 @@
 //! Bad input: every mistake gets one line that names the thing and what to do, and leaves no process behind.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "a suite fails loudly, in its helpers and scenarios too"
+)]
 
 use casemate::{Cause, LayerSet, Limits, Policy, PolicySpec, Retry};
 use casemate_tests::{block_on, casemate, guests, limits, processes};
@@ -93,7 +102,8 @@ fn bytes_of_a_module_may_be_anything() {
 
 #[test]
 fn policies_out_of_range_name_key_and_bounds() {
-    let wrong: [(&str, fn(&mut Limits)); 6] = [
+    type Change = fn(&mut Limits);
+    let wrong: [(&str, Change); 6] = [
         ("limits.memory", |limits| limits.memory_bytes = 1),
         ("limits.memory", |limits| limits.memory_bytes = u64::MAX),
         ("limits.stack", |limits| limits.stack_bytes = 1),

@@ -1,4 +1,13 @@
 //! The fuzz targets' seeds, replayed on stable: the same oracles, whatever the toolchain.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "a suite fails loudly, in its helpers and scenarios too"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,13 @@
 //! Nothing survives its host, wherever in its life the host is killed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "a suite fails loudly, in its helpers and scenarios too"
+)]
 
 use casemate::{Casemate, Policy};
 use casemate_tests::{block_on, guests, host, host::Host, processes};

@@ -48,5 +48,5 @@ pub fn send_nosignal(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> 
             libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT,
         )
     };
-    usize::try_from(sent).or_else(|_| Err(io::Error::last_os_error()))
+    usize::try_from(sent).map_err(|_negative| io::Error::last_os_error())
 }

@@ -19,18 +19,9 @@ pub fn seal(range: Range<usize>) -> io::Result<()> {
 
 /// No mapping of this process can become executable any more. Kernel 6.3.
 pub fn deny_new_executable() -> io::Result<()> {
+    const NONE: libc::c_ulong = 0;
     // SAFETY: this prctl takes numbers only.
-    check(
-        unsafe {
-            libc::prctl(
-                PR_SET_MDWE,
-                PR_MDWE_REFUSE_EXEC_GAIN,
-                0 as libc::c_ulong,
-                0 as libc::c_ulong,
-                0 as libc::c_ulong,
-            )
-        }
-        .into(),
-    )?;
+    let result = unsafe { libc::prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, NONE, NONE, NONE) };
+    check(result.into())?;
     Ok(())
 }

@@ -11,6 +11,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 pub const DESCRIPTORS_MAX: usize = 2;
 
 const FD_BYTES: usize = size_of::<libc::c_int>();
+/// Room for them, as CMSG_SPACE counts.
+const DATA_BYTES_MAX: u32 = 8;
+const _: () = assert!(DATA_BYTES_MAX as usize == DESCRIPTORS_MAX * FD_BYTES);
 
 /// Room for one control message of [`DESCRIPTORS_MAX`] descriptors, aligned as the kernel wants it.
 #[repr(C, align(8))]
@@ -76,7 +79,7 @@ pub fn receive(
     message.msg_iovlen = 1;
     message.msg_control = control.0.as_mut_ptr().cast();
     // SAFETY: CMSG_SPACE only computes.
-    let space = unsafe { libc::CMSG_SPACE((DESCRIPTORS_MAX * FD_BYTES) as _) };
+    let space = unsafe { libc::CMSG_SPACE(DATA_BYTES_MAX) };
     message.msg_controllen = space as _;
     // SAFETY: the header points at `part`, `buffer` and `control`, which live through the call and are writable.
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
@@ -93,6 +96,7 @@ pub fn receive(
     Ok(Some((received, descriptors)))
 }
 
+#[allow(clippy::unnecessary_cast, reason = "C libraries give these lengths different types")]
 /// The descriptors of the one control message there may be, and whether it was the only one and of the right kind.
 fn take_descriptors(control: &ControlBuffer, message: &libc::msghdr) -> (Vec<OwnedFd>, bool) {
     let used = message.msg_controllen as usize;

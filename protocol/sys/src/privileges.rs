@@ -23,19 +23,10 @@ const PR_CAP_AMBIENT_CLEAR_ALL: libc::c_ulong = 4;
 
 /// Gives up every capability of this thread in every set but the bounding one (no exec can use that any more).
 pub fn drop_capabilities() -> io::Result<()> {
+    const NONE: libc::c_ulong = 0;
     // SAFETY: this prctl takes numbers only.
-    check(
-        unsafe {
-            libc::prctl(
-                PR_CAP_AMBIENT,
-                PR_CAP_AMBIENT_CLEAR_ALL,
-                0 as libc::c_ulong,
-                0 as libc::c_ulong,
-                0 as libc::c_ulong,
-            )
-        }
-        .into(),
-    )?;
+    let result = unsafe { libc::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, NONE, NONE, NONE) };
+    check(result.into())?;
     let header = CapabilityHeader { version: CAPABILITY_VERSION_3, pid: 0 };
     let data = [CapabilityData::default(); 2];
     // SAFETY: version 3 reads one header and two data blocks, which is what the pointers name.

@@ -83,7 +83,30 @@ struct PidfdInfo {
 }
 
 const PIDFD_GET_INFO: libc::c_ulong = 0xc040_ff0b;
+const PIDFD_INFO_PID: u64 = 1;
 const PIDFD_INFO_EXIT: u64 = 1 << 3;
+
+/// The number of the process behind a pidfd in our pid namespace, if the kernel says so (6.13) and there is one; whether
+/// it lives is another question.
+pub fn pid_of(pidfd: BorrowedFd<'_>) -> Option<u32> {
+    let mut info = PidfdInfo { mask: PIDFD_INFO_PID, ..PidfdInfo::default() };
+    // SAFETY: the request's number holds the size of the struct that the pointer names.
+    let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
+    (done == 0 && info.mask & PIDFD_INFO_PID != 0 && info.pid != 0).then_some(info.pid)
+}
+
+/// A resource limit of a process, soft and hard; RLIM_INFINITY is all ones. `resource` is the kernel's number of it.
+///
+/// EPERM: it has another user, and we are not privileged over it.
+pub fn limit_of(pid: u32, resource: u32) -> io::Result<(u64, u64)> {
+    let mut limit = [0_u64; 2];
+    // SAFETY: with a null pointer nothing is set; the kernel writes two numbers of 64 bits.
+    check(unsafe {
+        libc::syscall(libc::SYS_prlimit64, pid, resource, std::ptr::null::<u64>(), limit.as_mut_ptr())
+    })?;
+    let [soft, hard] = limit;
+    Ok((soft, hard))
+}
 
 /// How the process behind a pidfd ended, if the kernel says so to others than its parent (6.15); `None` if it does not
 /// (yet): then it lives, is not reaped, or the kernel is older.
@@ -130,8 +153,6 @@ pub fn exit_now(code: i32) -> ! {
 pub fn probe(number: i64) -> io::Result<i64> {
     // As wide as a register: what a variadic call reads of a narrower number is half noise.
     const ZERO: libc::c_long = 0;
-    #[expect(clippy::useless_conversion, reason = "c_long is i64 on the platforms there are today")]
-    let number = libc::c_long::from(number);
     // SAFETY: with null pointers and zero numbers the calls that canaries make (getppid, close_range on an empty range)
     // read and write nothing of ours.
     let result = check(unsafe { libc::syscall(number, ZERO, ZERO, ZERO, ZERO, ZERO, ZERO) })?;
@@ -151,8 +172,19 @@ mod tests {
 
     #[test]
     fn the_struct_has_the_size_in_the_request() {
-        assert_eq!(size_of::<PidfdInfo>(), (PIDFD_GET_INFO as usize >> 16) & 0x3fff);
+        assert_eq!(size_of::<PidfdInfo>(), usize::try_from((PIDFD_GET_INFO >> 16) & 0x3fff).unwrap());
         assert_eq!(size_of::<CloneArguments>(), 88);
+    }
+
+    #[test]
+    fn a_pidfd_and_its_limits_are_read() {
+        let me = own_pidfd().unwrap();
+        // Older kernels do not say.
+        assert!(pid_of(me.as_fd()).is_none_or(|pid| pid == std::process::id()));
+        let (soft, hard) = limit_of(std::process::id(), 7).unwrap();
+        assert!(soft > 0 && soft <= hard);
+        let file = std::fs::File::open("/dev/null").unwrap();
+        assert_eq!(pid_of(file.as_fd()), None);
     }
 
     #[test]

@@ -125,6 +125,6 @@ mod tests {
 
     #[test]
     fn the_struct_has_the_size_in_the_request() {
-        assert_eq!(size_of::<RawNotification>(), (NOTIF_RECV as usize >> 16) & 0x3fff);
+        assert_eq!(size_of::<RawNotification>(), usize::try_from((NOTIF_RECV >> 16) & 0x3fff).unwrap());
     }
 }

@@ -5,7 +5,7 @@
 mod tests;
 
 use super::error::InspectError;
-use super::limits::{Limit, Limits, Resource};
+use super::limits::{Limit, Resource};
 use super::maps::Maps;
 use super::status::Status;
 use super::view::{HostFacts, NAMESPACES, ProcessView, Seen};
@@ -86,10 +86,6 @@ pub struct LockedView {
 pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<Observed, InspectError> {
     let mut observed = Observed::default();
     let surroundings = expect.namespaces.then(|| Surroundings::read(view)).transpose()?;
-    let look = Look::read(view)?;
-    look.core(expect, 0, Place::First, &mut observed)?;
-    look.code_is_fixed(None, &mut observed)?;
-    look.descriptors(&mut observed)?;
     let spec = expect.spec;
     let mut limits = vec![
         (Resource::CoreFileSize, 0),
@@ -105,6 +101,10 @@ pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<Observ
         (Resource::PendingSignals, ZYGOTE_PENDING_SIGNALS_MAX),
     ];
     limits.extend(spec.cpu_seconds.map(|seconds| (Resource::CpuTime, seconds)));
+    let look = Look::read(view, &limits)?;
+    look.core(expect, 0, Place::First, &mut observed)?;
+    look.code_is_fixed(None, &mut observed)?;
+    look.descriptors(&mut observed)?;
     look.limits(&limits, &mut observed)?;
     if let Some(surroundings) = surroundings {
         surroundings.judge(expect.host, &mut observed)?;
@@ -122,7 +122,7 @@ pub fn judge_locked(
 ) -> Result<LockedView, InspectError> {
     let mut observed = Observed::default();
     let pages = view.code(code)?;
-    let look = Look::read(view)?;
+    let look = Look::read(view, &[])?;
     look.core(expect, 1, Place::First, &mut observed)?;
     look.code_is_fixed(None, &mut observed)?;
     look.descriptors(&mut observed)?;
@@ -157,10 +157,6 @@ pub fn judge_worker(
     executable: Option<&[Range<u64>]>,
 ) -> Result<Observed, InspectError> {
     let mut observed = Observed::default();
-    let look = Look::read(view)?;
-    look.core(expect, 2, Place::Inside, &mut observed)?;
-    look.code_is_fixed(executable, &mut observed)?;
-    look.descriptors(&mut observed)?;
     let limits = [
         (Resource::OpenFiles, 0),
         (Resource::Processes, 0),
@@ -169,9 +165,16 @@ pub fn judge_worker(
         (Resource::CoreFileSize, 0),
         (Resource::LockedMemory, 0),
     ];
+    let look = Look::read(view, &limits)?;
+    look.core(expect, 2, Place::Inside, &mut observed)?;
+    look.code_is_fixed(executable, &mut observed)?;
+    look.descriptors(&mut observed)?;
     look.limits(&limits, &mut observed)?;
     Ok(observed)
 }
+
+/// A limit and the most that it may be.
+type Ordered = (Resource, u64);
 
 /// A process's place in its pid namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,13 +190,15 @@ enum Place {
 struct Look {
     maps: Seen<Maps>,
     descriptors: Seen<Vec<u32>>,
-    limits: Seen<Limits>,
+    /// In the order in which they were asked for.
+    limits: Seen<Vec<Limit>>,
     status: Status,
 }
 
 impl Look {
-    fn read(view: &ProcessView<'_>) -> Result<Self, InspectError> {
-        let (maps, descriptors, limits) = (view.maps()?, view.descriptors()?, view.limits()?);
+    fn read(view: &ProcessView<'_>, ordered: &[Ordered]) -> Result<Self, InspectError> {
+        let resources: Vec<Resource> = ordered.iter().map(|(resource, _)| *resource).collect();
+        let (maps, descriptors, limits) = (view.maps()?, view.descriptors()?, view.limits(&resources)?);
         Ok(Self { maps, descriptors, limits, status: view.status()? })
     }
 
@@ -314,7 +319,7 @@ impl Look {
     }
 
     /// No limit is above what was ordered; a host's own may have been lower.
-    fn limits(&self, ordered: &[(Resource, u64)], observed: &mut Observed) -> Result<(), InspectError> {
+    fn limits(&self, ordered: &[Ordered], observed: &mut Observed) -> Result<(), InspectError> {
         let layer = Layer::ResourceLimits;
         let limits = match &self.limits {
             Seen::Yes(limits) => limits,
@@ -323,15 +328,14 @@ impl Look {
                 return Ok(());
             }
         };
-        for (resource, most) in ordered {
-            let Limit { soft, hard } = limits.get(*resource);
+        for ((resource, most), Limit { soft, hard }) in ordered.iter().zip(limits) {
             let found = format_args!("{soft} (hard: {hard})");
             demand(
                 layer,
                 resource.name(),
                 format_args!("{most} at most"),
                 found,
-                soft <= *most && hard <= *most,
+                soft <= most && hard <= most,
             )?;
         }
         observed.seen(layer);

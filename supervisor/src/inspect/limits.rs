@@ -5,11 +5,12 @@ use super::text::{Lines, ParseError, ParseProblem, decimal, words};
 /// Seventeen lines of some 80 bytes.
 pub(super) const LIMITS_BYTES_MAX: usize = 16 << 10;
 
-/// A limit, in /proc's words and order.
+/// A limit, in /proc's words and order, which is also the kernel's numbering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
 pub enum Resource {
     /// RLIMIT_CPU, in seconds.
-    CpuTime,
+    CpuTime = 0,
     /// RLIMIT_FSIZE, in bytes.
     FileSize,
     /// RLIMIT_DATA, in bytes.
@@ -62,6 +63,11 @@ const RESOURCES: [(Resource, &str); 16] = [
 ];
 
 impl Resource {
+    /// The kernel's number of it.
+    pub fn number(self) -> u32 {
+        self as u32
+    }
+
     /// Its line in /proc.
     pub fn name(self) -> &'static str {
         RESOURCES.iter().find(|(resource, _)| *resource == self).map_or("?", |(_, name)| *name)
@@ -148,6 +154,18 @@ Max realtime timeout      unlimited            unlimited            us
         assert_eq!(limits.get(Resource::StackSize), Limit { soft: 8_388_608, hard: u64::MAX });
         assert_eq!(limits.get(Resource::RealtimePriority), Limit { soft: 0, hard: 0 });
         assert!(Limits::parse(&std::fs::read("/proc/self/limits").unwrap()).is_ok());
+    }
+
+    #[test]
+    fn numbers_are_the_kernels() {
+        let limits = Limits::parse(&std::fs::read("/proc/self/limits").unwrap()).unwrap();
+        for (resource, name) in RESOURCES {
+            let (soft, hard) =
+                casemate_sys::process::limit_of(std::process::id(), resource.number()).unwrap();
+            // Another test may change its own soft limits.
+            assert_eq!(limits.get(resource).hard, hard, "{name}");
+            assert!(soft <= hard || resource == Resource::NicePriority, "{name}");
+        }
     }
 
     #[test]

@@ -5,12 +5,13 @@
 //! behind the pidfd still lived after that.
 
 use super::error::{InspectError, ProcError};
-use super::limits::{LIMITS_BYTES_MAX, Limits};
+use super::limits::{LIMITS_BYTES_MAX, Limit, Limits, Resource};
 use super::maps::{CodePages, MAPS_BYTES_MAX, Maps, SMAPS_BYTES_MAX};
 use super::mounts::{MOUNTS_BYTES_MAX, Mounts};
 use super::names::{self, NamespaceName};
 use super::status::{PidfdTarget, STATUS_BYTES_MAX, Status};
 use casemate_protocol::certificate::Layer;
+use casemate_sys::process;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, openat, readlinkat, statfs};
 use rustix::io::Errno;
@@ -168,8 +169,19 @@ impl<'p> ProcessView<'p> {
         self.text("smaps", SMAPS_BYTES_MAX)?.try_map(|text| Ok(CodePages::parse(&text, range)?))
     }
 
-    pub(super) fn limits(&self) -> Result<Seen<Limits>, InspectError> {
-        self.text("limits", LIMITS_BYTES_MAX)?.try_map(|text| Ok(Limits::parse(&text)?))
+    /// Some of its limits. By number, which is quick; that its pid still was its own, the status read afterwards shows.
+    pub(super) fn limits(&self, resources: &[Resource]) -> Result<Seen<Vec<Limit>>, InspectError> {
+        let ask = |resource: &Resource| process::limit_of(self.pid, resource.number());
+        match resources.iter().map(ask).collect::<Result<Vec<_>, _>>() {
+            Ok(limits) => {
+                Ok(Seen::Yes(limits.into_iter().map(|(soft, hard)| Limit { soft, hard }).collect()))
+            }
+            // Without CAP_SYS_RESOURCE over its user; the text can be read even so.
+            Err(_) => self.text("limits", LIMITS_BYTES_MAX)?.try_map(|text| {
+                let limits = Limits::parse(&text)?;
+                Ok(resources.iter().map(|resource| limits.get(*resource)).collect())
+            }),
+        }
     }
 
     pub(super) fn mounts(&self) -> Result<Seen<Mounts>, InspectError> {
@@ -258,6 +270,10 @@ impl<'p> ProcessView<'p> {
 
 /// The number that the process behind a pidfd has in our pid namespace, as long as it lives or is not reaped.
 pub fn pid_of(pidfd: BorrowedFd<'_>) -> Result<u32, InspectError> {
+    if let Some(pid) = process::pid_of(pidfd) {
+        return Ok(pid);
+    }
+    // An older kernel, or no process any more.
     let path = format!("/proc/thread-self/fdinfo/{}", pidfd.as_raw_fd());
     let text = std::fs::read(&path).map_err(|source| ProcError::Unreadable { path, source })?;
     match PidfdTarget::parse(&text)? {

@@ -39,7 +39,7 @@ impl Control {
         };
         let Some((bytes, fds)) = received else { return Ok(None) };
         let value = decode_down(buffer.get(..bytes).unwrap_or_default())
-            .or_else(|bad| Err(io::Error::new(io::ErrorKind::InvalidData, bad)))
+            .map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
             .step(step)?;
         Ok(Some((value, fds)))
     }

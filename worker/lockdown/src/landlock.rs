@@ -21,7 +21,7 @@ const ABI_KNOWN: ABI = ABI::V6;
 /// Denies everything that the kernel's Landlock can deny, with no rule to allow anything.
 pub(crate) fn deny_all() -> Result<Enforced, LockdownError> {
     let step = "restricting with Landlock";
-    let status = restrict().or_else(|error| Err(std::io::Error::other(error.to_string()))).step(step)?;
+    let status = restrict().map_err(|error| std::io::Error::other(error.to_string())).step(step)?;
     match (status.ruleset, status.landlock) {
         (RulesetStatus::NotEnforced, _) => Ok(Enforced::Absent),
         (_, LandlockStatus::Available { effective_abi, kernel_abi }) => Ok(Enforced::Abi(

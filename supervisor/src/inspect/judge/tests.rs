@@ -38,35 +38,17 @@ fn status(ns_pid: u32, filters: u32) -> Status {
     }
 }
 
-fn limits(text: &str) -> Seen<Limits> {
-    let lines = [
-        "cpu time unlimited unlimited",
-        "file size 0 0",
-        "data size 1000000 1000000",
-        "stack size 8388608 8388608",
-        "core file size 0 0",
-        "resident set unlimited unlimited",
-        "processes 0 0",
-        "open files 0 0",
-        "locked memory 0 0",
-        "address space unlimited unlimited",
-        "file locks 0 0",
-        "pending signals 16 16",
-        "msgqueue size 0 0",
-        "nice priority 0 0",
-        "realtime priority 0 0",
-        "realtime timeout unlimited unlimited",
-    ];
-    let (from, to) = text.split_once('|').unwrap_or_default();
-    let whole: String = lines.iter().map(|line| format!("Max {line}\n")).collect();
-    Seen::Yes(Limits::parse(whole.replacen(from, to, 1).as_bytes()).unwrap())
+const ORDERED: [Ordered; 2] = [(Resource::OpenFiles, 0), (Resource::DataSize, 1_000_000)];
+
+fn limits(open_files: (u64, u64), data: (u64, u64)) -> Seen<Vec<Limit>> {
+    Seen::Yes([open_files, data].map(|(soft, hard)| Limit { soft, hard }).to_vec())
 }
 
 fn worker() -> Look {
     Look {
         maps: Seen::Yes(Maps { count: 40, executable: vec![CODE], writable_executable: None }),
         descriptors: Seen::Yes(vec![0]),
-        limits: limits("|"),
+        limits: limits((0, 0), (1_000_000, 1_000_000)),
         status: status(2, 3),
     }
 }
@@ -77,7 +59,7 @@ fn judge(look: &Look) -> Result<Observed, InspectError> {
     look.core(Expect { host: &host, spec: &spec, namespaces: true }, 2, Place::Inside, &mut observed)?;
     look.code_is_fixed(Some(&[CODE]), &mut observed)?;
     look.descriptors(&mut observed)?;
-    look.limits(&[(Resource::OpenFiles, 0), (Resource::DataSize, 1_000_000)], &mut observed)?;
+    look.limits(&ORDERED, &mut observed)?;
     Ok(observed)
 }
 
@@ -132,11 +114,11 @@ fn every_disagreement_is_named() {
         "(descriptors): its open descriptors must be [0] and is []",
     );
     refused(
-        |look| look.limits = limits("data size 1000000 1000000|data size 1000000 unlimited"),
+        |look| look.limits = limits((0, 0), (1_000_000, u64::MAX)),
         "(rlimits): Max data size must be 1000000 at most and is 1000000 (hard: 18446744073709551615)",
     );
     refused(
-        |look| look.limits = limits("open files 0|open files 1"),
+        |look| look.limits = limits((1, 0), (0, 0)),
         "(rlimits): Max open files must be 0 at most and is 1 (hard: 0)",
     );
     let more = vec![CODE, 0x1000..0x2000];
