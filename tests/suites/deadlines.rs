@@ -130,12 +130,24 @@ fn a_blocked_host_runtime_does_not_disable_the_kill() {
     runtime.block_on(async {
         let casemate = casemate();
         let marker = casemate.marker();
-        let plugin = casemate.load(guests::wat("loop"), deadline(100, 50)).await.unwrap();
-        let call = tokio::spawn(async move { plugin.call_raw("m", b"").await });
-        // Let the call start, then block the only thread of this runtime.
-        while workers(&marker) == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
+        casemate.on_raw("go", move |_| {
+            let entered = entered.clone();
+            async move {
+                entered.send(()).await.unwrap();
+                Ok(casemate_supervisor::HostReply { content_type: 1, body: b"1".to_vec() })
+            }
+        });
+        let policy = policy(|spec| {
+            spec.limits.call_timeout = Duration::from_millis(100);
+            spec.limits.grace = Duration::from_millis(50);
+            spec.host = vec!["go".into()];
+        });
+        let plugin = casemate.load(guests::rust("probe"), policy).await.unwrap();
+        let call =
+            tokio::spawn(async move { plugin.call::<_, Value>("host_loop", &json!({"method": "go"})).await });
+        // The guest runs; now block the only thread of this runtime.
+        inside.recv().await.unwrap();
         let end = std::time::Instant::now() + Duration::from_secs(20);
         while workers(&marker) > 0 {
             assert!(
@@ -144,6 +156,7 @@ fn a_blocked_host_runtime_does_not_disable_the_kill() {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
+        drop(inside);
         let failure = call.await.unwrap().unwrap_err();
         assert!(failure.code().starts_with("timeout."), "{failure}");
     });

@@ -19,6 +19,12 @@ fn wait(process: &Process) -> Fate {
 
 fn stop(process: &Process) {
     rustix::process::kill_process(Pid::from_raw(process.pid()).unwrap(), Signal::STOP).unwrap();
+    // Of two pending signals the lower number is taken first: it must have stopped before anything else is sent.
+    let stopped = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", process.pid())).unwrap();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+    };
+    patiently(stopped, "it did not stop");
 }
 
 fn patiently(holds: impl Fn() -> bool, otherwise: &str) {
