@@ -7,6 +7,14 @@ mod x86_64;
 
 pub use arch::Arch;
 
+/// A system call that no filter allows, and that does nothing if it runs: `getpid`. A canary makes it, with all arguments
+/// 0, to prove that filter A stands.
+pub const CANARY_OUTSIDE: i64 = if matches!(Arch::NATIVE, Arch::X86_64) { 39 } else { 172 };
+
+/// A system call that filter A allows and filter B kills, and that does nothing if it runs: `getppid`. A canary makes it
+/// to prove that filter B stands.
+pub const CANARY_DELTA: i64 = if matches!(Arch::NATIVE, Arch::X86_64) { 110 } else { 173 };
+
 const NAMES_A_ROW: u32 = 5;
 
 /// The kernel's name of a system call; `None` for a number that kernels up to 7.0 do not use.

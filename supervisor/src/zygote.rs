@@ -11,6 +11,7 @@ use casemate_protocol::module::Accepted;
 use casemate_protocol::outcome::{Cause, Exit, Failure};
 use casemate_protocol::policy::{Policy, Snapshot};
 use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnSpec, StubSpec};
+use casemate_protocol::syscalls::CANARY_OUTSIDE;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
@@ -172,10 +173,11 @@ impl Zygote {
         self.context.point("zygote", "canary reported");
         let fate = outside.process.until(|fate| fate.violation.is_some()).await;
         let caught = match (&fate.violation, fate.exit) {
-            (Some(_), None) => self.listener,
-            (None, Some(Exit::Signal(SIGSYS))) => !self.listener,
-            // An older kernel: gone, and nobody says how.
-            (None, Some(Exit::Unknown)) => !self.listener,
+            // The very call that it was to make, reported by the kernel; it waits there.
+            (Some(report), None) => {
+                self.listener && i64::from(report.number) == CANARY_OUTSIDE && report.args == [0; 6]
+            }
+            (None, Some(exit)) => !self.listener && was_killed(exit, &outside.link),
             _ => false,
         };
         if !caught {
@@ -192,7 +194,7 @@ impl Zygote {
 
         let delta = self.fork(Role::CanaryDelta).await?;
         let fate = delta.process.ended().await;
-        if fate.violation.is_some() || !matches!(fate.exit, Some(Exit::Signal(SIGSYS) | Exit::Unknown)) {
+        if fate.violation.is_some() || !fate.exit.is_some_and(|exit| was_killed(exit, &delta.link)) {
             return Err(disagrees("filter B let a call through that only a zygote may make"));
         }
         self.certify(observed);
@@ -310,6 +312,13 @@ impl Zygote {
     pub(crate) fn data_bytes(&self) -> u64 {
         self.data_bytes
     }
+}
+
+/// Whether a canary died of its call: the kernel says SIGSYS, or says nothing (before 6.15) and the canary, which writes
+/// to its link if it outlives its call, has not.
+fn was_killed(exit: Exit, link: &OwnedFd) -> bool {
+    let is_silent = !matches!(rustix::io::read(link, &mut [0_u8; 1]), Ok(1..));
+    is_silent && matches!(exit, Exit::Signal(SIGSYS) | Exit::Unknown)
 }
 
 /// A spawn ran into its timeout.

@@ -28,7 +28,7 @@ pub mod list;
 mod tests;
 
 pub use bpf::{Action, Insn, Program};
-pub use casemate_protocol::syscalls::Arch;
+pub use casemate_protocol::syscalls::{Arch, CANARY_DELTA, CANARY_OUTSIDE};
 pub use interp::SeccompData;
 
 use emit::{EmitError, Table};
@@ -52,14 +52,6 @@ impl From<Default> for Action {
         }
     }
 }
-
-/// A system call that no filter here allows, and that does nothing if it runs: `getpid`. A canary makes it to prove that
-/// filter A stands.
-pub const CANARY_OUTSIDE: i64 = if matches!(Arch::NATIVE, Arch::X86_64) { 39 } else { 172 };
-
-/// A system call that filter A allows and filter B kills, and that does nothing if it runs: `getppid`. A canary makes it
-/// to prove that filter B stands.
-pub const CANARY_DELTA: i64 = if matches!(Arch::NATIVE, Arch::X86_64) { 110 } else { 173 };
 
 /// Filter A: for the zygote, inherited by its workers.
 #[must_use]

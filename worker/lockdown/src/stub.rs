@@ -17,6 +17,7 @@ use casemate_sys::{descriptors, process, signal};
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::personality::{self, Persona};
+use nix::sys::prctl;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{chdir, execve, pipe2, write};
 use std::ffi::CString;
@@ -72,6 +73,8 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
         Namespaces::Absent("switched off by the supervisor's configuration".to_owned())
     };
 
+    // Where there is no pid namespace a zygote's death leaves its workers to whoever adopts them: us, and not the host.
+    prctl::set_child_subreaper(true).step("adopting orphans")?;
     let (zygote_end, stub_end) = pipe2(OFlag::O_CLOEXEC).step("making the liveness pipe")?;
     let stage = if matches!(namespaces, Namespaces::Entered) { ZYGOTE_IN_NAMESPACES } else { ZYGOTE_FLAT };
     match process::fork().step("forking the zygote")? {
@@ -86,9 +89,17 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
                 Namespaces::Entered => StubReport { namespaces: true, why_not: String::new() },
                 Namespaces::Absent(why_not) => StubReport { namespaces: false, why_not },
             };
-            control.report(Report::Stub(report), &[zygote.as_fd()])?;
-            write(&stub_end, &[1]).step("letting the zygote go on")?;
-            Ok(Watch { host, zygote, _liveness: stub_end })
+            let reported = control
+                .report(Report::Stub(report), &[zygote.as_fd()])
+                .and_then(|()| write(&stub_end, &[1]).step("letting the zygote go on"));
+            let watch = Watch { host, zygote, _liveness: stub_end };
+            match reported {
+                Ok(_) => Ok(watch),
+                Err(error) => {
+                    watch.end();
+                    Err(error)
+                }
+            }
         }
     }
 }
@@ -133,9 +144,19 @@ impl Watch {
                 Err(_) => break,
             }
         }
-        let _ = process::kill(self.zygote.as_fd());
-        let _ = waitid(Id::PIDFd(self.zygote.as_fd()), WaitPidFlag::WEXITED);
+        self.end();
         process::exit_now(0)
+    }
+
+    /// Ends the zygote, and waits for it and for every worker that it leaves behind: they die with it.
+    fn end(&self) {
+        let _ = process::kill(self.zygote.as_fd());
+        loop {
+            match waitid(Id::All, WaitPidFlag::WEXITED) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(_) => break,
+            }
+        }
     }
 
     fn lock(&self) -> Result<(), LockdownError> {

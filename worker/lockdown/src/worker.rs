@@ -49,16 +49,17 @@ impl Spawned {
         kernel::install(seccomp::filter_b().instructions()).step("installing filter B")?;
         match self.spec.role {
             Role::Worker => Ok(Confined { link, data_limit_bytes: self.spec.data_bytes }),
-            Role::CanaryOutside => fail_to_die(seccomp::CANARY_OUTSIDE),
-            Role::CanaryDelta => fail_to_die(seccomp::CANARY_DELTA),
+            Role::CanaryOutside => fail_to_die(&link, seccomp::CANARY_OUTSIDE),
+            Role::CanaryDelta => fail_to_die(&link, seccomp::CANARY_DELTA),
         }
     }
 }
 
-/// Makes the call that must end this process. Should it return, the filters are not what they must be, and the exit code
-/// tells the supervisor.
-fn fail_to_die(number: i64) -> ! {
+/// Makes the call that must end this process. Should it return, the filters are not what they must be, and a byte on the
+/// link tells the supervisor, also where the kernel does not say how a process ended.
+fn fail_to_die(link: &OwnedFd, number: i64) -> ! {
     let _ = process::probe(number);
+    let _ = nix::unistd::write(link, &[1]);
     process::exit_now(1)
 }
 

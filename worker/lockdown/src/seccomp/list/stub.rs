@@ -43,8 +43,8 @@ pub(super) const WATCH: &[Syscall] = &[
         name: "waitid",
         x86_64: Some(247),
         aarch64: Some(95),
-        rules: &[&[is(0, "idtype", value("P_PIDFD", 3))]],
-        reason: "reaps the zygote, so that its end and its workers' are over when the stub ends",
+        rules: &[&[is(0, "idtype", value("P_ALL", 0)), is(3, "options", value("WEXITED", 4))]],
+        reason: "reaps the zygote and the workers it leaves, so that their ends are over when the stub ends",
     },
     Syscall { name: "exit_group", x86_64: Some(231), aarch64: Some(94), rules: &[], reason: "the end" },
 ];

@@ -73,7 +73,8 @@ fn values_are_those_of_libc() {
     same(named("prctl", "signal", "SIGKILL"), libc::SIGKILL);
     same(named("pidfd_send_signal", "signal", "SIGKILL"), libc::SIGKILL);
     assert_eq!(named("seccomp", "operation", "SET_MODE_FILTER"), u64::from(libc::SECCOMP_SET_MODE_FILTER));
-    assert_eq!(named("waitid", "idtype", "P_PIDFD"), u64::from(libc::P_PIDFD));
+    assert_eq!(named("waitid", "idtype", "P_ALL"), u64::from(libc::P_ALL));
+    same(named("waitid", "options", "WEXITED"), libc::WEXITED);
 }
 
 /// Whether two filters differ on some call around these entries.
