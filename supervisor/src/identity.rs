@@ -34,6 +34,10 @@ impl Identities {
             _ => 0..0,
         };
         let size = range.end.saturating_sub(range.start);
+        // Root of a user namespace that an ordinary user made for itself alone: outside it is that user.
+        if size == 0 && outside_of_root(&uids).is_some_and(|outside| outside != 0) {
+            return Ok(None);
+        }
         if size == 0 {
             return Err(io::Error::other(
                 "root cannot be given away: this user namespace maps no id of both kinds above 0",
@@ -89,9 +93,26 @@ fn choose(map: &str) -> Option<std::ops::Range<u32>> {
     Some(lower..start.saturating_add(length).max(lower))
 }
 
+/// Who uid 0 is outside this user namespace.
+fn outside_of_root(map: &str) -> Option<u32> {
+    map.lines().find_map(|line| {
+        let mut fields = line.split_whitespace();
+        let inside: u32 = fields.next()?.parse().ok()?;
+        let outside = fields.next()?.parse().ok()?;
+        (inside == 0).then_some(outside)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn root_of_ones_own_namespace_is_told_from_root() {
+        assert_eq!(outside_of_root("0 1000 1\n"), Some(1000));
+        assert_eq!(outside_of_root("1 100000 65536\n0 0 1\n"), Some(0));
+        assert_eq!(outside_of_root("5 5 1\n"), None);
+    }
 
     #[test]
     fn ids_come_from_what_is_mapped() {

@@ -61,6 +61,20 @@ fn lies_before_ready_end_the_worker_before_it_gets_any_input() {
 }
 
 #[test]
+fn ready_before_the_last_wall_is_seen_from_outside() {
+    // Canaries of this program take the path of every worker, so the zygote is proven; then its worker lies.
+    block_on(async {
+        let casemate = hostile("ready-too-early");
+        let plugin = casemate.load(guests::wat("minimal"), patient()).await.unwrap();
+        let failure = plugin.call_raw("m", b"x").await.unwrap_err();
+        assert_eq!((failure.code().as_str(), failure.retry), ("violation.inspection", Retry::NotStarted));
+        assert!(failure.to_string().contains("filters"), "{failure}");
+        drop(plugin);
+        processes::await_none(&casemate.marker(), Duration::from_secs(20));
+    });
+}
+
+#[test]
 fn a_worker_that_is_never_ready_runs_into_the_spawn_timeout() {
     block_on(async {
         for behaviour in ["silent", "half-frame"] {

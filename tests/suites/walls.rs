@@ -219,6 +219,26 @@ fn a_proc_that_hides_others_is_enough() {
 }
 
 #[test]
+fn a_host_without_user_namespaces_gets_the_lower_tier() {
+    // As an ordinary user: an inner namespace in which no further one may be made. As root: likewise, and root there is
+    // this user outside.
+    let as_user = if is_root() { "setpriv --reuid 12345 --regid 12345 --clear-groups" } else { "" };
+    let line = format!(
+        "exec {as_user} unshare --user --map-root-user sh -c 'echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"' \"$0\" \"$@\""
+    );
+    let mut host = Host::start_in_shell(&line, "load", "");
+    let said = host.line();
+    let missing = said.strip_prefix("missing ").unwrap_or_else(|| panic!("{said}"));
+    for layer in ["user-namespace", "pid-namespace", "net-namespace", "empty-root"] {
+        assert!(missing.contains(layer), "{missing}");
+    }
+    for layer in ["seccomp", "landlock", "descriptors", "rlimits"] {
+        assert!(!missing.contains(layer), "{missing}");
+    }
+    host.finish();
+}
+
+#[test]
 fn no_proc_is_one_clear_error() {
     if !is_root() {
         skip("no_proc_is_one_clear_error", "taking /proc away needs root");

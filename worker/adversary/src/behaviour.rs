@@ -1,7 +1,8 @@
 //! What can go wrong behind the walls, by name.
 
-use crate::liar::Liar;
-use casemate_lockdown::Confined;
+use crate::liar::{self, Liar};
+use casemate_lockdown::Spawned;
+use casemate_protocol::spawn::Role;
 use casemate_sys::process::{exit_now, probe};
 use casemate_worker::Guest;
 
@@ -10,6 +11,8 @@ use casemate_worker::Guest;
 pub enum Behaviour {
     /// Nothing wrong at all: the control of every experiment.
     Obedient,
+    /// Says Ready before it has taken the last wall, and never takes it.
+    ReadyTooEarly,
     /// Says Ready in a version that does not exist.
     ForgedVersion,
     /// Sends a Result before it said Ready.
@@ -42,6 +45,7 @@ pub enum Behaviour {
 
 const NAMED: &[(&str, Behaviour)] = &[
     ("obedient", Behaviour::Obedient),
+    ("ready-too-early", Behaviour::ReadyTooEarly),
     ("forged-version", Behaviour::ForgedVersion),
     ("early-result", Behaviour::EarlyResult),
     ("garbage", Behaviour::Garbage),
@@ -69,12 +73,18 @@ impl Behaviour {
 }
 
 /// Runs in a worker's place.
-pub fn attack(confined: Confined, guest: &mut Guest) -> ! {
+pub fn attack(spawned: Spawned, guest: &mut Guest) -> ! {
     let program = std::env::args().next().unwrap_or_default();
     let Some(behaviour) = Behaviour::named(&program) else { exit_now(64) };
     if behaviour == Behaviour::Obedient {
-        casemate_worker::serve(confined, guest);
+        casemate_worker::serve(spawned, guest);
     }
+    // The canaries are left alone: the zygote must be proven before its worker can lie.
+    if behaviour == Behaviour::ReadyTooEarly && spawned.order().role == Role::Worker {
+        liar::ready_too_early(spawned.link(), spawned.order().data_bytes);
+        spin();
+    }
+    let Ok(confined) = spawned.confine() else { exit_now(65) };
     let mut liar = Liar::new(confined);
     match behaviour {
         Behaviour::ForgedVersion => liar.ready(99),
@@ -93,7 +103,11 @@ pub fn attack(confined: Confined, guest: &mut Guest) -> ! {
             during_a_call(&mut liar, behaviour);
         }
     }
-    // Whatever comes next must come from outside: an end of its own would look like obedience.
+    spin()
+}
+
+/// Whatever comes next must come from outside: an end of its own would look like obedience.
+fn spin() -> ! {
     loop {
         std::hint::spin_loop();
     }

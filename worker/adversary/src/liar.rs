@@ -3,7 +3,8 @@
 use casemate_lockdown::Confined;
 use casemate_protocol::frame::encode;
 use casemate_protocol::link::{CallResult, HostCall, LINK_VERSION, Log, Ready, Status, kind};
-use std::os::fd::OwnedFd;
+use casemate_sys::descriptors;
+use std::os::fd::{BorrowedFd, IntoRawFd, OwnedFd};
 
 /// Writes frames in whatever order it likes.
 #[derive(Debug)]
@@ -63,4 +64,16 @@ impl Liar {
         let _ = encode(&mut out, kind::LOG, id, &Log { level: 2, cut_bytes: 0 }, &[b'x'; 4096]);
         self.raw(&out);
     }
+}
+
+/// Ready, from a process that still has the zygote's rights.
+pub(crate) fn ready_too_early(link: BorrowedFd<'_>, data_limit_bytes: u64) {
+    let ready = Ready { version: LINK_VERSION, layers: u32::MAX, data_limit_bytes };
+    let mut out = Vec::new();
+    let _ = encode(&mut out, kind::READY, 0, &ready, &[]);
+    // Filter A already allows no other descriptor than 0.
+    let _ = descriptors::duplicate_to(link, 0);
+    let Ok(link) = descriptors::inherited(0) else { return };
+    let _ = rustix::io::write(&link, &out);
+    let _ = link.into_raw_fd();
 }

@@ -8,7 +8,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Just forked: it still has the zygote's control socket and the zygote's filter.
 #[derive(Debug)]
@@ -28,6 +28,16 @@ pub struct Confined {
 impl Spawned {
     pub(crate) fn new(link: OwnedFd, spec: SpawnSpec, parent: Option<Pid>) -> Self {
         Self { link, spec, parent }
+    }
+
+    /// The link, before it is the only descriptor: for whoever wants to lie early.
+    pub fn link(&self) -> BorrowedFd<'_> {
+        self.link.as_fd()
+    }
+
+    /// What the supervisor ordered.
+    pub fn order(&self) -> &SpawnSpec {
+        &self.spec
     }
 
     /// Takes the last steps. A canary does not come back from here.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! main ─► zygote::run ── load ── lock ── Guest::new ──┐ forked
-//!                                                     └─► body (a worker: serve::serve) ── abi ── guest code
+//!                                                     └─► serve::serve (confine, then) ── abi ── guest code
 //! ```
 //! Guest code only ever runs below [`serve`], in a process that is [`casemate_lockdown::Confined`]. Every guest pointer is
 //! hostile and is touched in `abi/memory.rs` alone.

@@ -3,13 +3,15 @@
 use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::link::{Job, Link, LinkError};
-use casemate_lockdown::Confined;
+use casemate_lockdown::{Confined, Spawned};
 use casemate_protocol::certificate::{Layer, LayerSet};
 use casemate_protocol::link::{CallResult, DownBounds, Status};
 use casemate_sys::process::exit_now;
 
-/// Serves calls until the supervisor is gone or asks for the end.
-pub fn serve(confined: Confined, guest: &mut Guest) -> ! {
+/// Takes the last wall, then serves calls until the supervisor is gone or asks for the end.
+pub fn serve(spawned: Spawned, guest: &mut Guest) -> ! {
+    // A worker that could not be confined has nobody to say so to; the supervisor sees one that ends before it is ready.
+    let Ok(confined) = spawned.confine() else { exit_now(6) };
     let code = match run(confined, guest) {
         Ok(()) | Err(LinkError::Closed) => 0,
         // There is nobody left to tell; the code is what the kernel reports to the supervisor.

@@ -4,7 +4,7 @@ use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::{epoch, load};
 use casemate_engine::EngineOptions;
-use casemate_lockdown::{Confined, Entered, LockdownError, Locked};
+use casemate_lockdown::{Entered, LockdownError, Locked, Spawned};
 use casemate_protocol::spawn::{FailedReport, LoadSpec, LoadedReport};
 use casemate_sys::process::exit_now;
 use wasmtime::{Engine, Module};
@@ -12,7 +12,7 @@ use wasmtime::{Engine, Module};
 /// Runs the zygote to its end, and `body` in every worker that it forks. What cannot be done is told to the supervisor.
 ///
 /// It ends here and not in `main`: what the standard library does after that, the filters do not allow.
-pub fn run(entered: Entered, body: fn(Confined, &mut Guest) -> !) -> ! {
+pub fn run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> ! {
     exit_now(match try_run(entered, body) {
         Ok(()) => 0,
         Err(Told) => 1,
@@ -28,7 +28,7 @@ impl From<LockdownError> for Told {
     }
 }
 
-fn try_run(entered: Entered, body: fn(Confined, &mut Guest) -> !) -> Result<(), Told> {
+fn try_run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> Result<(), Told> {
     let walled = entered.wall_up()?;
     let (spec, mut fds) = walled.receive::<LoadSpec>(1)?;
     let loaded = fds.pop().ok_or_else(|| "no module came with the order".to_owned()).and_then(|code| {
@@ -50,11 +50,7 @@ fn try_run(entered: Entered, body: fn(Confined, &mut Guest) -> !) -> Result<(), 
     let locked = walled.lock(&load::code_range(&module))?;
     let mut guest = prepare(&locked, &engine, &module, spec)?;
     match locked.next_worker()? {
-        Some(spawned) => match spawned.confine() {
-            Ok(confined) => body(confined, &mut guest),
-            // It holds no socket to say so on; the supervisor sees a worker that ends before it is ready.
-            Err(_) => exit_now(6),
-        },
+        Some(spawned) => body(spawned, &mut guest),
         None => Ok(()),
     }
 }
