@@ -31,6 +31,9 @@ const LINE_BYTES_MAX: usize = 512;
 /// Bytes of a guest's own words in an outcome.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
+/// Level of our own lines in a plugin's log.
+const LEVEL_WARN: u32 = 3;
+
 /// A guest's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
@@ -173,6 +176,7 @@ impl Instance {
             return (Err(failure), false);
         }
         let end = self.converse(&deadline).await;
+        self.say_what_was_dropped();
         match end {
             Ok((result, status, body)) => {
                 let elapsed = deadline.disarm();
@@ -192,6 +196,23 @@ impl Instance {
                 };
                 (Err(Failure { cause, retry }), false)
             }
+        }
+    }
+
+    /// Nothing is dropped in silence, also when no later line passes.
+    fn say_what_was_dropped(&mut self) {
+        let dropped_lines = self.log.take_dropped();
+        if dropped_lines > 0 {
+            let rate = self.shared.policy.limits().log_bytes_per_second;
+            (self.shared.context.log_sink)(LogRecord {
+                plugin: self.shared.name.clone(),
+                instance: self.id,
+                level: LEVEL_WARN,
+                message: format!(
+                    "{dropped_lines} log lines were dropped: limits.log is {rate} bytes a second"
+                ),
+                dropped_lines,
+            });
         }
     }
 
@@ -283,7 +304,11 @@ impl Instance {
             let spare = self.decoder.spare();
             match ready.try_io(|socket| Ok(rustix::io::read(socket.get_ref(), spare)?)) {
                 Ok(Ok(0)) => return Err(Stop::Gone),
-                Ok(Ok(bytes)) => self.decoder.filled(bytes),
+                Ok(Ok(bytes)) => {
+                    self.decoder.filled(bytes);
+                    // A flood of log lines must not keep this thread of the host's runtime from its other tasks.
+                    tokio::task::consume_budget().await;
+                }
                 Ok(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Ok(Err(_)) => return Err(Stop::Gone),
                 Err(_would_block) => {}

@@ -63,7 +63,8 @@ impl Volume {
 
     /// Whether a line of this size passes; if so, how many did not since the last that did.
     pub(crate) fn admit(&mut self, bytes: usize, now: Instant) -> Option<u64> {
-        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(1);
+        // A line longer than a second's worth costs all of that, or it would never pass.
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).min(self.bytes_per_second).max(1);
         let elapsed = now.saturating_duration_since(self.filled_at).min(Duration::from_secs(1));
         let filled = u128::from(self.bytes_per_second) * elapsed.as_micros() / 1_000_000;
         if filled > 0 {
@@ -76,7 +77,12 @@ impl Volume {
             return None;
         }
         self.available -= bytes;
-        Some(std::mem::take(&mut self.dropped))
+        Some(self.take_dropped())
+    }
+
+    /// How many lines did not pass since this was last asked, or told with one that did.
+    pub(crate) fn take_dropped(&mut self) -> u64 {
+        std::mem::take(&mut self.dropped)
     }
 }
 
@@ -96,6 +102,15 @@ mod tests {
         assert_eq!(volume.admit(500, at(500)), Some(2));
         assert_eq!(volume.admit(1000, at(60_000)), Some(0), "it never holds more than a second");
         assert_eq!(volume.admit(1, at(60_000)), None);
+    }
+
+    #[test]
+    fn a_line_longer_than_the_rate_passes_alone() {
+        let start = Instant::now();
+        let mut volume = Volume::new(100, start);
+        assert_eq!(volume.admit(5000, start), Some(0));
+        assert_eq!(volume.admit(1, start), None);
+        assert_eq!(Volume::new(0, start).admit(1, start), None, "a rate of nothing lets nothing through");
     }
 
     #[test]
