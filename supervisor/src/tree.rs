@@ -51,6 +51,8 @@ impl Tree {
         group: &str,
         mut spec: StubSpec,
     ) -> Result<Self, Failure> {
+        // Without /proc there is nothing to look at and nothing to execute: one clear sentence first.
+        host_facts().map_err(|error| broken("reading /proc", error))?;
         let lease =
             context.identities.lease().map_err(|error| broken("choosing a user for the plugin", error))?;
         spec.identity = lease.as_ref().map(Lease::identity);

@@ -50,3 +50,107 @@ fn generate(wasm: &[u8], spec: &CompileSpec) -> Result<(Vec<u8>, u64), CompileEr
     let code = engine.precompile_module(wasm).map_err(failed)?;
     Ok((code, casemate_engine::compatibility(&options)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use casemate_protocol::module::ExternKind;
+
+    const SPEC: CompileSpec = CompileSpec { inspect_only: false, stack_bytes: 1 << 20, fuel: false };
+
+    const PLUGIN: &str = r#"
+        (import "casemate" "log" (func (param i32 i32 i32)))
+        (memory (export "memory") 1 10)
+        (func (export "casemate_abi") (result i32) i32.const 1)
+        (func (export "casemate_alloc") (param i32 i32) (result i32) i32.const 8)
+        (func (export "casemate_free") (param i32 i32 i32))
+        (func (export "casemate_call") (param i32 i32) (result i64) i64.const 0)"#;
+
+    fn code_of(wasm: &[u8]) -> String {
+        let (report, code) = compile(wasm, &SPEC);
+        assert_eq!(CompileReport::decode(&report.encode()).as_ref(), Ok(&report), "a report survives");
+        match report.into_result() {
+            Ok(accepted) => {
+                assert_eq!(accepted.code().cwasm_bytes, code.len() as u64);
+                assert!(!code.is_empty());
+                "accepted".to_owned()
+            }
+            Err(error) => {
+                assert!(code.is_empty(), "no code comes with a refusal");
+                assert!(!error.to_string().contains('\n'), "one line: {error}");
+                error.code().to_owned()
+            }
+        }
+    }
+
+    fn code_of_wat(body: &str) -> String {
+        code_of(&wat::parse_str(format!("(module {body})")).unwrap())
+    }
+
+    #[test]
+    fn every_refusal_has_its_code() {
+        assert_eq!(code_of_wat(PLUGIN), "accepted");
+        assert_eq!(code_of(b""), "not_wasm");
+        assert_eq!(code_of(b"\x7fELF\x02\x01\x01"), "not_wasm");
+        assert_eq!(code_of(b"\0asm\x0d\0\x01\0"), "component");
+        assert_eq!(code_of_wat(&format!(r#"(import "env" "mystery" (func)) {PLUGIN}"#)), "unknown_import");
+        assert_eq!(
+            code_of_wat(&PLUGIN.replace("(result i64) i64.const 0", "(result i32) i32.const 0")),
+            "wrong_signature"
+        );
+        assert_eq!(code_of_wat(&format!(r#"(import "env" "napi_create_function" (func)) {PLUGIN}"#)), "napi");
+        let invalid = wat::parse_str(format!("(module {PLUGIN} (func i32.add drop))")).unwrap();
+        assert_eq!(code_of(&invalid), "invalid");
+        let mut cut = wat::parse_str(format!("(module {PLUGIN})")).unwrap();
+        cut.truncate(cut.len() - 3);
+        assert_eq!(code_of(&cut), "invalid");
+        assert_eq!(code_of_wat(&format!("{PLUGIN} (memory 1 1 shared)")), "unsupported_feature");
+    }
+
+    #[test]
+    fn too_much_of_anything_is_named() {
+        let long =
+            vec![b"\0asm\x01\0\0\0".to_vec(), vec![0; usize::try_from(MODULE_BYTES_MAX).unwrap()]].concat();
+        assert_eq!(code_of(&long), "too_large");
+        let many = "(func)".repeat(100_001);
+        assert_eq!(code_of_wat(&format!("{PLUGIN} {many}")), "too_large");
+    }
+
+    #[test]
+    fn facts_name_what_is_there() {
+        let wasm = wat::parse_str(format!("(module {PLUGIN} (func $start) (start $start))")).unwrap();
+        let spec = CompileSpec { inspect_only: true, ..SPEC };
+        let (report, code) = compile(&wasm, &spec);
+        assert!(code.is_empty(), "looked at only");
+        let facts = report.facts().unwrap();
+        assert!(facts.sizes.has_start);
+        assert_eq!(facts.sizes.module_bytes, wasm.len() as u64);
+        let import = &facts.imports()[0];
+        assert_eq!(
+            (import.module.as_str(), import.name.as_str(), import.kind),
+            ("casemate", "log", ExternKind::Function)
+        );
+        assert_eq!(import.ty.as_str(), "(i32, i32, i32) -> ()");
+        assert_eq!(facts.export("casemate_call").unwrap().ty.as_str(), "(i32, i32) -> i64");
+        assert_eq!((facts.memories()[0].min, facts.memories()[0].max), (1, Some(10)));
+    }
+
+    #[test]
+    fn a_job_writes_length_report_and_code() {
+        let wasm = wat::parse_str(format!("(module {PLUGIN})")).unwrap();
+        let mut out = Vec::new();
+        run(&mut wasm.as_slice(), &mut out, &SPEC).unwrap();
+        let length = u32::from_le_bytes(out[..4].try_into().unwrap()) as usize;
+        let report = CompileReport::decode(&out[4..4 + length]).unwrap();
+        let cwasm_bytes = report.into_result().unwrap().code().cwasm_bytes;
+        assert_eq!(out.len() as u64, 4 + length as u64 + cwasm_bytes);
+    }
+
+    #[test]
+    fn fuel_makes_other_code() {
+        let wasm = wat::parse_str(format!("(module {PLUGIN})")).unwrap();
+        let (_, free) = compile(&wasm, &SPEC);
+        let (_, counted) = compile(&wasm, &CompileSpec { fuel: true, ..SPEC });
+        assert_ne!(free, counted);
+    }
+}

@@ -151,12 +151,7 @@ impl Watch {
     /// Ends the zygote, and waits for it and for every worker that it leaves behind: they die with it.
     fn end(&self) {
         let _ = process::kill(self.zygote.as_fd());
-        loop {
-            match waitid(Id::All, WaitPidFlag::WEXITED) {
-                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-                Err(_) => break,
-            }
-        }
+        while let Ok(_) | Err(nix::errno::Errno::EINTR) = waitid(Id::All, WaitPidFlag::WEXITED) {}
     }
 
     fn lock(&self) -> Result<(), LockdownError> {
