@@ -121,5 +121,12 @@ fn read(output: &OwnedFd) -> Result<(CompileReport, Vec<u8>), Failure> {
     let (report, code) = rest.split_at_checked(length).ok_or_else(broken)?;
     let report =
         CompileReport::decode(report).map_err(|error| lost(format!("its report is broken: {error}")))?;
+    let announced = match &report {
+        CompileReport::Accepted(accepted) => accepted.code().cwasm_bytes,
+        CompileReport::Refused { .. } => 0,
+    };
+    if u64::try_from(code.len()).ok() != Some(announced) {
+        return Err(lost(format!("it announced {announced} bytes of code and wrote {}", code.len())));
+    }
     Ok((report, code.to_vec()))
 }
