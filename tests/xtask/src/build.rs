@@ -37,7 +37,7 @@ pub(crate) fn test_executables(project: &Project) -> Result<Built, Problem> {
     // Cargo builds a package's commands for that package's own tests only; the suites start those of others too.
     // Examples are asked for in the same breath, which also makes cargo choose the same features as for the tests.
     let steps: [&[&str]; 2] =
-        [&["test", "--workspace", "--no-run"], &["build", "--bins", "--examples"]];
+        [&["test", "--workspace", "--no-run"], &["build", "--workspace", "--bins", "--examples"]];
     for step in steps {
         let done = Step::cargo(&project.root)
             .args(step)
