@@ -20,7 +20,6 @@ pub(crate) struct Context {
     pub(crate) worker: Program,
     pub(crate) compiler: Program,
     pub(crate) namespaces: bool,
-    pub(crate) listener_busy: bool,
     pub(crate) spawn_timeout: Duration,
     pub(crate) compile_timeout: Duration,
     pub(crate) pause_at: Option<PausePoint>,

@@ -35,9 +35,6 @@ pub struct Config {
     /// For tests of the lower tier: try no namespaces.
     #[doc(hidden)]
     pub namespaces: bool,
-    /// For tests: start processes as a host would that has a seccomp listener of its own.
-    #[doc(hidden)]
-    pub listener_busy: bool,
     /// For tests: start this hostile behaviour in the worker's place.
     #[doc(hidden)]
     pub adversary: Option<String>,
@@ -53,7 +50,6 @@ impl Default for Config {
             spawn_timeout: Duration::from_secs(10),
             compile_timeout: Duration::from_secs(120),
             namespaces: true,
-            listener_busy: false,
             adversary: None,
             pause_at: None,
         }
@@ -112,7 +108,6 @@ impl Supervisor {
             worker: worker.map_err(|error| broken("preparing the worker program", error))?,
             compiler: Program::compiler().map_err(|error| broken("preparing the compiler program", error))?,
             namespaces: config.namespaces,
-            listener_busy: config.listener_busy,
             spawn_timeout: config.spawn_timeout,
             compile_timeout: config.compile_timeout,
             pause_at: config.pause_at,

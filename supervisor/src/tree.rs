@@ -133,16 +133,9 @@ impl Tree {
 
 /// Starts the stub, and takes the facts of the thread that does: filters belong to threads.
 fn start(context: &Context, program: &Program) -> Result<(stub::Started, HostFacts), Failure> {
-    let with_facts = || {
-        let facts = host_facts().map_err(|error| broken("reading /proc", error))?;
-        let started = stub::start(program, context.marker);
-        Ok((started.map_err(|error| broken("starting the program from its memfd", error))?, facts))
-    };
-    if context.listener_busy {
-        stub::beside_a_listener(with_facts).map_err(|error| broken("making a listener", error))?
-    } else {
-        with_facts()
-    }
+    let facts = host_facts().map_err(|error| broken("reading /proc", error))?;
+    let started = stub::start(program, context.marker);
+    Ok((started.map_err(|error| broken("starting the program from its memfd", error))?, facts))
 }
 
 /// What a process's end says about a call or job. The kernel's word comes before any other.

@@ -2,7 +2,6 @@
 
 use crate::programs::Program;
 use casemate_protocol::ids::Marker;
-use casemate_sys::seccomp;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -33,25 +32,6 @@ pub(crate) fn start(program: &Program, marker: Marker) -> io::Result<Started> {
         .spawn()?;
     Ok(Started { child, control: ours })
 }
-
-/// Does something in a thread that has a seccomp listener already, as all threads of some hosts do. The listener's filter
-/// allows everything, and stays as long as this process: without its listener it would not be in the way of another.
-pub(crate) fn beside_a_listener<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
-    std::thread::scope(|scope| {
-        let thread =
-            std::thread::Builder::new().name("casemate-listener".to_owned()).spawn_scoped(scope, || {
-                rustix::thread::set_no_new_privs(true)?;
-                let allow = seccomp::Instruction { code: RETURN, jt: 0, jf: 0, k: ALLOW };
-                Box::leak(Box::new(seccomp::install_with_listener(&[allow])?));
-                Ok(work())
-            })?;
-        thread.join().unwrap_or_else(|_panic| Err(io::Error::other("the thread failed")))
-    })
-}
-
-/// `BPF_RET | BPF_K`, and what it returns: `SECCOMP_RET_ALLOW`.
-const RETURN: u16 = 0x06;
-const ALLOW: u32 = 0x7fff_0000;
 
 /// In a host whose standard descriptors are closed a new one would land there, and be overwritten or printed into.
 pub(crate) fn off_the_standard_descriptors(fd: OwnedFd) -> io::Result<OwnedFd> {
