@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn too_much_of_anything_is_named() {
         let long =
-            vec![b"\0asm\x01\0\0\0".to_vec(), vec![0; usize::try_from(MODULE_BYTES_MAX).unwrap()]].concat();
+            [b"\0asm\x01\0\0\0".to_vec(), vec![0; usize::try_from(MODULE_BYTES_MAX).unwrap()]].concat();
         assert_eq!(code_of(&long), "too_large");
         let many = "(func)".repeat(100_001);
         assert_eq!(code_of_wat(&format!("{PLUGIN} {many}")), "too_large");
