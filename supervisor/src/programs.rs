@@ -5,8 +5,9 @@
 //! (`vm.memfd_noexec=2`) it becomes an unlinked file on disk that only we hold open, and [`Program::unsealed_because`] says
 //! so.
 
+use crate::memfd::seal;
 use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags};
-use rustix::fs::{fchmod, fcntl_add_seals, fstatvfs, memfd_create, openat};
+use rustix::fs::{fchmod, fstatvfs, memfd_create, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use std::fs::{self, DirBuilder, File};
 use std::hash::{BuildHasher, RandomState};
@@ -135,9 +136,9 @@ fn sealed_memory(name: &str, bytes: &[u8]) -> Result<OwnedFd, (&'static str, Err
     file.write_all(bytes).map_err(|error| ("writing it", error_number(&error)))?;
     fchmod(&file, Mode::from_raw_mode(MODE)).map_err(|errno| ("making it executable", errno))?;
     let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-    match fcntl_add_seals(&file, seals | SealFlags::EXEC) {
+    match seal(&file, seals | SealFlags::EXEC) {
         // Kernels before 6.3 have no seal over the mode.
-        Err(Errno::INVAL) => fcntl_add_seals(&file, seals),
+        Err(Errno::INVAL) => seal(&file, seals),
         other => other,
     }
     .map_err(|errno| ("sealing it", errno))?;
