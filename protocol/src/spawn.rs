@@ -96,6 +96,8 @@ pub struct SpawnSpec {
     pub role: Role,
     /// RLIMIT_DATA, in bytes.
     pub data_bytes: u64,
+    /// RLIMIT_AS, in bytes.
+    pub address_bytes: u64,
 }
 
 /// A packet that cannot be made or read; both ends are ours, so this is our mistake.
@@ -174,6 +176,9 @@ pub struct LoadedReport {
     /// Linear memories together at the start, in bytes.
     #[prost(uint64, tag = "2")]
     pub memory_bytes: u64,
+    /// Address space that the memories of an instance still to be made will reserve, in bytes.
+    #[prost(uint64, tag = "3")]
+    pub unreserved_bytes: u64,
 }
 
 /// A process was forked; its pidfd comes with this packet.
@@ -252,7 +257,7 @@ mod tests {
 
     #[test]
     fn packets_down_survive_and_refuse_trailing_bytes() {
-        let spec = SpawnSpec { role: Role::CanaryDelta, data_bytes: 1 << 40 };
+        let spec = SpawnSpec { role: Role::CanaryDelta, data_bytes: 1 << 40, address_bytes: 1 << 41 };
         let mut bytes = encode_down(&spec).unwrap();
         assert_eq!(bytes, [2, 253, 0, 0, 0, 0, 0, 1, 0, 0], "golden bytes");
         assert_eq!(decode_down(&bytes), Ok(spec));
@@ -263,7 +268,7 @@ mod tests {
 
     #[test]
     fn packets_up_survive() {
-        let report = Report::Loaded(LoadedReport { instantiated: true, memory_bytes: 65536 });
+        let report = Report::Loaded(LoadedReport { instantiated: true, memory_bytes: 65536, unreserved_bytes: 0 });
         assert_eq!(ControlUp::parse(&ControlUp::packet(report.clone())), Some(report));
         assert_eq!(ControlUp::parse(&[0xff; 9]), None);
     }

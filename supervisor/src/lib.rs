@@ -37,4 +37,7 @@ pub use instance::Reply;
 pub use log::{LogRecord, LogSink};
 pub use plugin::Plugin;
 pub use process::points::{POINTS, PausePoint};
+#[cfg(feature = "adversary")]
+#[doc(hidden)]
+pub use programs::embedded;
 pub use supervisor::{Config, LoadOptions, Supervisor};

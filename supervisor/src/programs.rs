@@ -70,10 +70,22 @@ pub(crate) enum ProgramError {
 
 const FORBIDDEN: &str = "memory files may not be executable here (vm.memfd_noexec=2, or a security module): the program is a file on disk";
 
+const WORKER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_WORKER"));
+#[cfg(feature = "adversary")]
+const ADVERSARY: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_ADVERSARY"));
+
+/// The embedded worker and the embedded adversary, for whoever compares the two.
+#[cfg(feature = "adversary")]
+#[doc(hidden)]
+#[must_use]
+pub fn embedded() -> [&'static [u8]; 2] {
+    [WORKER, ADVERSARY]
+}
+
 impl Program {
     /// The zygote and worker.
     pub(crate) fn worker() -> Result<Self, ProgramError> {
-        Self::new("casemate-worker".to_owned(), include_bytes!(env!("CASEMATE_EMBEDDED_WORKER")))
+        Self::new("casemate-worker".to_owned(), WORKER)
     }
 
     /// The compiler.
@@ -84,8 +96,7 @@ impl Program {
     /// Hostile native code on the worker's path, to prove the walls; its name says what it is to do.
     #[cfg(feature = "adversary")]
     pub(crate) fn adversary(behaviour: &str) -> Result<Self, ProgramError> {
-        let bytes = include_bytes!(env!("CASEMATE_EMBEDDED_ADVERSARY"));
-        Self::new(format!("casemate-adversary:{behaviour}"), bytes)
+        Self::new(format!("casemate-adversary:{behaviour}"), ADVERSARY)
     }
 
     /// Only a build with the feature `adversary` has one.

@@ -1,7 +1,7 @@
 //! The zygote of one plugin: loaded, proven, and forked whenever an instance is wanted.
 
 use crate::context::Context;
-use crate::inspect::{judge_locked, judge_worker};
+use crate::inspect::{MemoryLimits, judge_locked, judge_worker};
 use crate::process::control::broken;
 use crate::process::guard::{Fate, Kind, Process};
 use crate::process::stub::off_the_standard_descriptors;
@@ -37,7 +37,7 @@ pub(crate) struct Zygote {
     orders: Mutex<Orders>,
     tree: Tree,
     /// RLIMIT_DATA of a worker.
-    data_bytes: u64,
+    memory: MemoryLimits,
     executable: Option<Vec<Range<u64>>>,
     listener: bool,
     certificate: Certificate,
@@ -97,7 +97,7 @@ impl Zygote {
             context: Arc::clone(context),
             orders: Mutex::default(),
             tree,
-            data_bytes: 0,
+            memory: MemoryLimits::default(),
             executable: None,
             listener: false,
             certificate: Certificate::new(Profile::Core),
@@ -156,10 +156,15 @@ impl Zygote {
         let observed = std::mem::take(&mut self.tree.observed);
         self.tree.observed = observed.and(view.observed);
         self.executable = view.executable;
-        let used = self.tree.look(&pidfd, |view, _| view.data_bytes())?;
-        // What the guest has already is in `used`; what it may still grow comes on top.
+        let (data, address) =
+            self.tree.look(&pidfd, |view, _| Ok((view.data_bytes()?, view.address_bytes()?)))?;
+        // What the guest has already is in what its zygote has; what it may still grow comes on top.
         let growth = limits.memory_bytes.saturating_sub(loaded.memory_bytes);
-        self.data_bytes = used + growth + WORKER_DATA_BYTES + bodies(limits);
+        let more = growth + WORKER_DATA_BYTES + bodies(limits);
+        self.memory = MemoryLimits {
+            data_bytes: data + more,
+            address_bytes: address.saturating_add(more).saturating_add(loaded.unreserved_bytes),
+        };
         Ok(())
     }
 
@@ -248,7 +253,8 @@ impl Zygote {
             .map_err(|error| broken(step, error))?;
         let link = off_the_standard_descriptors(ours).map_err(|error| broken(step, error))?;
         rustix::io::ioctl_fionbio(&link, true).map_err(|error| broken(step, error))?;
-        let order = SpawnSpec { role, data_bytes: self.data_bytes };
+        let MemoryLimits { data_bytes, address_bytes } = self.memory;
+        let order = SpawnSpec { role, data_bytes, address_bytes };
         let mut orders = self.orders.lock().await;
         let pidfd =
             match tokio::time::timeout(self.context.spawn_timeout, self.order(&mut orders, &order, theirs))
@@ -305,12 +311,12 @@ impl Zygote {
     pub(crate) fn judge(&self, process: &Process) -> Result<crate::inspect::Observed, Failure> {
         let pidfd = process.pidfd().map_err(|error| broken("looking at a worker", error))?;
         let executable = self.executable.as_deref();
-        self.tree.look(&pidfd, |view, expect| judge_worker(view, expect, self.data_bytes, executable))
+        self.tree.look(&pidfd, |view, expect| judge_worker(view, expect, self.memory, executable))
     }
 
     /// RLIMIT_DATA that its workers were given, in bytes.
     pub(crate) fn data_bytes(&self) -> u64 {
-        self.data_bytes
+        self.memory.data_bytes
     }
 }
 

@@ -72,3 +72,17 @@ pub fn zombies() -> Vec<i32> {
 pub fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
+
+/// The soft value of a process's limit, by the name that `/proc/PID/limits` has for it; all ones without one.
+pub fn limit(pid: i32, name: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap_or(u64::MAX)
+}
+
+/// A size of a process in bytes, by the name that `/proc/PID/status` has for it.
+pub fn size(pid: i32, name: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or("0");
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() << 10
+}

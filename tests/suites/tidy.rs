@@ -55,9 +55,10 @@ const NOT_IN_THE_SUPERVISOR: [&str; 5] =
     ["wasmtime", "cranelift-codegen", "wasmparser", "casemate-engine", "casemate-lockdown"];
 
 /// Where `unsafe` may stand, and what for.
-const UNSAFE_ROOMS: [(&str, &str); 3] = [
+const UNSAFE_ROOMS: [(&str, &str); 4] = [
     ("protocol/sys/src/", "raw kernel calls"),
     ("worker/runtime/src/load.rs", "native code becomes a module"),
+    ("worker/adversary/src/native.rs", "hostile code"),
     ("sdk/plugin/src/abi.rs", "a guest's exports and imports"),
 ];
 

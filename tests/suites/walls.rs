@@ -9,7 +9,7 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
-use casemate::{Casemate, Cause, Certificate, Layer, LayerSet, Policy, certificate::Status};
+use casemate::{Casemate, Certificate, Layer, LayerSet, Policy, certificate::Status};
 use casemate_tests::{block_on, casemate, guests, host, host::Host, is_root, policy, processes, skip};
 use serde_json::Value;
 use std::time::Duration;
@@ -112,53 +112,6 @@ fn root_gives_itself_away() {
         assert_eq!(uids.len(), 2, "each plugin has a uid of its own: {uids:?}");
         drop(two);
     });
-}
-
-#[test]
-fn a_forbidden_call_is_reported_with_number_and_arguments() {
-    // getpid, ptrace, and a number that does not exist.
-    for (number, name) in [(39_i64, Some("getpid")), (101, Some("ptrace")), (1023, None)] {
-        if !cfg!(target_arch = "x86_64") {
-            skip("a_forbidden_call_is_reported_with_number_and_arguments", "its numbers are x86_64's");
-            return;
-        }
-        block_on(async {
-            let casemate = hostile(&format!("syscall-{number}"));
-            let plugin = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
-            let failure = plugin.call_raw("m", b"x").await.unwrap_err();
-            let Cause::Syscall(report) = &failure.cause else { panic!("{number}: {failure}") };
-            assert_eq!((i64::from(report.number), report.name, report.args), (number, name, [0; 6]));
-            assert_ne!(report.instruction_pointer, 0);
-        });
-    }
-}
-
-#[test]
-fn a_call_of_the_zygotes_ends_in_sigsys() {
-    // clone3 has the same number everywhere.
-    block_on(async {
-        let casemate = hostile("syscall-435");
-        let plugin = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
-        let failure = plugin.call_raw("m", b"x").await.unwrap_err();
-        assert_eq!(failure.code(), "violation.signal", "{failure}");
-    });
-}
-
-#[test]
-fn siblings_do_not_notice_a_violation() {
-    block_on(async {
-        let hostile = hostile("syscall-41");
-        let bad = hostile.load(guests::wat("minimal"), Policy::default()).await.unwrap();
-        let good = casemate().load(guests::wat("minimal"), Policy::default()).await.unwrap();
-        for n in 0..20_u8 {
-            assert_eq!(bad.call_raw("m", b"x").await.unwrap_err().code(), "violation.syscall");
-            assert_eq!(good.call_raw("m", &[n]).await.unwrap(), [n]);
-        }
-    });
-}
-
-fn hostile(behaviour: &str) -> Casemate {
-    Casemate::builder().configure(|config| config.use_adversary(behaviour)).build().unwrap()
 }
 
 #[test]

@@ -148,19 +148,28 @@ pub fn judge_locked(
     Ok(LockedView { observed, executable })
 }
 
-/// Looks at a worker before it gets a byte of input: `data_bytes` is the memory it was given, `executable` what its zygote
-/// had.
+/// A worker's limits on memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryLimits {
+    /// RLIMIT_DATA, in bytes.
+    pub data_bytes: u64,
+    /// RLIMIT_AS, in bytes.
+    pub address_bytes: u64,
+}
+
+/// Looks at a worker before it gets a byte of input: `memory` is what it was given, `executable` what its zygote had.
 pub fn judge_worker(
     view: &ProcessView<'_>,
     expect: Expect<'_>,
-    data_bytes: u64,
+    memory: MemoryLimits,
     executable: Option<&[Range<u64>]>,
 ) -> Result<Observed, InspectError> {
     let mut observed = Observed::default();
     let limits = [
         (Resource::OpenFiles, 0),
         (Resource::Processes, 0),
-        (Resource::DataSize, data_bytes),
+        (Resource::DataSize, memory.data_bytes),
+        (Resource::AddressSpace, memory.address_bytes),
         (Resource::StackSize, expect.spec.stack_bytes),
         (Resource::CoreFileSize, 0),
         (Resource::LockedMemory, 0),

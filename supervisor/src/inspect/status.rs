@@ -46,6 +46,8 @@ pub struct Status {
     pub seccomp_filters: Option<u32>,
     /// Private writable memory in KiB; `None` for a process that has ended.
     pub data_kib: Option<u64>,
+    /// VmSize, KiB of address space.
+    pub address_kib: Option<u64>,
 }
 
 #[derive(Default)]
@@ -64,6 +66,7 @@ struct Fields {
     seccomp: Option<u32>,
     seccomp_filters: Option<u32>,
     data_kib: Option<u64>,
+    address_kib: Option<u64>,
 }
 
 impl Status {
@@ -102,6 +105,7 @@ impl Fields {
             b"CapBnd" => once!("CapBnd", self.bounding, hexadecimal(value)),
             b"Seccomp" => once!("Seccomp", self.seccomp, decimal(value)),
             b"Seccomp_filters" => once!("Seccomp_filters", self.seccomp_filters, decimal(value)),
+            b"VmSize" => once!("VmSize", self.address_kib, value.strip_suffix(b" kB").and_then(decimal)),
             b"VmData" => once!("VmData", self.data_kib, value.strip_suffix(b" kB").and_then(decimal)),
             _ => Ok(()),
         }
@@ -125,6 +129,7 @@ impl Fields {
             },
             seccomp: self.seccomp,
             seccomp_filters: self.seccomp_filters,
+            address_kib: self.address_kib,
             data_kib: self.data_kib,
         })
     }
@@ -182,7 +187,7 @@ mod tests {
     const WORKER: &str = "Name:\tcasemate-worker\nUmask:\t0077\nState:\tS (sleeping)\nTgid:\t4711\nNgid:\t0\nPid:\t4711\n\
         PPid:\t4709\nTracerPid:\t0\nUid:\t100001\t100001\t100001\t100001\nGid:\t100001\t100001\t100001\t100001\n\
         FDSize:\t64\nGroups:\t \nNStgid:\t4711\t2\nNSpid:\t4711\t2\nNSpgid:\t0\t0\nNSsid:\t0\t0\nKthread:\t0\n\
-        VmPeak:\t 4312 kB\nVmData:\t  360 kB\nCoreDumping:\t0\nThreads:\t1\nSigQ:\t0/96365\nCapInh:\t0000000000000000\n\
+        VmPeak:\t 4312 kB\nVmSize:\t 4312 kB\nVmData:\t  360 kB\nCoreDumping:\t0\nThreads:\t1\nSigQ:\t0/96365\nCapInh:\t0000000000000000\n\
         CapPrm:\t0000000000000000\nCapEff:\t0000000000000000\nCapBnd:\t000001fffeffffff\nCapAmb:\t0000000000000000\n\
         NoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t2\nSpeculation_Store_Bypass:\tvulnerable\n";
 
@@ -195,7 +200,7 @@ mod tests {
         assert!(status.no_new_privs && !status.ended);
         assert_eq!(status.capabilities.effective, 0);
         assert_eq!(status.capabilities.bounding, 0x1ff_feff_ffff);
-        assert_eq!(status.data_kib, Some(360));
+        assert_eq!((status.data_kib, status.address_kib), (Some(360), Some(4312)));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What can go wrong behind the walls, by name.
 
 use crate::liar::{self, Liar};
+use crate::obey::obey;
 use casemate_lockdown::Spawned;
+use casemate_lockdown::seccomp::list;
 use casemate_protocol::spawn::Role;
-use casemate_sys::process::{exit_now, probe};
+use casemate_sys::process::exit_now;
 use casemate_worker::Guest;
 
 /// What a hostile worker does.
@@ -39,8 +41,10 @@ pub enum Behaviour {
     LogFlood,
     /// Takes a call and exits.
     Exit,
-    /// Takes a call and makes this system call with all arguments zero.
-    Syscall(i64),
+    /// Takes the input of each call for an order: see [`crate::order`].
+    Obey,
+    /// Nothing wrong, but this call is missing on its list.
+    Without(&'static str),
 }
 
 const NAMED: &[(&str, Behaviour)] = &[
@@ -59,14 +63,16 @@ const NAMED: &[(&str, Behaviour)] = &[
     ("never-answers", Behaviour::NeverAnswers),
     ("log-flood", Behaviour::LogFlood),
     ("exit", Behaviour::Exit),
+    ("obey", Behaviour::Obey),
 ];
 
 impl Behaviour {
-    /// From a program name: `casemate-adversary:NAME` or `casemate-adversary:syscall-NUMBER`.
+    /// From a program name: `casemate-adversary:NAME` or `casemate-adversary:without-SYSCALL`.
     pub fn named(program: &str) -> Option<Self> {
         let (_, name) = program.split_once(':')?;
-        if let Some(number) = name.strip_prefix("syscall-") {
-            return number.parse().ok().map(Self::Syscall);
+        if let Some(syscall) = name.strip_prefix("without-") {
+            let listed = list::CORE.iter().find(|listed| listed.name == syscall)?;
+            return Some(Self::Without(listed.name));
         }
         NAMED.iter().find(|(known, _)| *known == name).map(|(_, behaviour)| *behaviour)
     }
@@ -76,9 +82,21 @@ impl Behaviour {
 pub fn attack(spawned: Spawned, guest: &mut Guest) -> ! {
     let program = std::env::args().next().unwrap_or_default();
     let Some(behaviour) = Behaviour::named(&program) else { exit_now(64) };
-    if behaviour == Behaviour::Obedient {
-        casemate_worker::serve(spawned, guest);
+    match behaviour {
+        Behaviour::Obedient => casemate_worker::serve(spawned, guest),
+        Behaviour::Obey => match spawned.confine() {
+            Ok(confined) => casemate_worker::serve_confined(confined, guest, obey),
+            Err(_) => exit_now(65),
+        },
+        Behaviour::Without(syscall) => match spawned.confine_without(syscall) {
+            Ok(confined) => casemate_worker::serve_confined(confined, guest, casemate_worker::answer),
+            Err(_) => exit_now(65),
+        },
+        lie => attack_the_link(spawned, lie),
     }
+}
+
+fn attack_the_link(spawned: Spawned, behaviour: Behaviour) -> ! {
     // The canaries are left alone: the zygote must be proven before its worker can lie.
     if behaviour == Behaviour::ReadyTooEarly && spawned.order().role == Role::Worker {
         liar::ready_too_early(spawned.link(), spawned.order().data_bytes);
@@ -128,9 +146,6 @@ fn during_a_call(liar: &mut Liar, behaviour: Behaviour) {
             liar.log(1);
         },
         Behaviour::Exit => exit_now(0),
-        Behaviour::Syscall(number) => {
-            let _ = probe(number);
-        }
         _ => {}
     }
 }

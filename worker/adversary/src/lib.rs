@@ -8,5 +8,8 @@
 
 mod behaviour;
 mod liar;
+mod native;
+mod obey;
+pub mod order;
 
 pub use behaviour::{Behaviour, attack};

@@ -17,6 +17,12 @@ pub struct EngineOptions {
 /// Address space of one linear memory: with it, and the guard behind it, no access needs a bounds check.
 const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
 
+/// Address space behind a linear memory, and as much before it, in which every access traps.
+const MEMORY_GUARD_BYTES: u64 = 32 << 20;
+
+/// Address space that one linear memory takes in all.
+pub const MEMORY_ADDRESS_BYTES: u64 = MEMORY_RESERVATION_BYTES + 2 * MEMORY_GUARD_BYTES;
+
 /// The configuration.
 pub fn config(options: &EngineOptions) -> Config {
     let mut config = Config::new();
@@ -27,6 +33,7 @@ pub fn config(options: &EngineOptions) -> Config {
 
     // Traps are signals and bounds are guard pages: both sides must agree, and guests run fastest so.
     config.signals_based_traps(true).memory_reservation(MEMORY_RESERVATION_BYTES);
+    config.memory_guard_size(MEMORY_GUARD_BYTES).guard_before_linear_memory(true);
     // A copy-on-write image would keep the code's descriptor open and map it again in every worker.
     config.memory_init_cow(false);
     // Nobody unwinds through guest frames, and registering them would be one more thing to trust.

@@ -29,7 +29,7 @@ pub(crate) fn set_initial(initial: &Initial) -> Result<(), LockdownError> {
         (Resource::RLIMIT_FSIZE, initial.file_bytes),
         (Resource::RLIMIT_NOFILE, ZYGOTE_DESCRIPTORS),
         (Resource::RLIMIT_STACK, initial.stack_bytes),
-        // Address space is not memory: a linear memory reserves 4 GiB and more of it. DATA is the cap.
+        // Only a worker's is known: what its zygote has, and what it may still take.
         (Resource::RLIMIT_AS, RLIM_INFINITY),
         (Resource::RLIMIT_RSS, RLIM_INFINITY),
         (Resource::RLIMIT_MEMLOCK, 0),
@@ -43,10 +43,12 @@ pub(crate) fn set_initial(initial: &Initial) -> Result<(), LockdownError> {
     limits.into_iter().try_for_each(|(resource, value)| set(resource, value))
 }
 
-/// What a worker may still do: open nothing, fork nothing, and have this much data.
-pub(crate) fn set_worker(data_bytes: u64) -> Result<(), LockdownError> {
+/// What a worker may still do: open nothing, fork nothing, and have this much data, in so much address space. The second
+/// is for the kernel's page tables, which no limit counts: data spread far and wide would need twice its size of them.
+pub(crate) fn set_worker(data_bytes: u64, address_bytes: u64) -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NPROC, 0)?;
     set(Resource::RLIMIT_DATA, data_bytes)?;
+    set(Resource::RLIMIT_AS, address_bytes)?;
     set(Resource::RLIMIT_NOFILE, 0)
 }
 

@@ -65,6 +65,13 @@ pub fn filter_b() -> Program {
     made(&filters::b(Arch::NATIVE))
 }
 
+/// Filter B with one call of the worker's list taken away too.
+#[cfg(feature = "experiment")]
+#[must_use]
+pub fn filter_b_without(syscall: &str) -> Program {
+    made(&filters::b_without(Arch::NATIVE, syscall))
+}
+
 /// The compiler's first filter: its job, and the steps between this filter and [`filter_b`], which must follow before
 /// the first byte of input is looked at.
 #[must_use]

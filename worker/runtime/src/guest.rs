@@ -5,6 +5,8 @@ use crate::epoch;
 use crate::fault::Fault;
 use crate::limiter::Limiter;
 use crate::link::Link;
+use crate::load;
+use casemate_lockdown::CodeRange;
 use casemate_protocol::module::Dialect;
 use casemate_protocol::outcome::LimitName;
 use casemate_protocol::spawn::LoadSpec;
@@ -73,6 +75,17 @@ impl Guest {
     /// Linear memories together, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.store.data().limiter.memory_bytes()
+    }
+
+    /// Address space that its memories will take once there is an instance.
+    pub(crate) fn unreserved_bytes(&self) -> u64 {
+        let memories = self.pre.module().resources_required().num_memories;
+        if self.is_instantiated() { 0 } else { u64::from(memories) * casemate_engine::MEMORY_ADDRESS_BYTES }
+    }
+
+    /// Where its sealed native code lies.
+    pub fn code(&self) -> CodeRange {
+        load::code_range(self.pre.module())
     }
 
     pub(crate) fn spec(&self) -> &LoadSpec {

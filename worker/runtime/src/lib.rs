@@ -18,5 +18,5 @@ mod serve;
 mod zygote;
 
 pub use guest::Guest;
-pub use serve::serve;
+pub use serve::{Answer, answer, serve, serve_confined};
 pub use zygote::run;

@@ -8,11 +8,19 @@ use casemate_protocol::certificate::{Layer, LayerSet};
 use casemate_protocol::link::{CallResult, DownBounds, Status};
 use casemate_sys::process::exit_now;
 
+/// How a call is answered: method, content type and body in, the result and its body out.
+pub type Answer = fn(&mut Guest, &str, u32, &[u8]) -> (CallResult, Vec<u8>);
+
 /// Takes the last wall, then serves calls until the supervisor is gone or asks for the end.
 pub fn serve(spawned: Spawned, guest: &mut Guest) -> ! {
     // A worker that could not be confined has nobody to say so to; the supervisor sees one that ends before it is ready.
     let Ok(confined) = spawned.confine() else { exit_now(6) };
-    let code = match run(confined, guest) {
+    serve_confined(confined, guest, answer)
+}
+
+/// Serves calls behind the last wall.
+pub fn serve_confined(confined: Confined, guest: &mut Guest, answer: Answer) -> ! {
+    let code = match run(confined, guest, answer) {
         Ok(()) | Err(LinkError::Closed) => 0,
         // There is nobody left to tell; the code is what the kernel reports to the supervisor.
         Err(LinkError::Io(_)) => 3,
@@ -22,7 +30,7 @@ pub fn serve(spawned: Spawned, guest: &mut Guest) -> ! {
     exit_now(code)
 }
 
-fn run(confined: Confined, guest: &mut Guest) -> Result<(), LinkError> {
+fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), LinkError> {
     let (socket, data_limit_bytes) = confined.into_parts();
     let bounds = DownBounds {
         input_bytes_max: guest.spec().input_bytes,
@@ -48,7 +56,8 @@ fn link(guest: &mut Guest) -> Result<&mut Link, LinkError> {
     guest.link().ok_or(LinkError::Closed)
 }
 
-fn answer(guest: &mut Guest, method: &str, content_type: u32, body: &[u8]) -> (CallResult, Vec<u8>) {
+/// Asks the guest.
+pub fn answer(guest: &mut Guest, method: &str, content_type: u32, body: &[u8]) -> (CallResult, Vec<u8>) {
     if let Err(fault) = guest.ready() {
         return (CallResult { in_setup: true, ..fault.into_result() }, Vec::new());
     }

@@ -16,6 +16,14 @@ pub(crate) fn b(arch: Arch) -> Result<Table, EmitError> {
     take_away(arch, entries(&[list::ZYGOTE_EXTRA]), entries(&[list::CORE]))
 }
 
+/// The same for a worker's list that is one call shorter.
+#[cfg(feature = "experiment")]
+pub(crate) fn b_without(arch: Arch, name: &str) -> Result<Table, EmitError> {
+    let (gone, core): (Vec<Syscall>, Vec<Syscall>) =
+        entries(&[list::CORE]).into_iter().partition(|syscall| syscall.name == name);
+    take_away(arch, [entries(&[list::ZYGOTE_EXTRA]), gone].concat(), core)
+}
+
 /// The compiler's filter.
 pub(crate) fn compiler(arch: Arch, default: Default) -> Result<Table, EmitError> {
     allow(arch, default.into(), entries(&[list::COMPILER, list::COMPILER_EXTRA]))

@@ -54,13 +54,6 @@ pub(super) const OWN: &[Syscall] = &[
         reason: "realloc of a large block moves its pages instead of copying them",
     },
     Syscall {
-        name: "madvise",
-        x86_64: Some(28),
-        aarch64: Some(233),
-        rules: &[&[one_of(2, "advice", &[value("DONTNEED", 4), value("FREE", 8)])]],
-        reason: "the engine's and an allocator's way to empty pages that they keep",
-    },
-    Syscall {
         name: "brk",
         x86_64: Some(12),
         aarch64: Some(214),

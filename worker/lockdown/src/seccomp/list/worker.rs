@@ -1,6 +1,6 @@
-//! A worker's own calls: one socket, and what the kernel makes it call.
+//! A worker's own calls: one socket, the way back from a signal, the end.
 
-use crate::seccomp::list::{Syscall, Value, ZERO, is, one_of, value};
+use crate::seccomp::list::{Syscall, ZERO, is};
 
 /// The link.
 pub(super) const LINK: &[Syscall] = &[
@@ -20,20 +20,8 @@ pub(super) const LINK: &[Syscall] = &[
     },
 ];
 
-const PRIVATE_WAIT: Value = value("WAIT|PRIVATE", 128);
-const PRIVATE_WAKE: Value = value("WAKE|PRIVATE", 129);
-const PRIVATE_WAIT_BITSET: Value = value("WAIT_BITSET|PRIVATE", 137);
-
-/// Waiting, signals, the end.
+/// Signals, the end. There is nothing to wait for but the link: one thread, no timer, and no lock that anybody else holds.
 pub(super) const EVENTS: &[Syscall] = &[
-    Syscall {
-        name: "futex",
-        x86_64: Some(202),
-        aarch64: Some(98),
-        // std waits with WAIT_BITSET, musl with WAIT; neither ever needs one that other processes see.
-        rules: &[&[one_of(1, "op", &[PRIVATE_WAIT, PRIVATE_WAKE, PRIVATE_WAIT_BITSET])]],
-        reason: "a taken lock of std or musl: with one thread that is a hang, to be met by the deadline, not an attack",
-    },
     Syscall {
         name: "rt_sigreturn",
         x86_64: Some(15),
@@ -41,12 +29,5 @@ pub(super) const EVENTS: &[Syscall] = &[
         rules: &[],
         reason: "the way back from a trap of the guest (SIGSEGV, SIGILL, SIGFPE) and from the deadline's SIGUSR1",
     },
-    Syscall {
-        name: "restart_syscall",
-        x86_64: Some(219),
-        aarch64: Some(128),
-        rules: &[],
-        reason: "made by the kernel, in the worker's name, when a stopped worker that waited with a time-out goes on",
-    },
-    Syscall { name: "exit_group", x86_64: Some(231), aarch64: Some(94), rules: &[], reason: "the end" },
+    Syscall { name: "exit_group", x86_64: Some(231), aarch64: Some(94), rules: &[], reason: "the host is gone, and nobody may be left to kill a worker" },
 ];

@@ -63,11 +63,6 @@ fn values_are_those_of_libc() {
     same(named("mmap", "flags", "FIXED"), libc::MAP_FIXED);
     same(named("mmap", "flags", "FIXED_NOREPLACE"), libc::MAP_FIXED_NOREPLACE);
     same(named("mremap", "flags", "MAYMOVE"), libc::MREMAP_MAYMOVE);
-    same(named("madvise", "advice", "DONTNEED"), libc::MADV_DONTNEED);
-    same(named("madvise", "advice", "FREE"), libc::MADV_FREE);
-    same(named("futex", "op", "WAIT|PRIVATE"), libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG);
-    same(named("futex", "op", "WAKE|PRIVATE"), libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG);
-    same(named("futex", "op", "WAIT_BITSET|PRIVATE"), libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG);
     same(named("fcntl", "cmd", "F_GETFD"), libc::F_GETFD);
     same(named("prctl", "option", "PR_SET_PDEATHSIG"), libc::PR_SET_PDEATHSIG);
     same(named("prctl", "signal", "SIGKILL"), libc::SIGKILL);

@@ -1,0 +1,37 @@
+;; Does: has many tables, each of which is a large block of the worker's own heap, and a start function, so that the worker
+;; makes them itself.
+;; Must: answer. An allocator that books its blocks on the heap's program break (musl's) needs more than one page for so many.
+(module
+  (memory (export "memory") 1)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref) (table 20000 funcref)
+  (func (export "casemate_abi") (result i32) (i32.const 1))
+  ;; A bump allocator: the next free address.
+  (global $next (mut i32) (i32.const 4096))
+  (func (export "casemate_alloc") (param $size i32) (param $align i32) (result i32)
+    (global.get $next)
+    (global.set $next (i32.add (global.get $next) (local.get $size))))
+  (func (export "casemate_free") (param $block i32) (param $size i32) (param $align i32))
+  ;; status 0, content type 1, JSON
+  (data (i32.const 16) "\00\01true")
+  (func $start)
+  (start $start)
+  (func (export "casemate_call") (param $ptr i32) (param $len i32) (result i64)
+    (i64.const 0x0000000600000010)))

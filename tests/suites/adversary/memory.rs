@@ -1,0 +1,49 @@
+//! How much memory an attacker can hold, and what it costs the kernel beside it.
+
+use crate::cell::{Cell, End};
+use casemate_tests::{block_on, processes};
+
+/// RLIMIT_DATA of a worker whose policy is the default.
+fn data_limit_bytes(marker: &str) -> u64 {
+    workers(marker).iter().map(|pid| processes::limit(*pid, "Max data size")).min().unwrap()
+}
+
+fn workers(marker: &str) -> Vec<i32> {
+    processes::with_marker(marker).into_iter().map(|found| found.pid).collect()
+}
+
+#[test]
+fn memory_ends_at_the_limit_by_every_way_of_taking_it() {
+    block_on(async {
+        for way in ["anonymous", "reserved", "heap", "moved", "sparse"] {
+            // A worker that has eaten lives on, to be looked at.
+            let cell = Cell::open().await;
+            let End::Answered(text) = cell.order(&format!("eat {way}")).await else { panic!("{way}") };
+            let bytes: u64 = text.split(' ').next().unwrap().parse().unwrap();
+            let limit = data_limit_bytes(&cell.marker());
+            let (resident, tables) = workers(&cell.marker())
+                .into_iter()
+                .map(|pid| (processes::size(pid, "VmRSS"), processes::size(pid, "VmPTE")))
+                .max()
+                .unwrap();
+            println!("{way}: {text}; limit {limit}, resident {resident}, page tables {tables}");
+            assert!(bytes <= limit, "{way}: {text}, and RLIMIT_DATA is {limit}");
+            assert!(resident <= limit + (32 << 20), "{way}: {resident} bytes resident, RLIMIT_DATA is {limit}");
+            // A table of 4 KiB maps 2 MiB of address space, which has a limit of its own.
+            assert!(tables <= 16 << 20, "{way}: {tables} bytes of page tables");
+            cell.close().await;
+        }
+    });
+}
+
+#[test]
+fn the_stack_and_the_number_of_mappings_end() {
+    block_on(async {
+        let cell = Cell::open().await;
+        assert_eq!(cell.order("eat stack").await, End::Crashed);
+        let End::Answered(text) = cell.order("eat mappings").await else { panic!("mappings") };
+        println!("mappings: {text}");
+        assert!(text.ends_with("error 12"), "{text}");
+        cell.close().await;
+    });
+}
