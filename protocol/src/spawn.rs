@@ -6,7 +6,8 @@
 //! zygote → supervisor   WalledReport    the supervisor now looks at it from outside
 //! supervisor → zygote   LoadSpec        + compiled module          (a compiler: CompileSpec + input and output)
 //! zygote → supervisor   ListenerReport  + listener of filter A, if there is one
-//! zygote → supervisor   LoadedReport    (a compiler: nothing, it works and exits)
+//! zygote → supervisor   SealedReport    (a compiler: nothing, it works and exits)
+//! zygote → supervisor   LoadedReport
 //! supervisor → zygote   SpawnSpec       + link socket              again and again
 //! zygote → supervisor   SpawnedReport   + pidfd of the worker
 //! ```
@@ -65,6 +66,8 @@ pub struct LoadSpec {
     pub input_bytes: u32,
     /// Body of a reply and of host calls, in bytes.
     pub output_bytes: u32,
+    /// Processes that the zygote and its workers may be together.
+    pub processes_max: u64,
 }
 
 /// Second packet to a compiler.
@@ -159,11 +162,22 @@ pub struct ListenerReport {
     /// Why layers are off: `name: reason` lines.
     #[prost(string, tag = "3")]
     pub why_not: String,
+}
+
+/// The module is in memory, and its code can change no more.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub struct SealedReport {
+    /// [`crate::certificate::LayerSet`] bits added since the filter.
+    #[prost(uint32, tag = "1")]
+    pub layers: u32,
+    /// Why layers are off: `name: reason` lines.
+    #[prost(string, tag = "2")]
+    pub why_not: String,
     /// Where the compiled code lies: first byte.
-    #[prost(uint64, tag = "4")]
+    #[prost(uint64, tag = "3")]
     pub code_start: u64,
     /// Where the compiled code lies: one past the last byte.
-    #[prost(uint64, tag = "5")]
+    #[prost(uint64, tag = "4")]
     pub code_end: u64,
 }
 
@@ -209,7 +223,7 @@ pub struct FailedReport {
 #[derive(Clone, PartialEq, Eq, Message)]
 pub struct ControlUp {
     /// Which.
-    #[prost(oneof = "Report", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "Report", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub report: Option<Report>,
 }
 
@@ -234,6 +248,9 @@ pub enum Report {
     /// From either, gone.
     #[prost(message, tag = "6")]
     Failed(FailedReport),
+    /// From the zygote, module loaded.
+    #[prost(message, tag = "7")]
+    Sealed(SealedReport),
 }
 
 impl ControlUp {

@@ -24,13 +24,13 @@ mod text;
 mod view;
 
 pub use error::{InspectError, ProcError};
-pub use judge::{Expect, LockedView, MemoryLimits, Observed, judge_locked, judge_worker, judge_zygote};
+pub use judge::{Expect, LockedView, LoadedCode, MemoryLimits, Observed, judge_locked, judge_worker, judge_zygote};
 pub use limits::{Limit, Limits, Resource};
 pub use maps::{CodePages, Maps};
 pub use mounts::{Mounts, RootMount};
 pub use status::{Capabilities, PidfdTarget, Status};
 pub use text::{ParseError, ParseProblem};
-pub use view::{HostFacts, ProcessView, host_facts, pid_of};
+pub use view::{HostFacts, ProcessView, host_facts, parent_of, pid_of};
 
 /// What the fuzz target checks: no parser panics, and what they return is consistent.
 pub fn oracle(data: &[u8]) {

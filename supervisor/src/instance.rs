@@ -22,9 +22,12 @@ use casemate_protocol::spawn::Role;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::io::{Interest, Ready};
 
 /// How long the end of a worker that broke its link is waited for, to say how it ended.
 const END_PATIENCE: Duration = Duration::from_secs(5);
+/// Reads from a link between two calls, of a few kilobytes each. A worker has nothing to say then.
+const IDLE_READS_MAX: u32 = 16;
 /// Lines of a backtrace, and bytes of one.
 const BACKTRACE_LINES_MAX: usize = 64;
 const LINE_BYTES_MAX: usize = 512;
@@ -63,6 +66,8 @@ pub(crate) struct Instance {
     link: SupervisorLink,
     out: Vec<u8>,
     log: Volume,
+    /// What came while something was being sent.
+    pending: Option<Event>,
     /// Whether the guest has been set up: an end during that is one before the call.
     set_up: bool,
 }
@@ -82,6 +87,7 @@ impl From<LinkViolation> for Stop {
 }
 
 /// A frame that needs something done, owned.
+#[derive(Debug)]
 enum Event {
     Ready(casemate_protocol::link::Ready),
     HostCall(HostCall, Vec<u8>),
@@ -113,6 +119,7 @@ impl Instance {
             link: SupervisorLink::new(),
             out: Vec::new(),
             log: Volume::new(limits.log_bytes_per_second, Instant::now()),
+            pending: None,
             set_up: false,
         };
         let ready = match instance.next_event().await {
@@ -136,16 +143,21 @@ impl Instance {
 
     /// Whether it can be given a call: alive, and silent since its last answer.
     pub(crate) fn is_fit(&mut self) -> bool {
-        let quiet = match self.link.wants_setup() || self.link.is_idle() {
-            true => self.is_quiet(),
-            false => false,
-        };
-        quiet && self.process.fate() == Fate::default()
+        let waits = self.link.wants_setup() || self.link.is_idle();
+        let fate = self.process.fate();
+        if let Some(used) = fate.restless {
+            tracing::warn!(
+                plugin = %self.shared.name,
+                instance = self.id.0,
+                "an idle worker was ended: it used {} ms of CPU time without a call", used.as_millis()
+            );
+        }
+        waits && fate == Fate::default() && self.is_quiet()
     }
 
-    /// Takes what came since the last call; anything but log lines makes it unfit.
+    /// Takes what came since the last call; anything but a few log lines makes it unfit.
     fn is_quiet(&mut self) -> bool {
-        loop {
+        for _ in 0..IDLE_READS_MAX {
             match self.take_frame() {
                 Ok(Some(_)) | Err(_) => return false,
                 Ok(None) => {}
@@ -158,6 +170,7 @@ impl Instance {
                 Err(_) => return false,
             }
         }
+        false
     }
 
     /// Makes one call. `Ok((reply, reusable))`; after an error the instance must be dropped.
@@ -296,6 +309,9 @@ impl Instance {
 
     /// Waits for the next frame that needs something done; log lines are passed on here.
     async fn next_event(&mut self) -> Result<Event, Stop> {
+        if let Some(event) = self.pending.take() {
+            return Ok(event);
+        }
         loop {
             if let Some(event) = self.take_frame()? {
                 return Ok(event);
@@ -350,8 +366,7 @@ impl Instance {
             match casemate_sys::descriptors::send_nosignal(self.socket.get_ref().as_fd(), rest) {
                 Ok(bytes) => sent += bytes,
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    let mut ready = self.socket.writable().await.or(Err(Stop::Gone))?;
-                    ready.clear_ready();
+                    self.wait_to_send().await?;
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(_) => return Err(Stop::Gone),
@@ -360,6 +375,30 @@ impl Instance {
         self.out.clear();
         if self.out.capacity() > 256 << 10 {
             self.out = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Waits until the worker may have room, and reads meanwhile: one that writes its log before it reads on would
+    /// otherwise wait for us as we wait for it.
+    async fn wait_to_send(&mut self) -> Result<(), Stop> {
+        let listens = self.pending.is_none();
+        let interest = if listens { Interest::READABLE | Interest::WRITABLE } else { Interest::WRITABLE };
+        let mut ready = self.socket.ready(interest).await.or(Err(Stop::Gone))?;
+        if ready.ready().is_writable() {
+            ready.clear_ready_matching(Ready::WRITABLE);
+        }
+        if listens && ready.ready().is_readable() {
+            match rustix::io::read(&**ready.get_inner(), self.decoder.spare()) {
+                Ok(0) => return Err(Stop::Gone),
+                Ok(bytes) => self.decoder.filled(bytes),
+                Err(rustix::io::Errno::AGAIN) => ready.clear_ready_matching(Ready::READABLE),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return Err(Stop::Gone),
+            }
+            drop(ready);
+            self.pending = self.take_frame()?;
+            tokio::task::consume_budget().await;
         }
         Ok(())
     }

@@ -4,13 +4,15 @@ use crate::context::Context;
 use crate::identity::Lease;
 use crate::inspect::{Expect, HostFacts, Observed, ProcessView, host_facts, judge_zygote};
 use crate::process::control::{Control, broken};
-use crate::process::guard::{Fate, Kind, Process, STUB_PATIENCE};
+use crate::process::guard::{Fate, Kind, Process, STUB_PATIENCE, Subject};
 use crate::process::stub;
 use crate::programs::Program;
 use casemate_protocol::certificate::LayerSet;
 use casemate_protocol::outcome::{Cause, Exit, Failure, escape};
 use casemate_protocol::spawn::{Report, StubSpec};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub(crate) struct Tree {
     pub(crate) facts: HostFacts,
     pub(crate) namespaces: bool,
     pub(crate) observed: Observed,
+    /// Its executable memory before it had a module, if that may be looked at.
+    pub(crate) executable: Option<Vec<Range<u64>>>,
     /// Layers that the head says hold, and why others do not.
     pub(crate) reported: LayerSet,
     pub(crate) why_not: Vec<String>,
@@ -63,7 +67,7 @@ impl Tree {
             .map_err(|error| broken("holding the stub", error))?;
         let stub = context
             .guard
-            .watch(pidfd, Some(started.child), Kind::Head)
+            .watch(Subject { pidfd, child: Some(started.child), link: None, kind: Kind::Head })
             .map(Stub)
             .map_err(|error| broken("watching the stub", error))?;
         context.point(group, "stub started");
@@ -77,9 +81,10 @@ impl Tree {
         let (Report::Stub(stub_report), Some(pidfd)) = (report, fds.into_iter().next()) else {
             return Err(broken("waiting for the stub", "it sent something else than it must"));
         };
+        is_child_of(&pidfd, stub.0.pid()).map_err(|error| broken("waiting for the stub", error))?;
         let head = context
             .guard
-            .watch(pidfd, None, Kind::Head)
+            .watch(Subject { pidfd, child: None, link: None, kind: Kind::Head })
             .map_err(|error| broken("watching the zygote", error))?;
         context.point(group, "stub reported");
 
@@ -97,6 +102,7 @@ impl Tree {
             facts,
             namespaces: stub_report.namespaces,
             observed: Observed::default(),
+            executable: None,
             reported: LayerSet::from_bits(walled.layers),
             why_not: Vec::new(),
             _identity: lease,
@@ -109,7 +115,8 @@ impl Tree {
             }
         }
         let pidfd = tree.head.pidfd().map_err(|error| broken("looking at the zygote", error))?;
-        tree.observed = tree.look(&pidfd, judge_zygote)?;
+        let view = tree.look(&pidfd, judge_zygote)?;
+        (tree.observed, tree.executable) = (view.observed, view.executable);
         context.point(group, "inspected");
         Ok(tree)
     }
@@ -129,6 +136,20 @@ impl Tree {
         let seen = ProcessView::open(pidfd.as_fd()).and_then(|view| judge(&view, expect));
         seen.map_err(|error| Failure::not_started(Cause::Inspection { message: error.to_string() }))
     }
+}
+
+/// That a descriptor names a child of this process. Whoever sends one can send any that it has, our own among them, and
+/// what it names is going to be killed one day. One that has ended is nobody's: no signal reaches anything through it.
+pub(crate) fn is_child_of(pidfd: &OwnedFd, parent: i32) -> Result<(), io::Error> {
+    let found = match crate::inspect::parent_of(pidfd.as_fd()) {
+        Ok(found) => found,
+        Err(crate::inspect::InspectError::Ended) => return Ok(()),
+        Err(error) => return Err(io::Error::other(error)),
+    };
+    if i32::try_from(found).is_ok_and(|found| found == parent) {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("it sent a descriptor of a process that is the child of {found}, not of {parent}")))
 }
 
 /// Starts the stub, and takes the facts of the thread that does: filters belong to threads.

@@ -1,11 +1,11 @@
 //! The zygote of one plugin: loaded, proven, and forked whenever an instance is wanted.
 
 use crate::context::Context;
-use crate::inspect::{MemoryLimits, judge_locked, judge_worker};
+use crate::inspect::{LoadedCode, MemoryLimits, judge_locked, judge_worker};
 use crate::process::control::broken;
-use crate::process::guard::{Fate, Kind, Process};
+use crate::process::guard::{Fate, Kind, Process, Subject};
 use crate::process::stub::off_the_standard_descriptors;
-use crate::tree::{SIGSYS, Tree};
+use crate::tree::{SIGSYS, Tree, cause_of, is_child_of};
 use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Status};
 use casemate_protocol::module::Accepted;
 use casemate_protocol::outcome::{Cause, Exit, Failure};
@@ -16,6 +16,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// Data of a zygote besides guest memory and buffers: the engine, tables, stacks of the heap.
@@ -24,6 +25,10 @@ const ZYGOTE_DATA_BYTES: u64 = 64 << 20;
 const WORKER_DATA_BYTES: u64 = 8 << 20;
 /// Copies of a body that a worker holds at once: frame, request, reply, frame.
 const BODY_COPIES: u64 = 4;
+/// Processes of one zygote besides its instances: itself, canaries, and killed ones that are not gone yet.
+const OTHER_PROCESSES: u64 = 16;
+/// How long the end of a zygote that broke a rule is waited for, to say how it ended.
+const END_PATIENCE: Duration = Duration::from_secs(5);
 /// The step, in a failure.
 const FORKING: &str = "forking a worker";
 /// Stack besides the guest's: ours, and the kernel's signal frames.
@@ -54,7 +59,7 @@ struct Orders {
 #[derive(Debug)]
 pub(crate) struct Forked {
     pub(crate) process: Process,
-    pub(crate) link: OwnedFd,
+    pub(crate) link: Arc<OwnedFd>,
 }
 
 impl Zygote {
@@ -90,6 +95,7 @@ impl Zygote {
             fuel: limits.fuel,
             input_bytes: limits.input_bytes,
             output_bytes: limits.output_bytes,
+            processes_max: processes_max(limits),
         };
         tree.control.send("ordering the zygote", &order, &[code.as_fd()]).await?;
         context.point("zygote", "module sent");
@@ -102,9 +108,9 @@ impl Zygote {
             listener: false,
             certificate: Certificate::new(Profile::Core),
         };
-        let code = zygote.take_listener().await?;
-        zygote.take_loaded(&code, limits).await?;
-        zygote.prove().await?;
+        if let Err(failure) = zygote.become_proven(limits).await {
+            return Err(zygote.explain(failure).await);
+        }
         context.point("zygote", "proven");
         zygote.demand(policy.require())?;
         Ok(zygote)
@@ -120,7 +126,25 @@ impl Zygote {
         self.tree.head.fate()
     }
 
-    async fn take_listener(&mut self) -> Result<Range<u64>, Failure> {
+    async fn become_proven(&mut self, limits: &casemate_protocol::policy::Limits) -> Result<(), Failure> {
+        self.take_listener().await?;
+        let code = self.take_sealed().await?;
+        self.take_loaded(&code, limits).await?;
+        self.prove().await
+    }
+
+    /// Why it does not do as it is told: what the kernel says of it comes before what the socket says.
+    async fn explain(&self, failure: Failure) -> Failure {
+        let head = &self.tree.head;
+        head.kill();
+        let fate = match tokio::time::timeout(END_PATIENCE, head.ended()).await {
+            Ok(fate) => fate,
+            Err(_elapsed) => head.fate(),
+        };
+        cause_of(&fate).map_or(failure, Failure::not_started)
+    }
+
+    async fn take_listener(&mut self) -> Result<(), Failure> {
         let step = "waiting for filter A";
         let (report, fds) = self.tree.control.receive(step, |count| count <= 1).await?;
         let Report::Listener(report) = report else {
@@ -131,9 +155,24 @@ impl Zygote {
         }
         self.listener = report.listener;
         for listener in fds {
-            self.context.guard.listen(listener, &self.tree.head).map_err(|error| broken(step, error))?;
+            let listening = self.context.guard.listen_while_loading(listener, &self.tree.head);
+            listening.map_err(|error| broken(step, error))?;
         }
         self.context.point("zygote", "listener received");
+        self.tree.reported = self.tree.reported.union(LayerSet::from_bits(report.layers));
+        self.tree.explain(&report.why_not);
+        Ok(())
+    }
+
+    /// The module is in memory: what the filter let through for that, it does no more.
+    async fn take_sealed(&mut self) -> Result<Range<u64>, Failure> {
+        let step = "waiting for the module's code to be sealed";
+        let (report, _) = self.tree.control.receive(step, |count| count == 0).await?;
+        let Report::Sealed(report) = report else {
+            return Err(broken(step, "it sent something else than it must"));
+        };
+        self.tree.head.loaded();
+        self.context.point("zygote", "sealed");
         self.tree.reported = self.tree.reported.union(LayerSet::from_bits(report.layers));
         self.tree.explain(&report.why_not);
         Ok(report.code_start..report.code_end)
@@ -152,7 +191,13 @@ impl Zygote {
         self.context.point("zygote", "loaded");
         let sealed = self.tree.reported.contains(Layer::SealedCode);
         let pidfd = self.tree.head.pidfd().map_err(|error| broken(step, error))?;
-        let view = self.tree.look(&pidfd, |view, expect| judge_locked(view, expect, code, sealed))?;
+        let code = LoadedCode {
+            range: code,
+            sealed,
+            before: self.tree.executable.as_deref(),
+            processes_max: processes_max(limits),
+        };
+        let view = self.tree.look(&pidfd, |view, expect| judge_locked(view, expect, code))?;
         let observed = std::mem::take(&mut self.tree.observed);
         self.tree.observed = observed.and(view.observed);
         self.executable = view.executable;
@@ -251,7 +296,7 @@ impl Zygote {
         let step = FORKING;
         let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
             .map_err(|error| broken(step, error))?;
-        let link = off_the_standard_descriptors(ours).map_err(|error| broken(step, error))?;
+        let link = Arc::new(off_the_standard_descriptors(ours).map_err(|error| broken(step, error))?);
         rustix::io::ioctl_fionbio(&link, true).map_err(|error| broken(step, error))?;
         let MemoryLimits { data_bytes, address_bytes } = self.memory;
         let order = SpawnSpec { role, data_bytes, address_bytes };
@@ -262,21 +307,16 @@ impl Zygote {
             {
                 Ok(Ok(pidfd)) => pidfd,
                 // A zygote that does not do as it is told is of no use any more; the next call gets a new one.
-                Ok(Err(failure)) => {
-                    self.tree.head.kill();
-                    return Err(failure);
-                }
-                Err(_elapsed) => {
-                    self.tree.head.kill();
-                    return Err(took_too_long(&self.context));
-                }
+                Ok(Err(failure)) => return Err(self.explain(failure).await),
+                Err(_elapsed) => return Err(self.explain(took_too_long(&self.context)).await),
             };
         drop(orders);
         if role == Role::Worker {
             self.context.point("instance", "reported");
         }
         let kind = Kind::Below { tree: self.tree.head.tree(), canary: role != Role::Worker };
-        let process = self.context.guard.watch(pidfd, None, kind).map_err(|error| broken(step, error))?;
+        let subject = Subject { pidfd, child: None, link: Some(Arc::clone(&link)), kind };
+        let process = self.context.guard.watch(subject).map_err(|error| broken(step, error))?;
         Ok(Forked { process, link })
     }
 
@@ -302,7 +342,10 @@ impl Zygote {
     async fn spawned(&self) -> Result<OwnedFd, Failure> {
         let (report, fds) = self.tree.control.receive(FORKING, |count| count == 1).await?;
         match (report, fds.into_iter().next()) {
-            (Report::Spawned(_), Some(pidfd)) => Ok(pidfd),
+            (Report::Spawned(_), Some(pidfd)) => {
+                is_child_of(&pidfd, self.tree.head.pid()).map_err(|error| broken(FORKING, error))?;
+                Ok(pidfd)
+            }
             _ => Err(broken(FORKING, "the zygote sent something else than it must")),
         }
     }
@@ -330,6 +373,11 @@ fn was_killed(exit: Exit, link: &OwnedFd) -> bool {
 /// A spawn ran into its timeout.
 pub(crate) fn took_too_long(context: &Context) -> Failure {
     broken("waiting for the walls", format!("it took more than {} ms", context.spawn_timeout.as_millis()))
+}
+
+/// While instances are replaced there may be twice as many.
+fn processes_max(limits: &casemate_protocol::policy::Limits) -> u64 {
+    2 * u64::from(limits.instances_max) + OTHER_PROCESSES
 }
 
 fn bodies(limits: &casemate_protocol::policy::Limits) -> u64 {

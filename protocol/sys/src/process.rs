@@ -3,6 +3,7 @@
 use crate::{check, descriptor};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
 
 /// Which side of a fork one is on.
 #[derive(Debug)]
@@ -13,38 +14,19 @@ pub enum Fork {
     Parent(OwnedFd),
 }
 
-#[repr(C, align(8))]
-#[derive(Default)]
-struct CloneArguments {
-    flags: u64,
-    pidfd: u64,
-    child_tid: u64,
-    parent_tid: u64,
-    exit_signal: u64,
-    stack: u64,
-    stack_size: u64,
-    tls: u64,
-    set_tid: u64,
-    set_tid_size: u64,
-    cgroup: u64,
-}
-
-/// Forks this process and returns a pidfd of the child; raw `clone3`, so no libc handler runs.
+/// Forks this process and returns a pidfd of the child; a raw `clone`, so no libc handler runs, and a filter sees its
+/// flags.
 ///
 /// For the single-threaded programs of Casemate only (the supervisor checks from outside that they are): with more
 /// threads the child could find locks held for ever. libc's idea of the own thread id is stale in the child.
 pub fn fork() -> io::Result<Fork> {
+    const FLAGS: libc::c_long = (libc::CLONE_PIDFD | libc::SIGCHLD) as libc::c_long;
+    const ZERO: libc::c_long = 0;
     let mut pidfd: libc::c_int = -1;
-    let arguments = CloneArguments {
-        flags: u64::try_from(libc::CLONE_PIDFD).unwrap_or(0),
-        pidfd: (&raw mut pidfd) as u64,
-        exit_signal: u64::try_from(libc::SIGCHLD).unwrap_or(0),
-        ..CloneArguments::default()
-    };
-    // SAFETY: without CLONE_VM the child has its own copy of everything; the kernel reads `arguments` and writes `pidfd`,
-    // both alive here. The process has one thread, so the copy is consistent.
-    let child =
-        check(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) })?;
+    // SAFETY: without CLONE_VM the child has its own copy of everything, and goes on on its copy of this stack; the kernel
+    // writes `pidfd`, alive here. The process has one thread, so the copy is consistent. The first three arguments are
+    // the same on all our machines.
+    let child = check(unsafe { libc::syscall(libc::SYS_clone, FLAGS, ZERO, &raw mut pidfd, ZERO, ZERO) })?;
     if child == 0 {
         return Ok(Fork::Child);
     }
@@ -95,6 +77,28 @@ pub fn pid_of(pidfd: BorrowedFd<'_>) -> Option<u32> {
     (done == 0 && info.mask & PIDFD_INFO_PID != 0 && info.pid != 0).then_some(info.pid)
 }
 
+/// The parent of the process behind a pidfd, in our pid namespace. `None`: it has ended, its parent is outside, or the
+/// kernel does not say (6.13).
+pub fn parent_of(pidfd: BorrowedFd<'_>) -> Option<u32> {
+    let mut info = PidfdInfo { mask: PIDFD_INFO_PID, ..PidfdInfo::default() };
+    // SAFETY: the request's number holds the size of the struct that the pointer names.
+    let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
+    (done == 0 && info.mask & PIDFD_INFO_PID != 0 && info.ppid != 0).then_some(info.ppid)
+}
+
+/// CPU time that the process of this number has used, in all its threads; `None` if there is none.
+pub fn cpu_time(pid: i32) -> Option<Duration> {
+    const SCHEDULER: libc::clockid_t = 2;
+    if pid <= 0 {
+        return None;
+    }
+    let clock: libc::clockid_t = (!pid << 3) | SCHEDULER;
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec.
+    check(unsafe { libc::clock_gettime(clock, &raw mut time) }.into()).ok()?;
+    Some(Duration::new(u64::try_from(time.tv_sec).ok()?, u32::try_from(time.tv_nsec).ok()?))
+}
+
 /// A resource limit of a process, soft and hard; RLIM_INFINITY is all ones. `resource` is the kernel's number of it.
 ///
 /// EPERM: it has another user, and we are not privileged over it.
@@ -115,6 +119,14 @@ pub fn exit_status(pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
     // SAFETY: the request's number holds the size of the struct that the pointer names.
     let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut info) };
     (done == 0 && info.mask & PIDFD_INFO_EXIT != 0).then(|| ExitStatus::from_wait_status(info.exit_code))
+}
+
+/// Takes an empty session keyring in place of the inherited one.
+pub fn leave_keyring() -> io::Result<()> {
+    const JOIN_SESSION_KEYRING: libc::c_long = 1;
+    // SAFETY: a null name asks for an anonymous keyring; nothing is read.
+    check(unsafe { libc::syscall(libc::SYS_keyctl, JOIN_SESSION_KEYRING, std::ptr::null::<u8>()) })?;
+    Ok(())
 }
 
 /// Sends SIGKILL to the process behind a pidfd.
@@ -173,7 +185,6 @@ mod tests {
     #[test]
     fn the_struct_has_the_size_in_the_request() {
         assert_eq!(size_of::<PidfdInfo>(), usize::try_from((PIDFD_GET_INFO >> 16) & 0x3fff).unwrap());
-        assert_eq!(size_of::<CloneArguments>(), 88);
     }
 
     #[test]
@@ -185,6 +196,29 @@ mod tests {
         assert!(soft > 0 && soft <= hard);
         let file = std::fs::File::open("/dev/null").unwrap();
         assert_eq!(pid_of(file.as_fd()), None);
+    }
+
+    #[test]
+    fn a_forked_process_has_us_as_its_parent() {
+        match fork().unwrap() {
+            Fork::Child => exit_now(0),
+            Fork::Parent(child) => {
+                let parent = parent_of(child.as_fd());
+                assert!(parent.is_none_or(|parent| parent == std::process::id()), "{parent:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn cpu_time_grows_with_work() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let before = cpu_time(me).unwrap();
+        let mut sum = 0_u64;
+        while cpu_time(me).unwrap() < before + Duration::from_millis(5) {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        assert_eq!(cpu_time(0), None);
+        assert_eq!(cpu_time(i32::MAX), None);
     }
 
     #[test]

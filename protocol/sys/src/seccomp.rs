@@ -85,6 +85,16 @@ struct RawNotification {
     args: [u64; 6],
 }
 
+#[repr(C)]
+struct RawResponse {
+    id: u64,
+    value: i64,
+    error: i32,
+    flags: u32,
+}
+
+const RESPOND_CONTINUE: u32 = 1;
+const NOTIF_SEND: libc::c_ulong = 0xc018_2101;
 const NOTIF_RECV: libc::c_ulong = 0xc050_2100;
 const NOTIF_ID_VALID: libc::c_ulong = 0x4008_2102;
 
@@ -119,6 +129,15 @@ pub fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
     unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_ID_VALID as _, &raw const id) == 0 }
 }
 
+/// Lets the call of a notification run, as if no filter had stopped it. Its numbers were looked at; what a pointer among
+/// them names can change until the kernel reads it. ENOENT: the caller died in between.
+pub fn let_go_on(listener: BorrowedFd<'_>, id: u64) -> io::Result<()> {
+    let mut response = RawResponse { id, value: 0, error: 0, flags: RESPOND_CONTINUE };
+    // SAFETY: the request's number holds the size of the struct that the pointer names.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_SEND as _, &raw mut response) }.into())?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,5 +145,6 @@ mod tests {
     #[test]
     fn the_struct_has_the_size_in_the_request() {
         assert_eq!(size_of::<RawNotification>(), usize::try_from((NOTIF_RECV >> 16) & 0x3fff).unwrap());
+        assert_eq!(size_of::<RawResponse>(), usize::try_from((NOTIF_SEND >> 16) & 0x3fff).unwrap());
     }
 }

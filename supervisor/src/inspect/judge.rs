@@ -73,7 +73,7 @@ pub struct Expect<'a> {
     pub namespaces: bool,
 }
 
-/// A zygote that has a module.
+/// A zygote, with a module or before it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockedView {
     /// What was seen.
@@ -83,7 +83,7 @@ pub struct LockedView {
 }
 
 /// Looks at a walled zygote, or compiler, before it gets its job.
-pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<Observed, InspectError> {
+pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<LockedView, InspectError> {
     let mut observed = Observed::default();
     let surroundings = expect.namespaces.then(|| Surroundings::read(view)).transpose()?;
     let spec = expect.spec;
@@ -109,7 +109,20 @@ pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<Observ
     if let Some(surroundings) = surroundings {
         surroundings.judge(expect.host, &mut observed)?;
     }
-    Ok(observed)
+    Ok(LockedView { observed, executable: look.executable() })
+}
+
+/// What a zygote reported of its module.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadedCode<'a> {
+    /// Where its native code lies.
+    pub range: &'a Range<u64>,
+    /// Whether it says that it is sealed.
+    pub sealed: bool,
+    /// What was executable before there was a module.
+    pub before: Option<&'a [Range<u64>]>,
+    /// How many processes it was told it may have.
+    pub processes_max: u64,
 }
 
 /// Looks at a zygote whose module is loaded: its code must lie in the range it reported, readable and executable, and
@@ -117,12 +130,13 @@ pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<Observ
 pub fn judge_locked(
     view: &ProcessView<'_>,
     expect: Expect<'_>,
-    code: &Range<u64>,
-    sealed: bool,
+    code: LoadedCode<'_>,
 ) -> Result<LockedView, InspectError> {
     let mut observed = Observed::default();
-    let pages = view.code(code)?;
-    let look = Look::read(view, &[])?;
+    let pages = view.code(code.range)?;
+    let limits: &[Ordered] =
+        if expect.namespaces { &[(Resource::Processes, code.processes_max)] } else { &[] };
+    let look = Look::read(view, limits)?;
     look.core(expect, 1, Place::First, &mut observed)?;
     look.code_is_fixed(None, &mut observed)?;
     look.descriptors(&mut observed)?;
@@ -130,7 +144,7 @@ pub fn judge_locked(
         Seen::Yes(pages) => {
             let layer = Layer::SealedCode;
             demand(layer, "the rights of its compiled code", "r-x", "something else", pages.read_execute)?;
-            if sealed {
+            if code.sealed {
                 demand(layer, "its compiled code", "sealed", "not", pages.sealed)?;
             }
             if pages.sealed {
@@ -141,10 +155,14 @@ pub fn judge_locked(
         }
         Seen::No(why) => observed.unseen(Layer::SealedCode, why),
     }
-    let executable = match look.maps {
-        Seen::Yes(maps) => Some(maps.executable),
-        Seen::No(_) => None,
-    };
+    look.limits(limits, &mut observed)?;
+    let executable = look.executable();
+    if let (Some(before), Some(after)) = (code.before, &executable) {
+        let new: Vec<Range<u64>> = after.iter().filter(|range| !before.contains(range)).cloned().collect();
+        let inside = new.iter().all(|range| code.range.start <= range.start && range.end <= code.range.end);
+        let expected = hex(std::slice::from_ref(code.range));
+        demand(Layer::SealedCode, "executable memory that came with its module", expected, hex(&new), inside)?;
+    }
     Ok(LockedView { observed, executable })
 }
 
@@ -209,6 +227,13 @@ impl Look {
         let resources: Vec<Resource> = ordered.iter().map(|(resource, _)| *resource).collect();
         let (maps, descriptors, limits) = (view.maps()?, view.descriptors()?, view.limits(&resources)?);
         Ok(Self { maps, descriptors, limits, status: view.status()? })
+    }
+
+    fn executable(&self) -> Option<Vec<Range<u64>>> {
+        match &self.maps {
+            Seen::Yes(maps) => Some(maps.executable.clone()),
+            Seen::No(_) => None,
+        }
     }
 
     /// What must be readable and right in every tier.

@@ -291,6 +291,26 @@ pub fn pid_of(pidfd: BorrowedFd<'_>) -> Result<u32, InspectError> {
     }
 }
 
+/// The parent of a process behind a pidfd, in our pid namespace.
+pub fn parent_of(pidfd: BorrowedFd<'_>) -> Result<u32, InspectError> {
+    if let Some(parent) = process::parent_of(pidfd) {
+        return Ok(parent);
+    }
+    // An older kernel, or no process any more.
+    let path = format!("/proc/{}/stat", pid_of(pidfd)?);
+    let text = std::fs::read_to_string(&path).map_err(|_| InspectError::Ended)?;
+    // It lived until now, so the number was its own.
+    if has_ended(pidfd)? {
+        return Err(InspectError::Ended);
+    }
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let parent = fields.split_ascii_whitespace().nth(1).and_then(|parent| parent.parse().ok());
+    parent.ok_or_else(|| InspectError::Unreadable {
+        file: "stat",
+        source: std::io::Error::other("it has no parent where one is due"),
+    })
+}
+
 /// A pidfd is readable once its process has ended.
 fn has_ended(pidfd: BorrowedFd<'_>) -> Result<bool, InspectError> {
     let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];

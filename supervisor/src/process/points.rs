@@ -19,6 +19,7 @@ pub const POINTS: &[&str] = &[
     "worker: inspected",
     "zygote: module sent",
     "zygote: listener received",
+    "zygote: sealed",
     "zygote: loaded",
     "zygote: canary ordered",
     "zygote: canary reported",

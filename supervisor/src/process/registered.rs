@@ -12,31 +12,31 @@ use tokio::io::unix::AsyncFd;
 /// deaf to its worker, so what is dropped in such a child stays as it is until the child ends or executes something.
 #[derive(Debug)]
 pub(crate) struct Registered {
-    socket: Arc<AsyncFd<OwnedFd>>,
+    socket: Arc<AsyncFd<Arc<OwnedFd>>>,
     /// What keeps the socket in a forked child. Made beforehand: a child of a host with threads had better not allocate.
     #[expect(
         clippy::redundant_allocation,
         reason = "what is leaked is one count of the Arc, and a box is what can be leaked"
     )]
-    keep: Option<Box<Arc<AsyncFd<OwnedFd>>>>,
+    keep: Option<Box<Arc<AsyncFd<Arc<OwnedFd>>>>>,
     host_pid: u32,
 }
 
 impl Registered {
     /// Registers a non-blocking socket. Needs a tokio runtime with I/O around it.
-    pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(socket: impl Into<Arc<OwnedFd>>) -> io::Result<Self> {
         tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         #[expect(
             deprecated,
             reason = "sound for an OwnedFd, which keeps its number as long as it lives; the successor is an unsafe function"
         )]
-        let socket = Arc::new(AsyncFd::new(socket)?);
+        let socket = Arc::new(AsyncFd::new(socket.into())?);
         Ok(Self { keep: Some(Box::new(Arc::clone(&socket))), socket, host_pid: std::process::id() })
     }
 }
 
 impl Deref for Registered {
-    type Target = AsyncFd<OwnedFd>;
+    type Target = AsyncFd<Arc<OwnedFd>>;
 
     fn deref(&self) -> &Self::Target {
         &self.socket

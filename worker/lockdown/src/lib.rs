@@ -4,7 +4,8 @@
 //! program start ─► stub::run                     fresh state, own uid, namespaces; forks the zygote, then only waits
 //!                    └─ exec again ─► Entered     a zygote that dies with its stub
 //!                                      └─ wall_up ─► Walled     empty root, no capability, Landlock: the supervisor looks
-//!                                                     └─ lock ─► Locked     code sealed, no new code, filter A
+//!                                                     └─ filter ─► Filtered   filter A: from here on a module may be loaded
+//!                                                     │             └─ lock ─► Locked   code sealed, no new code
 //!                                                                 └─ spawn ─► Confined     a worker: one descriptor, filter B
 //! ```
 //! Each arrow consumes the value before it, so no step can be left out or taken twice, and each fails closed: what does
@@ -28,5 +29,5 @@ mod worker;
 
 pub use error::LockdownError;
 pub use start::{Stage, start};
-pub use walls::{CodeRange, Entered, Job, Locked, Walled};
+pub use walls::{CodeRange, Entered, Filtered, Job, Locked, Walled};
 pub use worker::{Confined, Spawned};

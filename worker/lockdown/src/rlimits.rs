@@ -43,6 +43,11 @@ pub(crate) fn set_initial(initial: &Initial) -> Result<(), LockdownError> {
     limits.into_iter().try_for_each(|(resource, value)| set(resource, value))
 }
 
+/// How many processes a zygote and its workers are together, in a user namespace of their own.
+pub(crate) fn set_zygote(processes_max: u64) -> Result<(), LockdownError> {
+    set(Resource::RLIMIT_NPROC, processes_max)
+}
+
 /// What a worker may still do: open nothing, fork nothing, and have this much data, in so much address space. The second
 /// is for the kernel's page tables, which no limit counts: data spread far and wide would need twice its size of them.
 pub(crate) fn set_worker(data_bytes: u64, address_bytes: u64) -> Result<(), LockdownError> {

@@ -19,7 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::personality::{self, Persona};
 use nix::sys::prctl;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
-use nix::unistd::{chdir, execve, pipe2, write};
+use nix::unistd::{chdir, execve, pipe2, setsid, write};
 use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -51,6 +51,10 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
     signal::reset_all().step("resetting signals")?;
     personality::set(Persona::empty()).step("resetting the personality")?;
     chdir("/").step("leaving the working directory")?;
+    // Ctrl-C in the host's terminal is for the host, which may want to finish what its plugins do.
+    setsid().step("leaving the host's session")?;
+    // Keys of the host's session are no business of a plugin; where there are none, or none may be made, none are lost.
+    let _ = casemate_sys::process::leave_keyring();
     let (spec, mut fds): (StubSpec, _) = control.expect(1)?;
     let Some(host) = fds.pop() else {
         return Err(std::io::Error::from(std::io::ErrorKind::InvalidData)).step("taking the host's pidfd");
@@ -131,21 +135,20 @@ impl Watch {
     /// Waits for either death, then makes sure of the other.
     fn wait(self) {
         // The stub is trusted and holds next to nothing; its walls are for the day that is not true.
-        let _ = self.lock();
-        loop {
-            let mut fds = [
-                PollFd::new(self.host.as_fd(), PollFlags::POLLIN),
-                PollFd::new(self.zygote.as_fd(), PollFlags::POLLIN),
-            ];
-            match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) => break,
-                Err(nix::errno::Errno::EINTR) => {}
-                // Unable to watch: nothing may outlive the host, so end it now.
-                Err(_) => break,
-            }
+        if self.lock().is_ok() {
+            self.await_an_end();
         }
         self.end();
         process::exit_now(0)
+    }
+
+    fn await_an_end(&self) {
+        let mut fds = [
+            PollFd::new(self.host.as_fd(), PollFlags::POLLIN),
+            PollFd::new(self.zygote.as_fd(), PollFlags::POLLIN),
+        ];
+        // Any other error: unable to watch. Nothing may outlive the host, so end it now.
+        while let Err(nix::errno::Errno::EINTR) = poll(&mut fds, PollTimeout::NONE) {}
     }
 
     /// Ends the zygote, and waits for it and for every worker that it leaves behind: they die with it.

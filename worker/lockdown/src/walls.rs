@@ -10,7 +10,7 @@ use crate::worker::Spawned;
 use crate::{privileges, rlimits, root};
 use bincode::Decode;
 use casemate_protocol::certificate::{Layer, LayerSet};
-use casemate_protocol::spawn::{self, FailedReport, ListenerReport, SpawnSpec, WalledReport};
+use casemate_protocol::spawn::{self, FailedReport, ListenerReport, SealedReport, SpawnSpec, WalledReport};
 use casemate_sys::{descriptors, memory, process, seccomp as kernel, signal};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -121,20 +121,23 @@ impl Walled {
         self.control.fail(report);
     }
 
-    /// Locks a zygote: code sealed, nothing new executable, filter A; its listener goes to the supervisor.
-    pub fn lock(self, code: &CodeRange) -> Result<Locked, LockdownError> {
+    /// Puts a zygote behind filter A before it looks at a module that nobody trusts; the listener goes to the supervisor,
+    /// which lets the few calls through that loading needs. `processes_max` is how many it may ever have alive.
+    pub fn filter(self, processes_max: u64) -> Result<Filtered, LockdownError> {
         let parent = (!self.namespaces).then(getpid);
         warm_up();
-        // The engine keeps the module's file open behind its mapping, for uses that our configuration rules out. It is
-        // never dropped in a process that ends by `exit_now`, so nobody will close that number again.
-        let closed = descriptors::close_from(1).step("closing the module's file");
-        match closed.and_then(|()| self.try_lock(code, seccomp::filter_a)) {
-            Ok(()) => Ok(Locked { control: self.control, parent }),
-            Err(error) => {
-                self.control.fail_step(&error);
-                Err(error)
-            }
-        }
+        let mut report = Report::default();
+        // Without a user namespace of its own the count is of all that its user has.
+        let limited = if self.namespaces { rlimits::set_zygote(processes_max) } else { Ok(()) };
+        let listener = limited.and_then(|()| listen(&mut report, seccomp::filter_a));
+        let listener = listener.inspect_err(|error| self.control.fail_step(error))?;
+        let filtered = Filtered { reports: listener.is_some(), control: self.control, parent };
+        let (layers, why_not) = (report.layers.bits(), report.take_why_not());
+        let report = ListenerReport { listener: filtered.reports, layers, why_not };
+        let descriptors: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
+        filtered.control.report(spawn::Report::Listener(report), &descriptors)?;
+        // The listener is closed here: no process behind the walls may hold one.
+        Ok(filtered)
     }
 
     /// Locks a program that does its one job in this very process, with a filter of its own and filter B: its input
@@ -146,7 +149,7 @@ impl Walled {
         filter: fn(FilterDefault) -> seccomp::Program,
     ) -> Result<Job, LockdownError> {
         warm_up();
-        self.try_lock(&(0..0), filter).inspect_err(|error| self.control.fail_step(error))?;
+        self.filter_in_place(filter).inspect_err(|error| self.control.fail_step(error))?;
         // From here on the supervisor learns of a failure by how this process ends.
         let step = "leaving the job two descriptors";
         descriptors::duplicate_to(input.as_fd(), 0).step(step)?;
@@ -164,58 +167,98 @@ impl Walled {
         Ok(job)
     }
 
-    fn try_lock(
-        &self,
-        code: &CodeRange,
-        filter: fn(FilterDefault) -> seccomp::Program,
-    ) -> Result<(), LockdownError> {
+    fn filter_in_place(&self, filter: fn(FilterDefault) -> seccomp::Program) -> Result<(), LockdownError> {
         let mut report = Report::default();
-        if !code.is_empty() {
-            let sealed = memory::seal(code.clone());
-            optional(
-                &mut report,
-                Layer::SealedCode,
-                "sealing the code",
-                "this kernel has no mseal (6.10)",
-                sealed,
-            )?;
+        deny_new_executable(&mut report)?;
+        let listener = listen(&mut report, filter)?;
+        if listener.is_none() {
+            kernel::install(filter(FilterDefault::Kill).instructions()).step(FILTERING)?;
         }
-        optional(
-            &mut report,
-            Layer::DenyNewExecutable,
-            "denying new executable memory",
-            "this kernel has no MDWE (6.3)",
-            memory::deny_new_executable(),
-        )?;
+        let (layers, why_not) = (report.layers.bits(), report.take_why_not());
+        let report = ListenerReport { listener: listener.is_some(), layers, why_not };
+        let descriptors: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
+        self.control.report(spawn::Report::Listener(report), &descriptors)
+    }
+}
 
-        let step = "installing filter A";
-        let listener = match kernel::install_with_listener(filter(FilterDefault::Notify).instructions()) {
-            Ok(listener) => Some(listener),
-            // A listener further up already owns the chain, or there are none: then a violation kills without a word.
-            Err(error) if matches!(error.raw_os_error(), Some(libc_errno::EBUSY | libc_errno::EINVAL)) => {
-                kernel::install(filter(FilterDefault::Kill).instructions()).step(step)?;
-                report.missing(
-                    Layer::ViolationReports,
-                    "the host has a seccomp listener of its own, or this kernel has none: violations by signal only",
-                );
-                None
+/// A zygote behind filter A that may still load one module. Where there can be no listener the filter comes last, and
+/// until then only the other walls stand.
+#[derive(Debug)]
+pub struct Filtered {
+    control: Control,
+    parent: Option<nix::unistd::Pid>,
+    /// Whether violations are reported.
+    reports: bool,
+}
+
+impl Filtered {
+    /// Tells the supervisor that the module cannot be loaded.
+    pub fn fail(&self, report: FailedReport) {
+        self.control.fail(report);
+    }
+
+    /// Locks a zygote: code sealed, nothing new executable. Loading is over, and the supervisor is told so.
+    pub fn lock(self, code: &CodeRange) -> Result<Locked, LockdownError> {
+        match self.try_lock(code) {
+            Ok(report) => {
+                self.control.report(spawn::Report::Sealed(report), &[])?;
+                Ok(Locked { control: self.control, parent: self.parent })
             }
-            Err(error) => return Err(error).step(step),
-        };
-        report.holds(Layer::Seccomp);
-        let report = spawn::Report::Listener(ListenerReport {
-            listener: listener.is_some(),
+            Err(error) => {
+                self.control.fail_step(&error);
+                Err(error)
+            }
+        }
+    }
+
+    fn try_lock(&self, code: &CodeRange) -> Result<SealedReport, LockdownError> {
+        // The engine keeps the module's file open behind its mapping, for uses that our configuration rules out. It is
+        // never dropped in a process that ends by `exit_now`, so nobody will close that number again.
+        descriptors::close_from(1).step("closing the module's file")?;
+        let mut report = Report::default();
+        let why_not = "this kernel has no mseal (6.10)";
+        let sealed = memory::seal(code.clone());
+        optional(&mut report, Layer::SealedCode, "sealing the code", why_not, sealed)?;
+        deny_new_executable(&mut report)?;
+        if !self.reports {
+            let filter = seccomp::filter_a(FilterDefault::Kill);
+            kernel::install(filter.instructions()).step(FILTERING)?;
+        }
+        Ok(SealedReport {
             layers: report.layers.bits(),
             why_not: report.take_why_not(),
             code_start: u64::try_from(code.start).unwrap_or(u64::MAX),
             code_end: u64::try_from(code.end).unwrap_or(u64::MAX),
-        });
-        match &listener {
-            Some(listener) => self.control.report(report, &[listener.as_fd()]),
-            None => self.control.report(report, &[]),
-        }
-        // The listener is closed here: no process behind the walls may hold one.
+        })
     }
+}
+
+const FILTERING: &str = "installing filter A";
+
+/// Installs a filter that reports, if there can be one.
+fn listen(
+    report: &mut Report,
+    filter: fn(FilterDefault) -> seccomp::Program,
+) -> Result<Option<OwnedFd>, LockdownError> {
+    report.holds(Layer::Seccomp);
+    match kernel::install_with_listener(filter(FilterDefault::Notify).instructions()) {
+        Ok(listener) => Ok(Some(listener)),
+        // A listener further up already owns the chain, or there are none: then a violation kills without a word.
+        Err(error) if matches!(error.raw_os_error(), Some(libc_errno::EBUSY | libc_errno::EINVAL)) => {
+            report.missing(
+                Layer::ViolationReports,
+                "the host has a seccomp listener of its own, or this kernel has none: violations by signal only",
+            );
+            Ok(None)
+        }
+        Err(error) => Err(error).step(FILTERING),
+    }
+}
+
+fn deny_new_executable(report: &mut Report) -> Result<(), LockdownError> {
+    let step = "denying new executable memory";
+    let why_not = "this kernel has no MDWE (6.3)";
+    optional(report, Layer::DenyNewExecutable, step, why_not, memory::deny_new_executable())
 }
 
 mod libc_errno {

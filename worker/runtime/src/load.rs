@@ -4,13 +4,13 @@
     reason = "the engine trusts the native code that it is given; this is where it is given"
 )]
 
-use casemate_lockdown::{CodeRange, Walled};
+use casemate_lockdown::{CodeRange, Filtered};
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use wasmtime::{Engine, Module};
 
-/// Maps compiled code, read and execute only. Only a process behind its walls does this.
-pub(crate) fn load(_walled: &Walled, engine: &Engine, code: OwnedFd) -> wasmtime::Result<Module> {
+/// Maps compiled code, read and execute only. Only a process behind its filter does this.
+pub(crate) fn load(_filtered: &Filtered, engine: &Engine, code: OwnedFd) -> wasmtime::Result<Module> {
     // SAFETY: the bytes must be what our engine's compiler made, unchanged while mapped. The supervisor had them made by
     // its compiler process and sealed the memfd against every change before it passed it on. That process is not
     // trusted: should it have forged them, they run with the rights of this process, which has none.

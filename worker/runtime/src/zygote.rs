@@ -31,28 +31,26 @@ impl From<LockdownError> for Told {
 fn try_run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> Result<(), Told> {
     let walled = entered.wall_up()?;
     let (spec, mut fds) = walled.receive::<LoadSpec>(1)?;
-    let loaded = fds.pop().ok_or_else(|| "no module came with the order".to_owned()).and_then(|code| {
-        let engine = engine(&spec)?;
-        let module = load::load(&walled, &engine, code).map_err(|error| format!("{error:#}"))?;
-        Ok((engine, module))
-    });
-    let (engine, module) = match loaded {
-        Ok(loaded) => loaded,
-        Err(message) => {
-            walled.fail(FailedReport {
-                step: "loading the module".to_owned(),
-                message,
-                ..FailedReport::default()
-            });
-            return Err(Told);
-        }
-    };
-    let locked = walled.lock(&load::code_range(&module))?;
+    let made = fds.pop().ok_or_else(|| "no module came with the order".to_owned());
+    let (code, engine) = made.and_then(|code| Ok((code, engine(&spec)?))).map_err(|message| {
+        walled.fail(failed("making the engine", message));
+        Told
+    })?;
+    let filtered = walled.filter(spec.processes_max)?;
+    let module = load::load(&filtered, &engine, code).map_err(|error| {
+        filtered.fail(failed("loading the module", format!("{error:#}")));
+        Told
+    })?;
+    let locked = filtered.lock(&load::code_range(&module))?;
     let mut guest = prepare(&locked, &engine, &module, spec)?;
     match locked.next_worker()? {
         Some(spawned) => body(spawned, &mut guest),
         None => Ok(()),
     }
+}
+
+fn failed(step: &str, message: String) -> FailedReport {
+    FailedReport { step: step.to_owned(), message, ..FailedReport::default() }
 }
 
 fn engine(spec: &LoadSpec) -> Result<Engine, String> {
@@ -74,11 +72,7 @@ fn prepare(locked: &Locked, engine: &Engine, module: &Module, spec: LoadSpec) ->
             Ok(guest)
         }
         Err(fault) => {
-            let mut report = FailedReport {
-                step: "instantiating the module".to_owned(),
-                message: fault.to_string(),
-                ..FailedReport::default()
-            };
+            let mut report = failed("instantiating the module", fault.to_string());
             if let Fault::Limit { limit, configured, observed } = fault {
                 report.limit = limit as u32;
                 report.limit_configured = configured;

@@ -14,6 +14,8 @@ pub(super) enum Due {
     Reap { attempt: u32 },
     /// Give up waiting for the owner of a process that broke a rule.
     Unknown { pid: i32 },
+    /// Look at the workers that have no call.
+    Idle,
 }
 
 /// An entry: what, for whom.

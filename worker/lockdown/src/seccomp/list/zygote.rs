@@ -1,6 +1,13 @@
 //! What only a zygote, and a worker in its first moments, does.
 
-use crate::seccomp::list::{Syscall, ZERO, is, value};
+use crate::seccomp::list::{Arg, Syscall, Want, ZERO, is, value};
+
+/// As the C library's `fork` has it, but for the descriptor: no thread, no shared memory, no namespace.
+const FORK_FLAGS: Arg = Arg {
+    index: 0,
+    name: "flags",
+    want: Want::Bits { all: &[value("CLONE_PIDFD", 0x1000), value("SIGCHLD", 17)], may: &[] },
+};
 
 /// Forking workers.
 pub(super) const FORK: &[Syscall] = &[
@@ -12,11 +19,11 @@ pub(super) const FORK: &[Syscall] = &[
         reason: "the supervisor's order for a worker, with the worker's link, on the control socket",
     },
     Syscall {
-        name: "clone3",
-        x86_64: Some(435),
-        aarch64: Some(435),
-        rules: &[],
-        reason: "makes a worker and its pidfd; its arguments lie in memory, where a filter cannot look",
+        name: "clone",
+        x86_64: Some(56),
+        aarch64: Some(220),
+        rules: &[&[FORK_FLAGS, is(1, "stack", ZERO)]],
+        reason: "makes a worker and its pidfd; the flags of clone3 would lie in memory, where a filter cannot look",
     },
     Syscall {
         name: "prctl",

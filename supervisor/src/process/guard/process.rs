@@ -1,0 +1,161 @@
+//! What the rest of the supervisor holds of a watched process.
+
+use super::book::{self, Due, Entry};
+use super::watched::Fate;
+use super::Shared;
+use rustix::process::Signal;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// A watched process. Dropping it kills it; the guard reaps it.
+pub(crate) struct Process {
+    shared: Arc<Shared>,
+    key: u64,
+    pid: i32,
+    pub(super) fate: watch::Receiver<Fate>,
+    /// Left to end by itself.
+    let_go: bool,
+}
+
+impl std::fmt::Debug for Process {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Process").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}
+
+impl Process {
+    pub(super) fn new(shared: Arc<Shared>, key: u64, pid: i32, fate: watch::Receiver<Fate>) -> Self {
+        Self { shared, key, pid, fate, let_go: false }
+    }
+
+    /// Its pid, as long as it lives or is not reaped.
+    pub(crate) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Names its tree, if it is the head.
+    pub(crate) fn tree(&self) -> u64 {
+        self.key
+    }
+
+    /// What is known of it now.
+    pub(crate) fn fate(&self) -> Fate {
+        self.fate.borrow().clone()
+    }
+
+    /// Sends SIGKILL.
+    pub(crate) fn kill(&self) {
+        if self.shared.is_own()
+            && let Some(watched) = self.shared.lock().processes.get(&self.key)
+        {
+            watched.signal(Signal::KILL);
+        }
+    }
+
+    /// A second descriptor of it.
+    pub(crate) fn pidfd(&self) -> io::Result<OwnedFd> {
+        match self.shared.lock().processes.get(&self.key) {
+            Some(watched) => Ok(rustix::io::fcntl_dupfd_cloexec(&watched.pidfd, 3)?),
+            None => Err(io::Error::other("the process is gone")),
+        }
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(&self) -> Fate {
+        self.until(|fate| fate.exit.is_some()).await
+    }
+
+    /// Waits until this holds of what is known, or it is gone.
+    pub(crate) async fn until(&self, holds: impl Fn(&Fate) -> bool) -> Fate {
+        let mut fate = self.fate.clone();
+        match fate.wait_for(|fate| holds(fate) || fate.exit.is_some()).await {
+            Ok(fate) => fate.clone(),
+            Err(_guard_is_gone) => self.fate(),
+        }
+    }
+
+    /// From now on: SIGUSR1 after `soft`, SIGKILL after `grace` more, unless disarmed before.
+    pub(crate) fn arm(&self, soft: Duration, grace: Duration) -> Deadline {
+        #[expect(clippy::disallowed_methods, reason = "deadlines are measured here")]
+        let now = Instant::now();
+        let soft_at = now + soft;
+        let entry = Entry { key: self.key, due: Due::Soft { grace } };
+        let mut state = self.shared.lock();
+        if let Some(watched) = state.processes.get_mut(&self.key) {
+            watched.calm.work();
+            // What an earlier deadline did is no news about this one.
+            watched.fate.send_if_modified(|fate| std::mem::take(&mut fate.interrupted));
+        }
+        let id = state.book.insert(soft_at, entry);
+        let is_awake_in_time = state.looks_at.is_some_and(|looks_at| looks_at <= soft_at);
+        drop(state);
+        if !is_awake_in_time {
+            self.shared.wake();
+        }
+        Deadline { shared: Arc::clone(&self.shared), id, key: self.key, armed_at: now, armed: true }
+    }
+
+    /// The head of a tree has its module: the calls that loading needs are forbidden from here on.
+    pub(crate) fn loaded(&self) {
+        self.shared.loaded(self.key);
+    }
+
+    /// Leaves it to end by itself, as a stub does once its zygote has, and kills it only if it has not after `patience`.
+    pub(crate) fn let_go(&mut self, patience: Duration) {
+        self.let_go = true;
+        if self.shared.is_own() {
+            self.shared.kill_later(self.key, patience);
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.let_go {
+            self.kill();
+        }
+    }
+}
+
+/// An armed deadline; dropping it disarms it.
+pub(crate) struct Deadline {
+    shared: Arc<Shared>,
+    id: book::Id,
+    key: u64,
+    armed_at: Instant,
+    armed: bool,
+}
+
+impl Deadline {
+    /// Disarms it. From here on no signal of it is sent: the guard sends them under the same lock.
+    pub(crate) fn disarm(mut self) -> Duration {
+        self.remove();
+        self.elapsed()
+    }
+
+    /// Since it was armed.
+    #[expect(clippy::disallowed_methods, reason = "deadlines are measured here")]
+    pub(crate) fn elapsed(&self) -> Duration {
+        Instant::now().duration_since(self.armed_at)
+    }
+
+    fn remove(&mut self) {
+        // In a forked child of the host nobody may ever unlock what the guard held at that moment.
+        if std::mem::take(&mut self.armed) && self.shared.is_own() {
+            let mut state = self.shared.lock();
+            state.book.remove(self.id, self.key);
+            if let Some(watched) = state.processes.get_mut(&self.key) {
+                watched.calm.rest();
+            }
+        }
+    }
+}
+
+impl Drop for Deadline {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
