@@ -137,6 +137,7 @@ impl Instance {
             return Err(Failure::not_started(Cause::Inspection { message }));
         }
         zygote.judge(&instance.process)?;
+        instance.process.rest();
         context.point("instance", "inspected");
         Ok(instance)
     }

@@ -103,6 +103,9 @@ fn every_way_out_is_reported_with_what_was_tried() {
         for route in routes::OUT {
             cell.reports(route).await;
         }
+        for order in routes::FORKS {
+            assert_eq!(cell.order(order).await, End::Sigsys, "{order}");
+        }
         cell.close().await;
     });
 }

@@ -91,9 +91,7 @@ pub(crate) const OUT: &[Route] = &[
     route("syscall pidfd_send_signal 0 9 0 0", "pidfd_send_signal", &[Some(0), Some(9)]),
     route("syscall pidfd_getfd 0 0 0", "pidfd_getfd", &[Some(0), Some(0), Some(0)]),
     route("syscall kcmp 1 2 0 0 0", "kcmp", &[Some(1), Some(2)]),
-    // A thread and a process
-    route("syscall clone 0x3d0f00 @page 0 0 0", "clone", &[Some(0x3d_0f00), None]),
-    route("syscall clone 17 0 0 0 0", "clone", &[Some(17), Some(0)]),
+    route("syscall clone3 @page 88", "clone3", &[None, Some(88)]),
     route("syscall execve @path:/bin/sh 0 0", "execve", &[None, Some(0), Some(0)]),
     route("syscall execveat 0 @path: 0 0 0x1000", "execveat", &[Some(0), None, Some(0), Some(0), Some(0x1000)]),
     route("syscall unshare 0x10000000", "unshare", &[Some(0x1000_0000)]),
@@ -124,6 +122,11 @@ pub(crate) const EXECUTABLE: &[Route] = &[
     route("syscall mmap 0 4096 3 0x40022 -1 0", "mmap", &[Some(0), Some(4096), Some(3), Some(0x4_0022)]),
     route("syscall mmap 0 4096 3 0x2022 -1 0", "mmap", &[Some(0), Some(4096), Some(3), Some(0x2022)]),
     route("syscall mmap 0 4096 3 0x8022 -1 0", "mmap", &[Some(0), Some(4096), Some(3), Some(0x8022)]),
+    // In a place of one's choice: over code, over touched pages whose tables would stay, far from everything else
+    route("syscall mmap @code 4096 0 0x32 -1 0", "mmap", &[None, Some(4096), Some(0), Some(0x32)]),
+    route("syscall mmap @page 4096 0 0x32 -1 0", "mmap", &[None, Some(4096), Some(0), Some(0x32)]),
+    route("syscall mmap @code 4096 3 0x100022 -1 0", "mmap", &[None, Some(4096), Some(3), Some(0x10_0022)]),
+    route("syscall mmap 0x10000000 4096 3 0x22 -1 0", "mmap", &[Some(0x1000_0000), Some(4096), Some(3), Some(0x22)]),
     route("syscall mprotect @page 4096 5", "mprotect", &[None, Some(4096), Some(5)]),
     route("syscall mprotect @page 4096 7", "mprotect", &[None, Some(4096), Some(7)]),
     route("syscall mprotect @code 4096 7", "mprotect", &[None, Some(4096), Some(7)]),
@@ -154,10 +157,13 @@ pub(crate) const SEALED: &[(&str, i32)] = &[
     ("syscall munmap @code 4096", 1),
     ("syscall mprotect @code 4096 3", 1),
     ("syscall mremap @code 4096 8192 1", 1),
-    // A new mapping in its place, without rights and writable
-    ("syscall mmap @code 4096 0 0x32 -1 0", 1),
-    ("syscall mmap @code 4096 3 0x32 -1 0", 1),
-    ("syscall mmap @code 4096 3 0x100022 -1 0", 17),
+];
+
+/// A thread, a process, and what only the zygote may make: the second filter ends these without a word.
+pub(crate) const FORKS: &[&str] = &[
+    "syscall clone 0x3d0f00 @page 0 0 0",
+    "syscall clone 17 0 0 0 0",
+    "syscall clone 0x1011 0 @page 0 0",
 ];
 
 /// After a forged return with every signal blocked.

@@ -134,6 +134,7 @@ fn eat(way: Way) -> String {
             Way::Moved => return eat_moved(),
             Way::Stack => native::dig(0).cast_signed(),
             Way::Sparse => take_sparse(),
+            Way::Holes => take_hole(),
             Way::Mappings => map(4096, if count.is_multiple_of(2) { NONE } else { READ_WRITE }, NO_RESERVE).min(0),
         };
         if taken < 0 {
@@ -196,6 +197,23 @@ fn take_sparse() -> i64 {
     }
     native::touch(start.cast_unsigned());
     4096
+}
+
+fn take_hole() -> i64 {
+    let start = map(2 * MIB, NONE, NO_RESERVE);
+    if start < 0 {
+        return start;
+    }
+    let (start, last) = (start.cast_unsigned(), start.cast_unsigned() + 2 * MIB - 4096);
+    let given = call("mprotect", [last, 4096, READ_WRITE, 0, 0, 0]);
+    if given < 0 {
+        return given;
+    }
+    native::touch(last);
+    match call("munmap", [start, 2 * MIB - 4096, 0, 0, 0, 0]) {
+        0 => 4096,
+        error => error,
+    }
 }
 
 fn eat_moved() -> String {

@@ -10,7 +10,7 @@
 //! | `patch code` | writes over the module's sealed code |
 //! | `patch text` | makes the program's own text writable, changes a function, calls it |
 //! | `run data` | writes a function into new memory and calls it |
-//! | `eat WAY` | takes memory until the kernel refuses: `anonymous`, `reserved`, `heap`, `moved`, `stack`, `sparse`, `mappings` |
+//! | `eat WAY` | takes memory until the kernel refuses: `anonymous`, `reserved`, `heap`, `moved`, `stack`, `sparse`, `holes`, `mappings` |
 //!
 //! An argument is a number, or stands for an address: `@path:TEXT`, `@hex:BYTES`, `@page` (new, writable), `@code` (the
 //! module's), `@text` (the program's).
@@ -56,6 +56,8 @@ pub enum Way {
     Stack,
     /// Pages far from each other, so that each costs page tables too.
     Sparse,
+    /// One page of each 2 MiB, the rest given back: a page table a page.
+    Holes,
     /// Mappings with nothing in them.
     Mappings,
 }
@@ -122,6 +124,7 @@ impl Way {
             "moved" => Self::Moved,
             "stack" => Self::Stack,
             "sparse" => Self::Sparse,
+            "holes" => Self::Holes,
             "mappings" => Self::Mappings,
             _ => return None,
         })

@@ -7,16 +7,17 @@ use casemate_engine::EngineOptions;
 use casemate_lockdown::{Entered, LockdownError, Locked, Spawned};
 use casemate_protocol::spawn::{FailedReport, LoadSpec, LoadedReport};
 use casemate_sys::process::exit_now;
+use std::convert::Infallible;
+use std::mem::ManuallyDrop;
 use wasmtime::{Engine, Module};
 
 /// Runs the zygote to its end, and `body` in every worker that it forks. What cannot be done is told to the supervisor.
 ///
-/// It ends here and not in `main`: what the standard library does after that, the filters do not allow.
+/// It ends here and not in `main`: what the standard library does after that, the filters do not allow. Neither do they
+/// allow the engine's own tidying up, so nothing of it is dropped.
 pub fn run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> ! {
-    exit_now(match try_run(entered, body) {
-        Ok(()) => 0,
-        Err(Told) => 1,
-    })
+    let Err(Told) = try_run(entered, body);
+    exit_now(1)
 }
 
 /// The supervisor has been told already.
@@ -28,7 +29,7 @@ impl From<LockdownError> for Told {
     }
 }
 
-fn try_run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> Result<(), Told> {
+fn try_run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> Result<Infallible, Told> {
     let walled = entered.wall_up()?;
     let (spec, mut fds) = walled.receive::<LoadSpec>(1)?;
     let made = fds.pop().ok_or_else(|| "no module came with the order".to_owned());
@@ -36,16 +37,18 @@ fn try_run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> Result<(), T
         walled.fail(failed("making the engine", message));
         Told
     })?;
+    let engine = ManuallyDrop::new(engine);
     let filtered = walled.filter(spec.processes_max)?;
     let module = load::load(&filtered, &engine, code).map_err(|error| {
         filtered.fail(failed("loading the module", format!("{error:#}")));
         Told
     })?;
+    let module = ManuallyDrop::new(module);
     let locked = filtered.lock(&load::code_range(&module))?;
-    let mut guest = prepare(&locked, &engine, &module, spec)?;
+    let mut guest = ManuallyDrop::new(prepare(&locked, &engine, &module, spec)?);
     match locked.next_worker()? {
         Some(spawned) => body(spawned, &mut guest),
-        None => Ok(()),
+        None => exit_now(0),
     }
 }
 

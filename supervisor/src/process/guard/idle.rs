@@ -13,10 +13,10 @@ const CPU_TIME_MAX: Duration = Duration::from_millis(50);
 /// Whether a process has a call, and if not, how much CPU time it had used when it was looked at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Calm {
-    /// A deadline watches over it.
+    /// A deadline watches over it, or the time limit of its start.
+    #[default]
     Works,
     /// It has not been looked at since.
-    #[default]
     Rests,
     /// It had used this much.
     RestsSince(Duration),
@@ -86,6 +86,8 @@ mod tests {
     fn only_time_used_between_two_looks_without_a_call_counts() {
         let ms = Duration::from_millis;
         let mut calm = Calm::default();
+        assert_eq!(calm.look(ms(800)), None, "it is being started");
+        calm.rest();
         assert_eq!(calm.look(ms(900)), None, "what it used before");
         assert_eq!(calm.look(ms(950)), None, "as much as it may");
         calm.work();

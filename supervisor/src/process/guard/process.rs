@@ -98,6 +98,13 @@ impl Process {
         Deadline { shared: Arc::clone(&self.shared), id, key: self.key, armed_at: now, armed: true }
     }
 
+    /// It is ready, and has nothing to do until its next deadline is armed.
+    pub(crate) fn rest(&self) {
+        if let Some(watched) = self.shared.lock().processes.get_mut(&self.key) {
+            watched.calm.rest();
+        }
+    }
+
     /// The head of a tree has its module: the calls that loading needs are forbidden from here on.
     pub(crate) fn loaded(&self) {
         self.shared.loaded(self.key);

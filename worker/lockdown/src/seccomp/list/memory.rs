@@ -1,9 +1,10 @@
 //! Memory of one's own: anonymous, private, never executable.
 //!
 //! The rules for mmap and mprotect are what makes RLIMIT_DATA a real cap: without PROT_READ alone, MAP_SHARED or
-//! MAP_GROWSDOWN every page that can be touched is one that the limit counts.
+//! MAP_GROWSDOWN every page that can be touched is one that the limit counts. Where a mapping goes is the kernel's choice:
+//! with MAP_FIXED one could swap touched pages for empty ones, and keep the page tables, which nothing counts.
 
-use crate::seccomp::list::{Arg, Rule, Syscall, Value, Want, is, one_of, value};
+use crate::seccomp::list::{Arg, Rule, Syscall, Value, Want, ZERO, is, one_of, value};
 
 const NONE: Value = value("NONE", 0);
 const READ_WRITE: Value = value("READ|WRITE", 3);
@@ -13,14 +14,14 @@ const MAP_FLAGS: Arg = Arg {
     name: "flags",
     want: Want::Bits {
         all: &[value("PRIVATE", 0x02), value("ANONYMOUS", 0x20)],
-        may: &[value("NORESERVE", 0x4000), value("FIXED", 0x10), value("FIXED_NOREPLACE", 0x10_0000)],
+        may: &[value("NORESERVE", 0x4000)],
     },
 };
 
 /// The kernel reads 32 bits of this argument; musl and rustix pass 64 ones, other compilers may leave the high half zero.
 const NO_FD: Arg = one_of(4, "fd", &[value("-1", u64::MAX), value("-1 in 32 bits", 0xffff_ffff)]);
 
-const ANONYMOUS: Rule = &[one_of(2, "prot", &[NONE, READ_WRITE]), MAP_FLAGS, NO_FD];
+const ANONYMOUS: Rule = &[is(0, "addr", ZERO), one_of(2, "prot", &[NONE, READ_WRITE]), MAP_FLAGS, NO_FD];
 
 /// For whoever computes.
 pub(super) const OWN: &[Syscall] = &[

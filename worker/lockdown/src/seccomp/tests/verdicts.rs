@@ -244,11 +244,13 @@ fn named_attacks_are_refused() {
         strictest(filters.iter().map(|filter| verdict(filter, &call(arch, nr, args)))) == ALLOW
     };
     assert!(runs("mmap", [0, 4096, 3, 0x22, minus_one, 0]));
-    assert!(runs("mmap", [0x1000, 4096, 0, 0x4032, 0xffff_ffff, 0]));
+    assert!(runs("mmap", [0, 4096, 0, 0x4022, 0xffff_ffff, 0]));
     assert!(runs("mprotect", [0x1000, 4096, 3, 0, 0, 0]));
     assert!(runs("read", [0, 0x1000, 10, 9, 9, 9]));
     let refused = [
         ("mmap", [0, 4096, 7, 0x22, minus_one, 0]), // writable and executable
+        ("mmap", [0x1000, 4096, 3, 0x22, minus_one, 0]), // in a place of its choice
+        ("mmap", [0, 4096, 0, 0x32, minus_one, 0]), // over what is at the start
         ("mmap", [0, 4096, 5, 0x22, minus_one, 0]), // executable
         ("mmap", [0, 4096, 1, 0x22, minus_one, 0]), // page tables without data
         ("mmap", [0, 4096, 3, 0x21, minus_one, 0]), // shared
