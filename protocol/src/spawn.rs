@@ -276,7 +276,7 @@ mod tests {
     fn packets_down_survive_and_refuse_trailing_bytes() {
         let spec = SpawnSpec { role: Role::CanaryDelta, data_bytes: 1 << 40, address_bytes: 1 << 41 };
         let mut bytes = encode_down(&spec).unwrap();
-        assert_eq!(bytes, [2, 253, 0, 0, 0, 0, 0, 1, 0, 0], "golden bytes");
+        assert_eq!(bytes, [2, 253, 0, 0, 0, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0, 2, 0, 0], "golden bytes");
         assert_eq!(decode_down(&bytes), Ok(spec));
         bytes.push(0);
         assert_eq!(decode_down::<SpawnSpec>(&bytes), Err(BadPacket));
@@ -285,7 +285,8 @@ mod tests {
 
     #[test]
     fn packets_up_survive() {
-        let report = Report::Loaded(LoadedReport { instantiated: true, memory_bytes: 65536, unreserved_bytes: 0 });
+        let report =
+            Report::Loaded(LoadedReport { instantiated: true, memory_bytes: 65536, unreserved_bytes: 0 });
         assert_eq!(ControlUp::parse(&ControlUp::packet(report.clone())), Some(report));
         assert_eq!(ControlUp::parse(&[0xff; 9]), None);
     }

@@ -20,6 +20,7 @@ pub(crate) struct Identities {
 pub(crate) struct Lease {
     id: u32,
     identities: Identities,
+    host_pid: u32,
 }
 
 impl Identities {
@@ -47,7 +48,7 @@ impl Identities {
         for _ in 0..10_000 {
             let id = range.start + getrandom::u32().map_err(io::Error::other)? % size;
             if taken.insert(id) {
-                return Ok(Some(Lease { id, identities: self.clone() }));
+                return Ok(Some(Lease { id, identities: self.clone(), host_pid: std::process::id() }));
             }
         }
         Err(io::Error::other(format!("no free id is left among {size}")))
@@ -62,6 +63,10 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        // In a forked child of the host nobody may ever unlock what another thread held at that moment.
+        if std::process::id() != self.host_pid {
+            return;
+        }
         self.identities.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
     }
 }

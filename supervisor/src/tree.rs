@@ -149,7 +149,9 @@ pub(crate) fn is_child_of(pidfd: &OwnedFd, parent: i32) -> Result<(), io::Error>
     if i32::try_from(found).is_ok_and(|found| found == parent) {
         return Ok(());
     }
-    Err(io::Error::other(format!("it sent a descriptor of a process that is the child of {found}, not of {parent}")))
+    Err(io::Error::other(format!(
+        "it sent a descriptor of a process that is the child of {found}, not of {parent}"
+    )))
 }
 
 /// Starts the stub, and takes the facts of the thread that does: filters belong to threads.
@@ -172,3 +174,27 @@ pub(crate) fn cause_of(fate: &Fate) -> Option<Cause> {
 
 /// Its number is the same on both architectures.
 pub(crate) const SIGSYS: i32 = 31;
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test needs a real child")]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_descriptor_of_the_host_is_not_taken_for_one_of_a_child() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let host = casemate_sys::process::own_pidfd().unwrap();
+        let error = is_child_of(&host, me).unwrap_err();
+        assert!(error.to_string().contains(&format!("not of {me}")), "{error}");
+
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+        is_child_of(&pidfd, me).unwrap();
+        is_child_of(&pidfd, 1).unwrap_err();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // It has ended: what is sent through this descriptor reaches nobody.
+        is_child_of(&pidfd, 1).unwrap();
+    }
+}

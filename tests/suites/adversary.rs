@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::too_many_lines,
+    clippy::print_stdout,
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 

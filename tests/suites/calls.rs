@@ -259,6 +259,14 @@ fn input_and_output_have_limits() {
 }
 
 #[test]
+fn a_log_during_set_up_and_a_large_input_pass_each_other() {
+    block_on(async {
+        let plugin = casemate().load(guests::wat("chatty_init"), Policy::default()).await.unwrap();
+        assert_eq!(plugin.call_raw("m", &vec![7; 1 << 20]).await.unwrap(), b"y");
+    });
+}
+
+#[test]
 fn large_bodies_pass_whole() {
     block_on(async {
         let policy = limits(|limits| {

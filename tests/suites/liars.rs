@@ -9,8 +9,9 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
-use casemate::{Casemate, Policy, Retry};
-use casemate_tests::{block_on, casemate, guests, policy, processes};
+use casemate::{Casemate, Cause, Policy, Retry};
+use casemate_tests::{block_on, casemate, guests, policy, processes, skip};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use std::time::Duration;
 
 fn hostile(behaviour: &str) -> Casemate {
@@ -155,5 +156,84 @@ fn others_go_on_undisturbed() {
             assert_eq!(good.call_raw("m", &[n]).await.unwrap(), [n]);
         }
         bad.await.unwrap().unwrap_err();
+    });
+}
+
+#[test]
+fn a_module_that_attacks_while_it_is_loaded_is_behind_the_filter_already() {
+    block_on(async {
+        for (behaviour, name, args) in [
+            ("loads-a-socket", "socket", [1, 1, 0, 0, 0, 0]),
+            ("loads-code", "mmap", [0, 4096, 7, 0x22, u64::MAX, 0]),
+        ] {
+            let casemate = hostile(behaviour);
+            let failure = casemate.load(guests::wat("minimal"), patient()).await.unwrap_err();
+            let Cause::Syscall(report) = failure.cause else { panic!("{behaviour}: {failure}") };
+            assert_eq!((report.name, report.args), (Some(name), args), "{behaviour}");
+            processes::await_none(&casemate.marker(), Duration::from_secs(20));
+        }
+    });
+}
+
+#[test]
+fn a_worker_that_computes_without_a_call_is_ended() {
+    block_on(async {
+        let casemate = hostile("computes-idle");
+        let plugin = casemate.load(guests::wat("minimal"), patient()).await.unwrap();
+        plugin.call_raw("m", b"x").await.unwrap();
+        let workers = || processes::with_marker(&casemate.marker()).len();
+        let before = workers();
+        // Its stub and its zygote stay.
+        let end = std::time::Instant::now() + Duration::from_secs(30);
+        while workers() == before {
+            assert!(std::time::Instant::now() < end, "it still computes");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(workers(), before - 1);
+        plugin.call_raw("m", b"x").await.unwrap();
+    });
+}
+
+#[test]
+fn a_worker_that_talks_without_a_call_gets_no_other() {
+    block_on(async {
+        let casemate = hostile("floods-idle");
+        let plugin = casemate.load(guests::wat("minimal"), patient()).await.unwrap();
+        for _ in 0..4 {
+            assert_eq!(plugin.call_raw("m", b"x").await.unwrap(), b"\"forged\"");
+        }
+    });
+}
+
+#[test]
+fn a_call_ends_with_its_worker_whoever_else_holds_the_link() {
+    block_on(async {
+        let casemate = hostile("never-answers");
+        let plugin = casemate.load(guests::wat("minimal"), hasty()).await.unwrap();
+        let before: Vec<i32> =
+            processes::with_marker(&casemate.marker()).into_iter().map(|found| found.pid).collect();
+        let running = tokio::spawn(async move { plugin.call_raw("m", b"x").await });
+        let worker = loop {
+            let found = processes::with_marker(&casemate.marker());
+            if let Some(worker) = found.into_iter().find(|found| !before.contains(&found.pid)) {
+                break worker.pid;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        };
+        // Once it is a worker, descriptor 0 is the link.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let pidfd = pidfd_open(Pid::from_raw(worker).unwrap(), PidfdFlags::empty())
+            .expect("it lives until its deadline");
+        let held = match pidfd_getfd(&pidfd, 0, PidfdGetfdFlags::empty()) {
+            Ok(held) => held,
+            Err(error) => {
+                running.await.unwrap().unwrap_err();
+                return skip("a_call_ends_with_its_worker_whoever_else_holds_the_link", &error.to_string());
+            }
+        };
+        let failure = tokio::time::timeout(Duration::from_secs(20), running).await;
+        let failure = failure.expect("the call outlives its worker").unwrap().unwrap_err();
+        assert_eq!(failure.code(), "timeout.hard");
+        drop(held);
     });
 }

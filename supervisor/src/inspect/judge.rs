@@ -161,7 +161,13 @@ pub fn judge_locked(
         let new: Vec<Range<u64>> = after.iter().filter(|range| !before.contains(range)).cloned().collect();
         let inside = new.iter().all(|range| code.range.start <= range.start && range.end <= code.range.end);
         let expected = hex(std::slice::from_ref(code.range));
-        demand(Layer::SealedCode, "executable memory that came with its module", expected, hex(&new), inside)?;
+        demand(
+            Layer::SealedCode,
+            "executable memory that came with its module",
+            expected,
+            hex(&new),
+            inside,
+        )?;
     }
     Ok(LockedView { observed, executable })
 }

@@ -298,7 +298,11 @@ pub fn parent_of(pidfd: BorrowedFd<'_>) -> Result<u32, InspectError> {
     }
     // An older kernel, or no process any more.
     let path = format!("/proc/{}/stat", pid_of(pidfd)?);
-    let text = std::fs::read_to_string(&path).map_err(|_| InspectError::Ended)?;
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(InspectError::Ended),
+        Err(source) => return Err(ProcError::Unreadable { path, source }.into()),
+    };
     // It lived until now, so the number was its own.
     if has_ended(pidfd)? {
         return Err(InspectError::Ended);

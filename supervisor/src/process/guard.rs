@@ -26,7 +26,6 @@ use loading::Loading;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::process::Signal;
-use watched::Watched;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -35,6 +34,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
+use watched::Watched;
 
 /// How often, and how far apart, the end of a process is asked for that its parent has not reaped yet.
 const REAP_ATTEMPTS: u32 = 200;
@@ -181,12 +181,7 @@ impl Guard {
         self.take_listener(listener, head, Some(Loading::default()))
     }
 
-    fn take_listener(
-        &self,
-        listener: OwnedFd,
-        head: &Process,
-        loading: Option<Loading>,
-    ) -> io::Result<()> {
+    fn take_listener(&self, listener: OwnedFd, head: &Process, loading: Option<Loading>) -> io::Result<()> {
         let mut state = self.shared.lock();
         let data = EventData::new_u64(LISTENER_BIT | head.tree());
         epoll::add(&self.shared.epoll, &listener, data, EventFlags::IN)?;

@@ -70,7 +70,8 @@ impl Cell {
             Err(failure) => match failure.cause {
                 Cause::Syscall(report) => {
                     assert_eq!(report.arch, Arch::NATIVE.audit(), "{order}");
-                    let name = u32::try_from(report.number).ok().and_then(|nr| syscall_name(Arch::NATIVE, nr));
+                    let name =
+                        u32::try_from(report.number).ok().and_then(|nr| syscall_name(Arch::NATIVE, nr));
                     assert_eq!(report.name, name, "{order}");
                     match report.instruction_pointer {
                         // The engine's handler of faults, which does not know this one and would have the kernel's

@@ -28,7 +28,10 @@ fn memory_ends_at_the_limit_by_every_way_of_taking_it() {
                 .unwrap();
             println!("{way}: {text}; limit {limit}, resident {resident}, page tables {tables}");
             assert!(bytes <= limit, "{way}: {text}, and RLIMIT_DATA is {limit}");
-            assert!(resident <= limit + (32 << 20), "{way}: {resident} bytes resident, RLIMIT_DATA is {limit}");
+            assert!(
+                resident <= limit + (32 << 20),
+                "{way}: {resident} bytes resident, RLIMIT_DATA is {limit}"
+            );
             // A table of 4 KiB maps 2 MiB of address space, which has a limit of its own. The most that is to be had is a
             // table for each page of data.
             let tables_max = if way == "holes" { limit } else { 16 << 20 };

@@ -23,21 +23,22 @@ pub(crate) const OUT: &[Route] = &[
     route("syscall openat -100 @path:/proc/self/mem 2 0", "openat", &[Some(AT_FDCWD), None, Some(2)]),
     // O_PATH
     route("syscall openat -100 @path:/ 0x200000 0", "openat", &[Some(AT_FDCWD), None, Some(0x20_0000)]),
-    route("syscall openat2 -100 @path:/ @hex:000000000000000000000000000000000000000000000000 24", "openat2", &[
-        Some(AT_FDCWD),
-        None,
-        None,
-        Some(24),
-    ]),
+    route(
+        "syscall openat2 -100 @path:/ @hex:000000000000000000000000000000000000000000000000 24",
+        "openat2",
+        &[Some(AT_FDCWD), None, None, Some(24)],
+    ),
     route("syscall faccessat -100 @path:/etc/shadow 4 0", "faccessat", &[Some(AT_FDCWD), None, Some(4)]),
-    route("syscall statx -100 @path:/ 0 0xfff @page", "statx", &[
-        Some(AT_FDCWD),
-        None,
-        Some(0),
-        Some(0xfff),
-        None,
-    ]),
-    route("syscall readlinkat -100 @path:/proc/self/exe @page 4096", "readlinkat", &[Some(AT_FDCWD), None, None]),
+    route(
+        "syscall statx -100 @path:/ 0 0xfff @page",
+        "statx",
+        &[Some(AT_FDCWD), None, Some(0), Some(0xfff), None],
+    ),
+    route(
+        "syscall readlinkat -100 @path:/proc/self/exe @page 4096",
+        "readlinkat",
+        &[Some(AT_FDCWD), None, None],
+    ),
     route("syscall inotify_init1 0", "inotify_init1", &[Some(0)]),
     route("syscall inotify_add_watch 0 @path:/ 0xfff", "inotify_add_watch", &[Some(0), None, Some(0xfff)]),
     route("syscall fanotify_init 0 0", "fanotify_init", &[Some(0), Some(0)]),
@@ -62,27 +63,27 @@ pub(crate) const OUT: &[Route] = &[
     route("syscall setsockopt 0 1 8 @page 4", "setsockopt", &[Some(0), Some(1), Some(8), None, Some(4)]),
     route("syscall io_uring_setup 8 @page", "io_uring_setup", &[Some(8), None]),
     route("syscall bpf 5 @page 48", "bpf", &[Some(5), None, Some(48)]),
-    route("syscall perf_event_open @page 0 -1 -1 0", "perf_event_open", &[
-        None,
-        Some(0),
-        Some(MINUS_ONE),
-        Some(MINUS_ONE),
-    ]),
+    route(
+        "syscall perf_event_open @page 0 -1 -1 0",
+        "perf_event_open",
+        &[None, Some(0), Some(MINUS_ONE), Some(MINUS_ONE)],
+    ),
     route("syscall userfaultfd 0", "userfaultfd", &[Some(0)]),
     route("syscall keyctl 0 -3", "keyctl", &[Some(0), Some((-3_i64).cast_unsigned())]),
     route("syscall add_key @path:user @path:x @page 1 -3", "add_key", &[None, None, None, Some(1)]),
     // PTRACE_ATTACH and PTRACE_SEIZE on the zygote, which is 1 in here
     route("syscall ptrace 16 1 0 0", "ptrace", &[Some(16), Some(1), Some(0), Some(0)]),
     route("syscall ptrace 0x4206 1 0 0", "ptrace", &[Some(0x4206), Some(1)]),
-    route("syscall process_vm_readv 1 @page 1 @page 1 0", "process_vm_readv", &[
-        Some(1),
-        None,
-        Some(1),
-        None,
-        Some(1),
-        Some(0),
-    ]),
-    route("syscall process_vm_writev 1 @page 1 @page 1 0", "process_vm_writev", &[Some(1), None, Some(1), None]),
+    route(
+        "syscall process_vm_readv 1 @page 1 @page 1 0",
+        "process_vm_readv",
+        &[Some(1), None, Some(1), None, Some(1), Some(0)],
+    ),
+    route(
+        "syscall process_vm_writev 1 @page 1 @page 1 0",
+        "process_vm_writev",
+        &[Some(1), None, Some(1), None],
+    ),
     route("syscall process_madvise 0 @page 1 4 0", "process_madvise", &[Some(0), None, Some(1), Some(4)]),
     route("syscall kill -1 9", "kill", &[Some(MINUS_ONE), Some(9)]),
     route("syscall kill 1 9", "kill", &[Some(1), Some(9)]),
@@ -93,7 +94,11 @@ pub(crate) const OUT: &[Route] = &[
     route("syscall kcmp 1 2 0 0 0", "kcmp", &[Some(1), Some(2)]),
     route("syscall clone3 @page 88", "clone3", &[None, Some(88)]),
     route("syscall execve @path:/bin/sh 0 0", "execve", &[None, Some(0), Some(0)]),
-    route("syscall execveat 0 @path: 0 0 0x1000", "execveat", &[Some(0), None, Some(0), Some(0), Some(0x1000)]),
+    route(
+        "syscall execveat 0 @path: 0 0 0x1000",
+        "execveat",
+        &[Some(0), None, Some(0), Some(0), Some(0x1000)],
+    ),
     route("syscall unshare 0x10000000", "unshare", &[Some(0x1000_0000)]),
     route("syscall setns 0 0", "setns", &[Some(0), Some(0)]),
     route("syscall setuid 0", "setuid", &[Some(0)]),
@@ -111,7 +116,11 @@ pub(crate) const OUT: &[Route] = &[
 
 /// Executable memory, by system call.
 pub(crate) const EXECUTABLE: &[Route] = &[
-    route("syscall mmap 0 4096 7 0x22 -1 0", "mmap", &[Some(0), Some(4096), Some(7), Some(0x22), Some(MINUS_ONE)]),
+    route(
+        "syscall mmap 0 4096 7 0x22 -1 0",
+        "mmap",
+        &[Some(0), Some(4096), Some(7), Some(0x22), Some(MINUS_ONE)],
+    ),
     route("syscall mmap 0 4096 5 0x22 -1 0", "mmap", &[Some(0), Some(4096), Some(5), Some(0x22)]),
     route("syscall mmap 0 4096 4 0x22 -1 0", "mmap", &[Some(0), Some(4096), Some(4)]),
     route("syscall mmap 0 4096 0x100000007 0x22 -1 0", "mmap", &[Some(0), Some(4096), Some(0x1_0000_0007)]),
@@ -126,7 +135,11 @@ pub(crate) const EXECUTABLE: &[Route] = &[
     route("syscall mmap @code 4096 0 0x32 -1 0", "mmap", &[None, Some(4096), Some(0), Some(0x32)]),
     route("syscall mmap @page 4096 0 0x32 -1 0", "mmap", &[None, Some(4096), Some(0), Some(0x32)]),
     route("syscall mmap @code 4096 3 0x100022 -1 0", "mmap", &[None, Some(4096), Some(3), Some(0x10_0022)]),
-    route("syscall mmap 0x10000000 4096 3 0x22 -1 0", "mmap", &[Some(0x1000_0000), Some(4096), Some(3), Some(0x22)]),
+    route(
+        "syscall mmap 0x10000000 4096 3 0x22 -1 0",
+        "mmap",
+        &[Some(0x1000_0000), Some(4096), Some(3), Some(0x22)],
+    ),
     route("syscall mprotect @page 4096 5", "mprotect", &[None, Some(4096), Some(5)]),
     route("syscall mprotect @page 4096 7", "mprotect", &[None, Some(4096), Some(7)]),
     route("syscall mprotect @code 4096 7", "mprotect", &[None, Some(4096), Some(7)]),
@@ -137,13 +150,7 @@ pub(crate) const EXECUTABLE: &[Route] = &[
     route("syscall pkey_mprotect @page 4096 5 -1", "pkey_mprotect", &[None, Some(4096), Some(5)]),
     route("syscall remap_file_pages @page 4096 0 0 0", "remap_file_pages", &[None, Some(4096), Some(0)]),
     // A page moved onto code: MREMAP_FIXED, and MREMAP_DONTUNMAP
-    route("syscall mremap @page 4096 4096 3 @code", "mremap", &[
-        None,
-        Some(4096),
-        Some(4096),
-        Some(3),
-        None,
-    ]),
+    route("syscall mremap @page 4096 4096 3 @code", "mremap", &[None, Some(4096), Some(4096), Some(3), None]),
     route("syscall mremap @code 4096 4096 5 0", "mremap", &[None, Some(4096), Some(4096), Some(5)]),
     route("syscall memfd_create @path:code 0x10", "memfd_create", &[None, Some(0x10)]),
     route("syscall shmat 0 0 0x8000", "shmat", &[Some(0), Some(0), Some(0x8000)]),
@@ -160,11 +167,8 @@ pub(crate) const SEALED: &[(&str, i32)] = &[
 ];
 
 /// A thread, a process, and what only the zygote may make: the second filter ends these without a word.
-pub(crate) const FORKS: &[&str] = &[
-    "syscall clone 0x3d0f00 @page 0 0 0",
-    "syscall clone 17 0 0 0 0",
-    "syscall clone 0x1011 0 @page 0 0",
-];
+pub(crate) const FORKS: &[&str] =
+    &["syscall clone 0x3d0f00 @page 0 0 0", "syscall clone 17 0 0 0 0", "syscall clone 0x1011 0 @page 0 0"];
 
 /// After a forged return with every signal blocked.
 pub(crate) const MASKED: &[Route] = &[

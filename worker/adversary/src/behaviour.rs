@@ -1,7 +1,7 @@
 //! What can go wrong behind the walls, by name.
 
 use crate::liar::{self, Liar};
-use crate::obey::obey;
+use crate::obey::{call, obey};
 use casemate_lockdown::Spawned;
 use casemate_lockdown::seccomp::list;
 use casemate_protocol::spawn::Role;
@@ -39,10 +39,18 @@ pub enum Behaviour {
     NeverAnswers,
     /// Takes a call and sends log lines for ever.
     LogFlood,
+    /// Answers a call, and computes for ever with none.
+    ComputesIdle,
+    /// Answers a call, and sends log lines for ever with none.
+    FloodsIdle,
     /// Takes a call and exits.
     Exit,
     /// Takes the input of each call for an order: see [`crate::order`].
     Obey,
+    /// Opens a socket while its module is loaded, as a forged module could make it.
+    LoadsASocket,
+    /// Makes memory executable that was written to, while its module is loaded.
+    LoadsCode,
     /// Nothing wrong, but this call is missing on its list.
     Without(&'static str),
 }
@@ -62,7 +70,11 @@ const NAMED: &[(&str, Behaviour)] = &[
     ("host-call-outside", Behaviour::HostCallOutside),
     ("never-answers", Behaviour::NeverAnswers),
     ("log-flood", Behaviour::LogFlood),
+    ("computes-idle", Behaviour::ComputesIdle),
+    ("floods-idle", Behaviour::FloodsIdle),
     ("exit", Behaviour::Exit),
+    ("loads-a-socket", Behaviour::LoadsASocket),
+    ("loads-code", Behaviour::LoadsCode),
     ("obey", Behaviour::Obey),
 ];
 
@@ -75,6 +87,20 @@ impl Behaviour {
             return Some(Self::Without(listed.name));
         }
         NAMED.iter().find(|(known, _)| *known == name).map(|(_, behaviour)| *behaviour)
+    }
+}
+
+/// Runs in a zygote's place while its module is loaded.
+pub fn attack_while_loading() {
+    let program = std::env::args().next().unwrap_or_default();
+    match Behaviour::named(&program) {
+        Some(Behaviour::LoadsASocket) => {
+            call("socket", [1, 1, 0, 0, 0, 0]);
+        }
+        Some(Behaviour::LoadsCode) => {
+            call("mmap", [0, 4096, 7, 0x22, u64::MAX, 0]);
+        }
+        _ => {}
     }
 }
 
@@ -141,6 +167,13 @@ fn during_a_call(liar: &mut Liar, behaviour: Behaviour) {
         Behaviour::HostCallOutside => {
             liar.result(1);
             liar.host_call(1);
+        }
+        Behaviour::ComputesIdle => liar.result(1),
+        Behaviour::FloodsIdle => {
+            liar.result(1);
+            loop {
+                liar.log(1);
+            }
         }
         Behaviour::LogFlood => loop {
             liar.log(1);

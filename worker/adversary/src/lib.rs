@@ -12,4 +12,4 @@ mod native;
 mod obey;
 pub mod order;
 
-pub use behaviour::{Behaviour, attack};
+pub use behaviour::{Behaviour, attack, attack_while_loading};

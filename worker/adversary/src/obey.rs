@@ -8,7 +8,12 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 /// Answers a call whose input is an order. Most orders end the process, and that is the answer.
-pub(crate) fn obey(guest: &mut Guest, _method: &str, _content_type: u32, body: &[u8]) -> (CallResult, Vec<u8>) {
+pub(crate) fn obey(
+    guest: &mut Guest,
+    _method: &str,
+    _content_type: u32,
+    body: &[u8],
+) -> (CallResult, Vec<u8>) {
     let order = std::str::from_utf8(body).ok().and_then(Order::parse);
     let code = guest.code().start as u64;
     let text = match order {
@@ -108,7 +113,7 @@ const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// A system call that a worker's list allows.
-fn call(name: &str, arguments: [u64; 6]) -> i64 {
+pub(crate) fn call(name: &str, arguments: [u64; 6]) -> i64 {
     match Order::parse(&format!("syscall {name}")) {
         Some(Order::Syscall(number, _)) => native::syscall(number, arguments),
         _ => -38,
@@ -135,7 +140,9 @@ fn eat(way: Way) -> String {
             Way::Stack => native::dig(0).cast_signed(),
             Way::Sparse => take_sparse(),
             Way::Holes => take_hole(),
-            Way::Mappings => map(4096, if count.is_multiple_of(2) { NONE } else { READ_WRITE }, NO_RESERVE).min(0),
+            Way::Mappings => {
+                map(4096, if count.is_multiple_of(2) { NONE } else { READ_WRITE }, NO_RESERVE).min(0)
+            }
         };
         if taken < 0 {
             break -taken;
@@ -188,7 +195,9 @@ fn take_heap(bytes: u64) -> i64 {
 fn take_sparse() -> i64 {
     // As far from the last one as there is room for.
     let strides = [GIB, 64 * MIB, 2 * MIB];
-    let Some(start) = strides.into_iter().map(|stride| map(stride, NONE, NO_RESERVE)).find(|start| *start > 0) else {
+    let Some(start) =
+        strides.into_iter().map(|stride| map(stride, NONE, NO_RESERVE)).find(|start| *start > 0)
+    else {
         return -12;
     };
     let given = call("mprotect", [start.cast_unsigned(), 4096, READ_WRITE, 0, 0, 0]);

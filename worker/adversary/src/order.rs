@@ -186,10 +186,7 @@ mod tests {
                 ]
             ))
         );
-        assert_eq!(
-            Order::parse("masked eat sparse"),
-            Some(Order::Masked(Box::new(Order::Eat(Way::Sparse))))
-        );
+        assert_eq!(Order::parse("masked eat sparse"), Some(Order::Masked(Box::new(Order::Eat(Way::Sparse)))));
         assert_eq!(Order::parse("int80 11 1 2"), Some(Order::Int80(11, [1, 2, 0])));
         let named = Order::parse("syscall exit_group");
         assert!(matches!(named, Some(Order::Syscall(number, ref none)) if number > 0 && none.is_empty()));

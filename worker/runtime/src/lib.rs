@@ -19,4 +19,4 @@ mod zygote;
 
 pub use guest::Guest;
 pub use serve::{Answer, answer, serve, serve_confined};
-pub use zygote::run;
+pub use zygote::{run, run_with};

@@ -16,7 +16,12 @@ use wasmtime::{Engine, Module};
 /// It ends here and not in `main`: what the standard library does after that, the filters do not allow. Neither do they
 /// allow the engine's own tidying up, so nothing of it is dropped.
 pub fn run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> ! {
-    let Err(Told) = try_run(entered, body);
+    run_with(entered, || (), body)
+}
+
+/// The same with something done before the module is loaded: in the place of what a forged module could do.
+pub fn run_with(entered: Entered, loading: fn(), body: fn(Spawned, &mut Guest) -> !) -> ! {
+    let Err(Told) = try_run(entered, loading, body);
     exit_now(1)
 }
 
@@ -29,7 +34,7 @@ impl From<LockdownError> for Told {
     }
 }
 
-fn try_run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> Result<Infallible, Told> {
+fn try_run(entered: Entered, loading: fn(), body: fn(Spawned, &mut Guest) -> !) -> Result<Infallible, Told> {
     let walled = entered.wall_up()?;
     let (spec, mut fds) = walled.receive::<LoadSpec>(1)?;
     let made = fds.pop().ok_or_else(|| "no module came with the order".to_owned());
@@ -39,6 +44,7 @@ fn try_run(entered: Entered, body: fn(Spawned, &mut Guest) -> !) -> Result<Infal
     })?;
     let engine = ManuallyDrop::new(engine);
     let filtered = walled.filter(spec.processes_max)?;
+    loading();
     let module = load::load(&filtered, &engine, code).map_err(|error| {
         filtered.fail(failed("loading the module", format!("{error:#}")));
         Told

@@ -52,7 +52,9 @@ impl Shared {
 
     /// Takes what waits at a listener; what is left when its turn is over makes it readable again.
     pub(super) fn on_listener(&self, tree: u64) {
-        let Some(fd) = self.lock().listeners.get(&tree).map(|listener| Arc::clone(&listener.fd)) else { return };
+        let Some(fd) = self.lock().listeners.get(&tree).map(|listener| Arc::clone(&listener.fd)) else {
+            return;
+        };
         for _ in 0..TURN {
             match take(&fd) {
                 Taken::Nothing => return,

@@ -1,8 +1,8 @@
 //! What the rest of the supervisor holds of a watched process.
 
+use super::Shared;
 use super::book::{self, Due, Entry};
 use super::watched::Fate;
-use super::Shared;
 use rustix::process::Signal;
 use std::io;
 use std::os::fd::OwnedFd;

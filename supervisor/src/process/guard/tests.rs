@@ -9,7 +9,7 @@ fn sleeper(guard: &Guard) -> Process {
     let child = Command::new("sleep").arg("1000").spawn().unwrap();
     let pid = Pid::from_child(&child);
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-    guard.watch(pidfd, Some(child), Kind::Head).unwrap()
+    guard.watch(Subject { pidfd, child: Some(child), link: None, kind: Kind::Head }).unwrap()
 }
 
 fn wait(process: &Process) -> Fate {
@@ -135,7 +135,7 @@ fn a_child_that_the_host_has_waited_for_is_published_all_the_same() {
     let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    let process = guard.watch(pidfd, Some(child), Kind::Head).unwrap();
+    let process = guard.watch(Subject { pidfd, child: Some(child), link: None, kind: Kind::Head }).unwrap();
     let exit = wait(&process).exit;
     assert!(matches!(exit, Some(Exit::Signal(9) | Exit::Unknown)), "{exit:?}");
 }
@@ -145,7 +145,9 @@ fn nothing_is_watched_after_the_end() {
     let guard = Guard::start().unwrap();
     let process = sleeper(&guard);
     guard.shared.lock().stop = true;
-    assert!(guard.watch(process.pidfd().unwrap(), None, Kind::Head).is_err());
+    let pidfd = process.pidfd().unwrap();
+    assert!(guard.watch(Subject { pidfd, child: None, link: None, kind: Kind::Head }).is_err());
+    assert_eq!(wait(&process).exit, Some(Exit::Signal(9)), "what cannot be watched is ended");
 }
 
 #[test]
@@ -167,4 +169,25 @@ fn the_guard_takes_no_signal_that_is_meant_for_its_host() {
             .all(|(_, mask)| mask >> 14 & 1 == 1 && mask >> 10 & 1 == 0)
     };
     patiently(is_blocked, "a guard takes SIGTERM");
+}
+
+#[test]
+fn whoever_waits_for_a_link_hears_of_its_process_end() {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    let guard = Guard::start().unwrap();
+    let child = Command::new("sleep").arg("1000").spawn().unwrap();
+    let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
+    let (ours, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+    let ours = Arc::new(ours);
+    let subject = Subject { pidfd, child: Some(child), link: Some(Arc::clone(&ours)), kind: Kind::Head };
+    let process = guard.watch(subject).unwrap();
+    // Somebody else holds the other end, and has said something.
+    rustix::io::write(&theirs, b"last words").unwrap();
+    process.kill();
+    wait(&process);
+    let mut heard = [0; 32];
+    assert_eq!(rustix::io::read(&*ours, &mut heard), Ok(10), "what was sent is not lost");
+    assert_eq!(rustix::io::read(&*ours, &mut heard), Ok(0), "and then comes the end");
+    assert!(rustix::io::write(&theirs, b"more").is_err());
 }
