@@ -1,4 +1,4 @@
-//! The last wall: a forked process becomes a worker that holds one descriptor and a dozen system calls.
+//! The last wall: a forked process becomes a worker that holds one descriptor and nine system calls.
 
 use crate::error::{LockdownError, Step};
 use crate::{rlimits, seccomp};
