@@ -21,6 +21,9 @@ use prost::Message;
 /// Bytes of a packet on the control socket, either way.
 pub const PACKET_BYTES_MAX: usize = 64 * 1024;
 
+/// The step of a zygote whose engine may refuse the code that it was given, as [`FailedReport`] names it.
+pub const LOADING: &str = "loading the module";
+
 /// Who a walled process is outside, when the supervisor is root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Identity {
