@@ -44,6 +44,7 @@ use entry::ReadError;
 use key::Key;
 use rustix::io::Errno;
 use secret::Secret;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -128,7 +129,7 @@ pub(crate) struct Found {
 /// What is under a key.
 #[derive(Debug)]
 enum Lookup {
-    Hit(Box<Found>),
+    Hit(Box<Found>, File),
     Miss,
     Bad(BadEntry),
 }
@@ -195,7 +196,7 @@ impl Cache {
         for Item { name, .. } in items {
             let Some(key) = Key::parse(&name) else { continue };
             let result = match self.lookup(&key)? {
-                Lookup::Hit(_) => Ok(()),
+                Lookup::Hit(..) => Ok(()),
                 Lookup::Bad(bad) => Err(bad),
                 // Evicted since the list was made.
                 Lookup::Miss => continue,
@@ -216,9 +217,9 @@ impl Cache {
     /// A verified, sealed copy of an entry, if there is one. A bad one goes into quarantine, and is as good as none.
     pub(crate) fn fetch(&self, key: &Key) -> io::Result<Option<Found>> {
         match self.lookup(key)? {
-            Lookup::Hit(found) => {
+            Lookup::Hit(found, file) => {
                 // What was used last is evicted last. On a read-only file system nothing is evicted either.
-                let _ = self.shelf.touch(&key.name());
+                let _ = directory::touch(&file);
                 Ok(Some(*found))
             }
             Lookup::Miss => Ok(None),
@@ -236,8 +237,8 @@ impl Cache {
             Err(Errno::NOENT) => return Ok(Lookup::Miss),
             Err(errno) => return Ok(Lookup::Bad(BadEntry::from_open(errno).ok_or(errno)?)),
         };
-        match self.read(file, key) {
-            Ok(found) => Ok(Lookup::Hit(Box::new(found))),
+        match self.read(&file, key) {
+            Ok(found) => Ok(Lookup::Hit(Box::new(found), file)),
             Err(ReadError::Bad(bad)) => Ok(Lookup::Bad(bad)),
             Err(ReadError::Io(error)) => Err(error),
         }
@@ -260,7 +261,13 @@ impl Cache {
     }
 
     /// Keeps a module's code: written beside its place, synced, and only then named. Makes room for it if need be.
-    pub(crate) fn store(&self, key: &Key, report: &CompileReport, code: &OwnedFd, steps: Steps<'_>) -> io::Result<()> {
+    pub(crate) fn store(
+        &self,
+        key: &Key,
+        report: &CompileReport,
+        code: &OwnedFd,
+        steps: Steps<'_>,
+    ) -> io::Result<()> {
         let report = report.encode();
         let code_bytes = memfd::size(code)?;
         let bytes = entry::bytes(&report, code_bytes);
@@ -283,7 +290,7 @@ impl Cache {
         Ok(())
     }
 
-    fn read(&self, file: std::fs::File, key: &Key) -> Result<Found, ReadError> {
+    fn read(&self, file: &File, key: &Key) -> Result<Found, ReadError> {
         let (report, code) = entry::read(file, &self.secret, key)?;
         let code_bytes = memfd::size(&code).map_err(ReadError::Io)?;
         // Ours, by its MAC; so this is a mistake of ours, and no less to be refused for that.

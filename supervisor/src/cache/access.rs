@@ -10,37 +10,37 @@ use casemate_protocol::spawn::CompileSpec;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OwnedMutexGuard;
 
 /// One supervisor's cache, if it has one. Nothing that goes wrong here is the end of a load: it compiles then.
 #[derive(Debug)]
 pub(crate) struct Access {
     setting: CacheSetting,
-    open: Mutex<Option<Arc<Cache>>>,
-    build: OnceLock<Build>,
+    open: Mutex<Option<Arc<Open>>>,
     turns: Turns,
     /// Whether somebody has been told that it cannot be opened.
     told: AtomicBool,
+}
+
+/// What is found out once.
+#[derive(Debug)]
+struct Open {
+    cache: Cache,
+    build: Build,
 }
 
 /// One module's place in the cache.
 #[derive(Debug)]
 pub(crate) struct Place {
     context: Arc<Context>,
-    cache: Arc<Cache>,
+    open: Arc<Open>,
     key: Key,
 }
 
 impl Access {
     pub(crate) fn new(setting: CacheSetting) -> Self {
-        Self {
-            setting,
-            open: Mutex::default(),
-            build: OnceLock::new(),
-            turns: Turns::default(),
-            told: AtomicBool::new(false),
-        }
+        Self { setting, open: Mutex::default(), turns: Turns::default(), told: AtomicBool::new(false) }
     }
 
     /// The place of a module that is compiled so; `None` if there is no cache.
@@ -49,28 +49,29 @@ impl Access {
         if access.setting == CacheSetting::Off {
             return None;
         }
-        let cache = match access.opened() {
-            Some(cache) => cache,
+        let open = match access.opened() {
+            Some(open) => open,
             None => {
                 let context = Arc::clone(context);
                 apart(move || context.cache.open(&context)).await??
             }
         };
-        let build = access.build.get_or_init(|| Build::new(&context.compiler, &context.worker));
-        Some(Place { context: Arc::clone(context), cache, key: Key::new(wasm, spec, build) })
+        let key = Key::new(wasm, spec, &open.build);
+        Some(Place { context: Arc::clone(context), open, key })
     }
 
-    fn opened(&self) -> Option<Arc<Cache>> {
+    fn opened(&self) -> Option<Arc<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn open(&self, context: &Context) -> Option<Arc<Cache>> {
+    fn open(&self, context: &Context) -> Option<Arc<Open>> {
         let CacheSetting::At(places) = &self.setting else { return None };
         match Cache::open_by_steps(places, &|name| context.point("cache", name)) {
             Ok(cache) => {
-                let cache = Arc::new(cache);
-                *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&cache));
-                Some(cache)
+                let build = Build::new(&context.compiler, &context.worker);
+                let open = Arc::new(Open { cache, build });
+                *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&open));
+                Some(open)
             }
             Err(error) => {
                 self.tell(&error);
@@ -95,8 +96,8 @@ impl Access {
 impl Place {
     /// Verified code, if there is some.
     pub(crate) async fn find(&self) -> Option<Compiled> {
-        let (cache, key) = (Arc::clone(&self.cache), self.key.clone());
-        match apart(move || cache.fetch(&key)).await? {
+        let (open, key) = (Arc::clone(&self.open), self.key.clone());
+        match apart(move || open.cache.fetch(&key)).await? {
             Ok(found) => {
                 let Found { accepted, code } = found?;
                 Some(Compiled { report: CompileReport::Accepted(accepted), code, from_cache: true })
@@ -115,15 +116,15 @@ impl Place {
 
     /// The engine does not take what was found.
     pub(crate) async fn refuse(&self) {
-        let (cache, key) = (Arc::clone(&self.cache), self.key.clone());
-        apart(move || cache.quarantine(&key, &BadEntry::Refused)).await;
+        let (open, key) = (Arc::clone(&self.open), self.key.clone());
+        apart(move || open.cache.quarantine(&key, &BadEntry::Refused)).await;
     }
 
     /// Keeps code that a zygote has loaded.
     pub(crate) async fn keep(&self, report: CompileReport, code: OwnedFd) {
-        let (cache, key, context) = (Arc::clone(&self.cache), self.key.clone(), Arc::clone(&self.context));
+        let (open, key, context) = (Arc::clone(&self.open), self.key.clone(), Arc::clone(&self.context));
         let steps = move |name: &str| context.point("cache", name);
-        let stored = apart(move || cache.store(&key, &report, &code, &steps)).await;
+        let stored = apart(move || open.cache.store(&key, &report, &code, &steps)).await;
         if let Some(Err(error)) = stored {
             tracing::warn!(target: "casemate::cache", "a module's code was not kept: {error}");
             if error.kind() == io::ErrorKind::NotFound {

@@ -2,8 +2,10 @@
 
 use super::error::CacheError;
 use crate::process::stub::off_the_standard_descriptors;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
-use rustix::fs::{fstat, fsync, linkat, mkdirat, openat, renameat, statat, unlinkat, utimensat};
+use rustix::fs::{
+    AtFlags, CWD, Dir, FileType, Mode, OFlags, RawMode, Stat, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT,
+};
+use rustix::fs::{fstat, fsync, futimens, linkat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -171,17 +173,17 @@ impl Directory {
         }
     }
 
-    /// Marks something as used now.
-    pub(super) fn touch(&self, name: &str) -> io::Result<()> {
-        let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
-        let times = Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
-        Ok(utimensat(&self.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW)?)
-    }
-
     /// Until this is done a new name may be lost with the machine's power.
     pub(super) fn sync(&self) -> io::Result<()> {
         Ok(fsync(&self.fd)?)
     }
+}
+
+/// Marks a file as used now: the one that was read, whatever has its name by now.
+pub(super) fn touch(file: &File) -> io::Result<()> {
+    let time = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+    let times = Timestamps { last_access: time(UTIME_OMIT), last_modification: time(UTIME_NOW) };
+    Ok(futimens(file, &times)?)
 }
 
 /// Whether it is our own.

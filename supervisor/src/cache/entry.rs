@@ -69,8 +69,8 @@ pub(super) fn write(
 
 /// Reads the entry of a key: its report, and its code in a sealed memory file. The code is verified where it will be used
 /// from, after nobody can change it any more.
-pub(super) fn read(mut file: File, secret: &Secret, key: &Key) -> Result<(Vec<u8>, OwnedFd), ReadError> {
-    let stat = fstat(&file).map_err(|errno| ReadError::Io(errno.into()))?;
+pub(super) fn read(mut file: &File, secret: &Secret, key: &Key) -> Result<(Vec<u8>, OwnedFd), ReadError> {
+    let stat = fstat(file).map_err(|errno| ReadError::Io(errno.into()))?;
     if !is_file(&stat) {
         return Err(ReadError::Bad(BadEntry::NotAFile));
     }

@@ -31,7 +31,11 @@ impl Secret {
         match Self::read(state)? {
             Some(secret) => Ok(secret),
             None => {
-                let failed = |source| CacheError::Io { path: state.path().join(NAME), doing: "making the secret", source };
+                let failed = |source| CacheError::Io {
+                    path: state.path().join(NAME),
+                    doing: "making the secret",
+                    source,
+                };
                 make(state, steps).map_err(failed)?;
                 let gone = || failed(io::Error::other("it was removed as soon as it was made"));
                 Self::read(state)?.ok_or_else(gone)
@@ -69,7 +73,8 @@ impl Secret {
 
     /// Part of the path of what it vouches for: entries of another secret are never touched.
     pub(super) fn id(&self) -> String {
-        let mut digits = hex(&Sha256::new_with_prefix(b"casemate cache key id").chain_update(self.0).finalize());
+        let mut digits =
+            hex(&Sha256::new_with_prefix(b"casemate cache key id").chain_update(self.0).finalize());
         digits.truncate(ID_DIGITS);
         digits
     }

@@ -137,8 +137,8 @@ fn each_forgery_has_its_name() {
     store(&cache, b"b", b"code of b");
     let path = path_of(&cache, b"a");
     let place: [(&str, &dyn Fn()); 7] = [
-        ("other-key", &|| drop(fs::copy(path_of(&cache, b"b"), &path).unwrap())),
-        ("format", &|| drop(fs::copy("/proc/self/exe", &path).unwrap())),
+        ("other-key", &|| fs::write(&path, fs::read(path_of(&cache, b"b")).unwrap()).unwrap()),
+        ("format", &|| fs::write(&path, fs::read("/bin/ls").unwrap()).unwrap()),
         ("length", &|| fs::write(&path, b"").unwrap()),
         ("not-a-file", &|| symlink(path_of(&cache, b"b"), &path).unwrap()),
         ("not-a-file", &|| fs::create_dir(&path).unwrap()),
@@ -241,7 +241,12 @@ fn what_a_killed_writer_left_goes_when_it_is_old() {
     fs::write(&old, b"half").unwrap();
     fs::write(&new, b"half").unwrap();
     let now = fs::metadata(&new).unwrap().modified().unwrap();
-    fs::File::options().write(true).open(&old).unwrap().set_modified(now - Duration::from_secs(7200)).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&old)
+        .unwrap()
+        .set_modified(now - Duration::from_secs(7200))
+        .unwrap();
     assert_eq!(cache.list().unwrap().unfinished, (2, 8));
     let removed = cache.gc().unwrap();
     assert_eq!((removed.len(), removed[0].reason), (1, Reason::Unfinished));
@@ -322,7 +327,11 @@ fn a_secret_that_others_could_have_made_is_refused() {
 fn directories_that_others_could_write_to_are_refused() {
     let scratch = Scratch::new();
     drop(scratch.open());
-    for folder in [scratch.places.cache_dir.clone(), scratch.places.state_dir.clone(), scratch.open().shelf.path().into()] {
+    for folder in [
+        scratch.places.cache_dir.clone(),
+        scratch.places.state_dir.clone(),
+        scratch.open().shelf.path().into(),
+    ] {
         for mode in [0o770, 0o702, 0o777] {
             fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).unwrap();
             let text = scratch.refusal();

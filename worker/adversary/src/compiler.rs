@@ -11,7 +11,7 @@ use std::mem::ManuallyDrop;
 const DICTATION: &[u8] = b"casemate-dictation:";
 
 /// Bytes written at once by a compiler that does not stop.
-const CHUNK: [u8; 1 << 20] = [0; 1 << 20];
+static CHUNK: [u8; 1 << 20] = [0; 1 << 20];
 
 /// What a hostile compiler does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
