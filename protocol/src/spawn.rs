@@ -24,6 +24,9 @@ pub const PACKET_BYTES_MAX: usize = 64 * 1024;
 /// The step of a zygote whose engine may refuse the code that it was given, as [`FailedReport`] names it.
 pub const LOADING: &str = "loading the module";
 
+/// What a compiler exits with whose output was not taken.
+pub const OUTPUT_REFUSED: i32 = 3;
+
 /// Who a walled process is outside, when the supervisor is root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Identity {

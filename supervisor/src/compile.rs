@@ -6,7 +6,7 @@ use crate::process::control::broken;
 use crate::tree::{Tree, cause_of};
 use casemate_protocol::module::{CWASM_BYTES_MAX, CompileReport, MODULE_BYTES_MAX, REPORT_BYTES_MAX};
 use casemate_protocol::outcome::{Cause, Exit, Failure};
-use casemate_protocol::spawn::{CompileSpec, Report, StubSpec};
+use casemate_protocol::spawn::{CompileSpec, OUTPUT_REFUSED, Report, StubSpec};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,8 +23,8 @@ pub(crate) struct CompileCaps {
 
 /// Cranelift recurses with the depth of a function's blocks.
 const STACK_BYTES: u64 = 16 << 20;
-/// What a compiler writes at most: a length, a report, code.
-const OUTPUT_BYTES: u64 = CWASM_BYTES_MAX + REPORT_BYTES_MAX as u64 + 4;
+/// What a compiler may write, which is more than it needs: a length, a report, code.
+const OUTPUT_BYTES: u64 = CWASM_BYTES_MAX + REPORT_BYTES_MAX as u64 + 5;
 /// Their numbers are the same on both architectures.
 const SIGKILL: i32 = 9;
 const SIGSEGV: i32 = 11;
@@ -117,7 +117,7 @@ fn exceeded(exit: Option<Exit>, caps: CompileCaps) -> String {
     let how = exit.map_or_else(String::new, |exit| exit.to_string());
     let cap = match exit {
         Some(Exit::Signal(SIGKILL)) => format!("its CPU cap is {cpu_seconds} s"),
-        Some(Exit::Signal(SIGXFSZ)) => format!("its output cap is {OUTPUT_BYTES} bytes"),
+        Some(Exit::Signal(SIGXFSZ) | Exit::Code(OUTPUT_REFUSED)) => return output_cap(),
         Some(Exit::Signal(SIGSEGV)) => {
             format!("its stack cap is {STACK_BYTES} bytes and its memory cap {memory_bytes} bytes")
         }
@@ -126,11 +126,19 @@ fn exceeded(exit: Option<Exit>, caps: CompileCaps) -> String {
     format!("it ended by {how}; {cap}: make the module smaller or simpler")
 }
 
+/// The first process of a pid namespace is not sent SIGXFSZ: what it writes is cut off there.
+fn output_cap() -> String {
+    format!("its output cap is {OUTPUT_BYTES} bytes: make the module smaller or simpler")
+}
+
 /// `u32 LE report length, report, code`, as an untrusted process wrote it about a module of so many bytes. What it
 /// announces meets its limit, and the size of what it wrote, before any of that is read.
 fn read(output: OwnedFd, module_bytes: usize) -> Result<(CompileReport, OwnedFd), Failure> {
     let unreadable = |error| lost(format!("its output cannot be read: {error}"));
     let size = memfd::size(&output).map_err(unreadable)?;
+    if size >= OUTPUT_BYTES {
+        return Err(lost(output_cap()));
+    }
     let mut output = File::from(output);
     output.seek(SeekFrom::Start(0)).map_err(unreadable)?;
     let strange = |_cut_off| lost("its output is not what a compiler writes");

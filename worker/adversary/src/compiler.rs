@@ -22,6 +22,8 @@ pub enum Forgery {
     Garbage,
     /// Writes until it is stopped.
     TooMuch,
+    /// Asks for a file.
+    Opens,
     /// Never ends.
     Hangs,
     /// Writes what its module dictates, for forgeries that need a real compiler's words.
@@ -32,6 +34,7 @@ const NAMED: &[(&str, Forgery)] = &[
     ("compiler-nothing", Forgery::Nothing),
     ("compiler-garbage", Forgery::Garbage),
     ("compiler-too-much", Forgery::TooMuch),
+    ("compiler-opens", Forgery::Opens),
     ("compiler-hangs", Forgery::Hangs),
     ("compiler-dictated", Forgery::Dictated),
 ];
@@ -65,6 +68,7 @@ fn job(entered: Entered, forgery: Forgery) -> Result<(), LockdownError> {
         Forgery::Nothing => {}
         Forgery::Garbage => say(&mut output, &[0xa5; 4096]),
         Forgery::TooMuch => while output.write_all(&CHUNK).is_ok() {},
+        Forgery::Opens => drop(File::open("/etc/passwd")),
         Forgery::Hangs => loop {
             std::hint::spin_loop();
         },

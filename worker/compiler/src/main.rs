@@ -1,7 +1,7 @@
 //! The compiler program.
 
 use casemate_lockdown::{Entered, LockdownError, Stage, seccomp};
-use casemate_protocol::spawn::{CompileSpec, FailedReport};
+use casemate_protocol::spawn::{CompileSpec, FailedReport, OUTPUT_REFUSED};
 use casemate_sys::process::exit_now;
 use std::fs::File;
 use std::io::Read;
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 fn run(entered: Entered) -> ! {
     exit_now(match job(entered) {
         Ok(Ok(())) => 0,
-        Ok(Err(_output)) => 3,
+        Ok(Err(_output)) => OUTPUT_REFUSED,
         Err(_told) => 1,
     })
 }
