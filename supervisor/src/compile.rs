@@ -6,7 +6,7 @@ use crate::process::control::broken;
 use crate::tree::{Tree, cause_of};
 use casemate_protocol::module::{CWASM_BYTES_MAX, CompileReport, MODULE_BYTES_MAX, REPORT_BYTES_MAX};
 use casemate_protocol::outcome::{Cause, Exit, Failure};
-use casemate_protocol::spawn::{CompileSpec, OUTPUT_REFUSED, Report, StubSpec};
+use casemate_protocol::spawn::{CompileSpec, OUT_OF_MEMORY, OUTPUT_REFUSED, PANICKED, Report, StubSpec};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
@@ -63,14 +63,15 @@ pub(crate) async fn compile(
     };
     let work = run(context, stub_spec, &spec, &input, &output);
     let cap = context.compile_caps.wall;
-    match tokio::time::timeout(cap, work).await {
+    let exit = match tokio::time::timeout(cap, work).await {
         Ok(done) => done?,
         Err(_elapsed) => {
             let ms = cap.as_millis();
             return Err(lost(format!("its wall-clock cap is {ms} ms: make the module smaller or simpler")));
         }
-    }
-    let (report, code) = read(output, kept.len())?;
+    };
+    let (report, code) =
+        read(output, kept.len()).map_err(|failure| with_end(failure, exit, context.compile_caps))?;
     Ok(Compiled { report, code, from_cache: false })
 }
 
@@ -84,7 +85,7 @@ async fn run(
     spec: &CompileSpec,
     input: &OwnedFd,
     output: &OwnedFd,
-) -> Result<(), Failure> {
+) -> Result<Exit, Failure> {
     let raise = Tree::raise(context, &context.compiler, "compiler", stub_spec);
     let tree = match tokio::time::timeout(context.spawn_timeout, raise).await {
         Ok(tree) => tree?,
@@ -106,7 +107,8 @@ async fn run(
     context.point("compiler", "ended");
     match (cause_of(&fate), fate.exit) {
         (Some(cause), _) => Err(Failure::not_started(cause)),
-        (None, Some(Exit::Code(0) | Exit::Unknown)) => Ok(()),
+        // Before Linux 6.15 nobody but its stub is told: the output has to say it.
+        (None, Some(exit @ (Exit::Code(0) | Exit::Unknown))) => Ok(exit),
         (None, exit) => Err(lost(exceeded(exit, context.compile_caps))),
     }
 }
@@ -114,16 +116,28 @@ async fn run(
 /// Which cap ended it, as far as its end says.
 fn exceeded(exit: Option<Exit>, caps: CompileCaps) -> String {
     let CompileCaps { cpu_seconds, memory_bytes, .. } = caps;
-    let how = exit.map_or_else(String::new, |exit| exit.to_string());
     let cap = match exit {
         Some(Exit::Signal(SIGKILL)) => format!("its CPU cap is {cpu_seconds} s"),
-        Some(Exit::Signal(SIGXFSZ) | Exit::Code(OUTPUT_REFUSED)) => return output_cap(),
-        Some(Exit::Signal(SIGSEGV)) => {
-            format!("its stack cap is {STACK_BYTES} bytes and its memory cap {memory_bytes} bytes")
-        }
-        _ => format!("its memory cap is {memory_bytes} bytes"),
+        Some(Exit::Code(OUT_OF_MEMORY)) => format!("its memory cap is {memory_bytes} bytes"),
+        Some(Exit::Code(OUTPUT_REFUSED) | Exit::Signal(SIGXFSZ)) => return output_cap(),
+        Some(Exit::Signal(SIGSEGV)) => format!("its stack cap is {STACK_BYTES} bytes"),
+        Some(Exit::Code(PANICKED)) => "it gave up on this module".to_owned(),
+        _ => "it cannot say why".to_owned(),
     };
-    format!("it ended by {how}; {cap}: make the module smaller or simpler")
+    let how = exit.map_or_else(String::new, |exit| exit.to_string());
+    format!("{cap} (it ended by {how}): make the module smaller or simpler")
+}
+
+/// What is wrong with an output, and what else there is to say if nobody knows how its writer ended.
+fn with_end(failure: Failure, exit: Exit, caps: CompileCaps) -> Failure {
+    let CompileCaps { cpu_seconds, memory_bytes, .. } = caps;
+    match failure.cause {
+        Cause::Compiler { message } if exit == Exit::Unknown => lost(format!(
+            "{message}, and this kernel does not say how it ended; its CPU cap is {cpu_seconds} s, its memory cap is \
+             {memory_bytes} bytes, its stack cap is {STACK_BYTES} bytes: make the module smaller or simpler"
+        )),
+        _ => failure,
+    }
 }
 
 /// The first process of a pid namespace is not sent SIGXFSZ: what it writes is cut off there.

@@ -21,6 +21,8 @@ use casemate_supervisor::Config;
 use casemate_tests::scratch::Scratch;
 use casemate_tests::{block_on, guests, processes};
 use forged::{Output, carried_by};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// For a compiler that hangs; a real one is long done by then.
@@ -81,7 +83,11 @@ fn numbers_that_a_compiler_dictates_are_not_believed() {
         let casemate = hostile("compiler-dictated", |_| {});
         let outputs: [(&str, Vec<u8>, &str); 4] = [
             ("a report of 4 GiB", vec![0xff; 4], "not what a compiler writes"),
-            ("a report beyond its limit", [[0, 0, 5, 0].as_slice(), &[0; 5 << 16]].concat(), "report is broken"),
+            (
+                "a report beyond its limit",
+                [[0, 0, 5, 0].as_slice(), &[0; 5 << 16]].concat(),
+                "report is broken",
+            ),
             ("a report without an end", vec![9, 0, 0, 0, 1], "not what a compiler writes"),
             ("an empty report", vec![0; 4], "report is broken"),
         ];
@@ -164,44 +170,61 @@ fn bombs_beyond_a_limit_are_refused_by_its_name() {
 
 #[test]
 fn bombs_within_every_limit_end_in_a_cap_and_disturb_nobody() {
+    let capped = |cpu_seconds, memory_bytes| {
+        let caps = move |config: &mut Config| {
+            config.compile_cpu_seconds = cpu_seconds;
+            config.compile_memory_bytes = memory_bytes;
+        };
+        Casemate::builder().configure(caps).build().unwrap()
+    };
     block_on(async {
-        let casemate = Casemate::builder()
-            .configure(|config| {
-                config.compile_cpu_seconds = 1;
-                config.compile_memory_bytes = 512 << 20;
-            })
-            .build()
-            .unwrap();
-        let plugin = casemate.load(minimal(), Policy::default()).await.unwrap();
-        let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let sibling = tokio::spawn({
-            let (plugin, done) = (plugin.clone(), done.clone());
-            async move {
-                let mut calls = 0_u32;
-                while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    assert_eq!(plugin.call_raw("m", &calls.to_le_bytes()).await.unwrap(), calls.to_le_bytes());
-                    calls += 1;
-                }
-                calls
-            }
-        });
+        let (hasty, small) = (capped(1, 2 << 30), capped(60, 128 << 20));
+        let sibling = Sibling::start(&hasty).await;
         let bombs = [
-            ("100,000 functions", Bomb::functions(99_996)),
-            ("50,000 locals", Bomb::locals(49_999)),
-            ("huge br_table", Bomb::br_table(65_520)),
-            ("deep nesting", Bomb::nesting()),
+            ("100,000 functions", &hasty, Bomb::functions(99_996), "its CPU cap is 1 s"),
+            ("50,000 locals", &hasty, Bomb::locals(49_999), "its CPU cap is 1 s"),
+            ("huge br_tables", &small, Bomb::br_table(65_520), "its memory cap is 134217728 bytes"),
+            ("deep nesting", &small, Bomb::nesting(), "its memory cap is 134217728 bytes"),
         ];
-        for (what, bomb) in bombs {
-            let wasm = bomb.wasm();
-            let failure = casemate.load(wasm, Policy::default()).await.unwrap_err();
-            println!("{what}: {failure}");
-            assert_eq!(failure.code(), "compiler.lost", "{what}: {failure}");
-            let text = failure.to_string();
-            assert!(["CPU cap is 1 s", "memory cap is 536870912 bytes", "memory cap 536870912 bytes"].iter().any(|cap| text.contains(cap)), "{what}: {text}");
+        for (what, casemate, bomb, cap) in bombs {
+            let failure = casemate.load(bomb.wasm(), Policy::default()).await.unwrap_err();
+            assert_eq!(
+                (failure.code().as_str(), failure.retry),
+                ("compiler.lost", Retry::NotStarted),
+                "{what}"
+            );
+            assert!(failure.to_string().contains(cap), "{what}: {failure}");
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
-        let calls = sibling.await.unwrap();
-        assert!(calls > 100, "{calls} calls");
-        drop(plugin);
+        assert!(sibling.stop().await > 100, "calls that were answered meanwhile");
     });
+}
+
+/// Somebody who goes on calling a plugin of the same supervisor.
+struct Sibling {
+    done: Arc<AtomicBool>,
+    calling: tokio::task::JoinHandle<u32>,
+}
+
+impl Sibling {
+    async fn start(casemate: &Casemate) -> Self {
+        let plugin = casemate.load(minimal(), Policy::default()).await.unwrap();
+        let done = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&done);
+        let calling = tokio::spawn(async move {
+            let mut calls = 0_u32;
+            while !stop.load(Ordering::Relaxed) {
+                let input = calls.to_le_bytes();
+                assert_eq!(plugin.call_raw("m", &input).await.unwrap(), input);
+                calls += 1;
+            }
+            calls
+        });
+        Self { done, calling }
+    }
+
+    /// How many calls it made; each was answered within its deadline.
+    async fn stop(self) -> u32 {
+        self.done.store(true, Ordering::Relaxed);
+        self.calling.await.unwrap()
+    }
 }
