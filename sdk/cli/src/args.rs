@@ -173,8 +173,12 @@ pub(crate) fn not_run(error: &Error, arguments: &[OsString]) -> Result<(), Probl
 fn one_line(error: &Error, arguments: &[OsString]) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let registry = Cli::command();
-        let names = registry.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>();
-        return format!("say what to do: {}; `casemate --help` says more", names.join(", "));
+        let inner = named(&registry, arguments).filter(|command| command.has_subcommands());
+        let words =
+            inner.map_or_else(|| "casemate".to_owned(), |inner| format!("casemate {}", inner.get_name()));
+        let commands = inner.unwrap_or(&registry).get_subcommands();
+        let names = commands.map(clap::Command::get_name).collect::<Vec<_>>();
+        return format!("say what to do: {}; `{words} --help` says more", names.join(", "));
     }
     let text = error.render().to_string();
     let mut words = Vec::new();
@@ -191,14 +195,15 @@ fn one_line(error: &Error, arguments: &[OsString]) -> String {
     let message = words.join("; ");
     let message = message.strip_prefix("error: ").unwrap_or(&message);
     let registry = Cli::command();
-    let command = arguments
-        .iter()
-        .filter_map(|argument| argument.to_str())
-        .find(|word| registry.find_subcommand(word).is_some());
-    match command {
-        Some(command) => format!("{message}; `casemate {command} --help` says more"),
+    match named(&registry, arguments) {
+        Some(command) => format!("{message}; `casemate {} --help` says more", command.get_name()),
         None => format!("{message}; `casemate --help` says more"),
     }
+}
+
+/// The command on a command line that could not be read as a whole.
+fn named<'a>(registry: &'a clap::Command, arguments: &[OsString]) -> Option<&'a clap::Command> {
+    arguments.iter().find_map(|argument| registry.find_subcommand(argument))
 }
 
 #[cfg(test)]
@@ -269,6 +274,8 @@ mod tests {
     #[test]
     fn a_mistake_is_one_line_that_names_it() {
         assert!(message("casemate").contains("run, inspect, doctor, demo, cache"));
+        assert!(message("casemate cache").contains("ls, verify, gc; `casemate cache --help`"));
+        assert!(message("casemate cache lss").contains("'ls'"), "the nearest command");
         assert!(message("casemate runn").contains("runn"));
         assert!(message("casemate run").contains("<FILE>"));
         assert!(message("casemate run p.wasm --memroy 1").contains("--memroy"));

@@ -64,7 +64,7 @@ fn gc(cache: &Cache, screen: &mut Screen) -> Result<Exit, Problem> {
     for Removed { name, bytes, reason } in &removed {
         screen.line(format!("{} {name} {}", size(*bytes), reason.name()))?;
     }
-    screen.line(format!("{} files removed, {}", removed.len(), size(sum(&removed)).trim_start()))?;
+    screen.line(format!("{} in {} files removed", size(sum(&removed)).trim(), removed.len()))?;
     Ok(Exit::Done)
 }
 
@@ -83,7 +83,7 @@ fn bytes_of(listing: &Listing) -> u64 {
 fn listing_lines(listing: &Listing, screen: &Screen) -> Vec<String> {
     let count = listing.entries.len();
     let (bytes, max) = (size(bytes_of(listing)), units::show_bytes(listing.bytes_max));
-    let head = format!("{}: {count} entries, {} of {max}", listing.directory.display(), bytes.trim_start());
+    let head = format!("{}: {} in {count} entries, {max} at most", listing.directory.display(), bytes.trim());
     let mut lines = vec![screen.paint(Tone::Bold, casemate::outcome::escape(&head, 4096))];
     for entry in &listing.entries {
         lines.push(format!("{} {} used {}", size(entry.bytes), entry.name, age(entry.used)));
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn people_see_what_is_there() {
         let lines = listing_lines(&listing(), &Screen::new(false, 0, Color::Never));
-        assert_eq!(lines[0], "/c/0123456789abcdef: 1 entries, 11 KiB of 1 GiB");
+        assert_eq!(lines[0], "/c/0123456789abcdef: 11 KiB in 1 entries, 1 GiB at most");
         assert!(
             lines[1].starts_with("   11 KiB aa-bb used ") && lines[1].ends_with(" days ago"),
             "{lines:?}"

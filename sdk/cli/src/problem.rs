@@ -123,7 +123,7 @@ impl Problem {
         match self {
             Self::Failure { failure, .. } => failure.fault(),
             Self::Own { exit, .. } => match exit {
-                Exit::Policy | Exit::Layer => Fault::Operator,
+                Exit::Policy | Exit::Layer | Exit::Violation => Fault::Operator,
                 Exit::Ours => Fault::Us,
                 _ => Fault::Caller,
             },
