@@ -1,6 +1,6 @@
 //! `cache`: what is in the code cache, whether it is as it should be, and what may go.
 
-use crate::args::{Cache as Order, CacheCommand, Places};
+use crate::args::{Cache as Order, CacheCommand, Gc, Places};
 use crate::exit::Exit;
 use crate::places;
 use crate::problem::Problem;
@@ -12,11 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) fn perform(flags: &Places, order: &Order, screen: &mut Screen) -> Result<Exit, Problem> {
     let mut places = places::required(flags)?;
-    if let CacheCommand::Gc(gc) = &order.command {
-        if let Some(max) = &gc.max {
-            places.bytes_max =
-                units::bytes(max).map_err(|error| Problem::policy(format!("--max: {error}")))?;
-        }
+    if let CacheCommand::Gc(Gc { max: Some(max) }) = &order.command {
+        places.bytes_max = units::bytes(max).map_err(|error| Problem::policy(format!("--max: {error}")))?;
     }
     let cache = Cache::open(&places).map_err(|error| places::unusable(&error))?;
     match &order.command {
