@@ -35,11 +35,7 @@ fn status(ns_pid: u32, filters: u32) -> Status {
         seccomp: Some(2),
         seccomp_filters: Some(filters),
         data_kib: Some(360),
-<<<<<<< HEAD
         address_kib: Some(4_000),
-=======
-        address_kib: Some(4312),
->>>>>>> b854047 (The code cache: its files, its way into load, killed at every point)
     }
 }
 
