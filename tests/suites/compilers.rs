@@ -51,14 +51,13 @@ fn minimal() -> Vec<u8> {
 #[test]
 fn lost_compilers_are_told_apart() {
     block_on(async {
-        let wall = |config: &mut Config| config.compile_timeout = HASTE;
-        let cpu = |config: &mut Config| config.compile_cpu_seconds = 1;
-        let forgeries: [(&str, &str, fn(&mut Config)); 5] = [
+        type Change = fn(&mut Config);
+        let forgeries: [(&str, &str, Change); 5] = [
             ("compiler-nothing", "not what a compiler writes", |_| {}),
             ("compiler-garbage", "not what a compiler writes", |_| {}),
             ("compiler-too-much", "output cap is", |_| {}),
-            ("compiler-hangs", "wall-clock cap is 2000 ms", wall),
-            ("compiler-hangs", "CPU cap is 1 s", cpu),
+            ("compiler-hangs", "wall-clock cap is 2000 ms", |config| config.compile_timeout = HASTE),
+            ("compiler-hangs", "CPU cap is 1 s", |config| config.compile_cpu_seconds = 1),
         ];
         for (behaviour, words, change) in forgeries {
             let failure = refusal(&hostile(behaviour, change), minimal()).await;

@@ -1,7 +1,10 @@
 //! `run` keeps what it compiled, and `cache` looks after it.
-#![expect(
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "the command itself is started, from where the environment says"
+    reason = "a suite fails loudly, in its helpers too, and starts the command itself"
 )]
 
 use serde_json::Value;
