@@ -21,6 +21,18 @@ use prost::Message;
 /// Bytes of a packet on the control socket, either way.
 pub const PACKET_BYTES_MAX: usize = 64 * 1024;
 
+/// The step of a zygote whose engine may refuse the code that it was given, as [`FailedReport`] names it.
+pub const LOADING: &str = "loading the module";
+
+/// Exit code of a compiler whose output was not taken.
+pub const OUTPUT_REFUSED: i32 = 3;
+
+/// Exit code of a compiler that got no more memory.
+pub const OUT_OF_MEMORY: i32 = 4;
+
+/// Exit code of a compiler that panicked.
+pub const PANICKED: i32 = 101;
+
 /// Who a walled process is outside, when the supervisor is root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Identity {

@@ -1,4 +1,4 @@
-//! The compiler: a process of its own for one module, then gone. There is no cache yet: each load compiles.
+//! The compiler: a process of its own for one module, then gone.
 
 use crate::context::Context;
 use crate::memfd;
@@ -6,17 +6,29 @@ use crate::process::control::broken;
 use crate::tree::{Tree, cause_of};
 use casemate_protocol::module::{CWASM_BYTES_MAX, CompileReport, MODULE_BYTES_MAX, REPORT_BYTES_MAX};
 use casemate_protocol::outcome::{Cause, Exit, Failure};
-use casemate_protocol::spawn::{CompileSpec, Report, StubSpec};
+use casemate_protocol::spawn::{CompileSpec, OUT_OF_MEMORY, OUTPUT_REFUSED, PANICKED, Report, StubSpec};
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Duration;
 
-/// CPU time of one compilation.
-const CPU_SECONDS: u64 = 60;
-/// Memory of one compilation.
-const DATA_BYTES: u64 = 2 << 30;
+/// What one compilation may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CompileCaps {
+    pub(crate) wall: Duration,
+    pub(crate) cpu_seconds: u64,
+    pub(crate) memory_bytes: u64,
+}
+
 /// Cranelift recurses with the depth of a function's blocks.
 const STACK_BYTES: u64 = 16 << 20;
+/// What a compiler may write, which is more than it needs: a length, a report, code.
+const OUTPUT_BYTES: u64 = CWASM_BYTES_MAX + REPORT_BYTES_MAX as u64 + 5;
+/// Their numbers are the same on both architectures.
 const SIGKILL: i32 = 9;
+const SIGSEGV: i32 = 11;
+const SIGXFSZ: i32 = 25;
 
 /// What a compiler made.
 #[derive(Debug)]
@@ -24,6 +36,8 @@ pub(crate) struct Compiled {
     pub(crate) report: CompileReport,
     /// The code in a sealed memfd of ours; empty if the report is an error or only facts were asked for.
     pub(crate) code: OwnedFd,
+    /// Whether it was made before.
+    pub(crate) from_cache: bool,
 }
 
 /// Compiles a module, or only looks at it, behind the walls.
@@ -39,27 +53,26 @@ pub(crate) async fn compile(
         memfd::sealed("casemate-module", kept).map_err(|error| broken("passing the module on", error))?;
     let output =
         memfd::empty("casemate-output").map_err(|error| broken("making the compiler's output", error))?;
-    let report_bytes = u64::try_from(REPORT_BYTES_MAX).unwrap_or(u64::MAX);
     let stub_spec = StubSpec {
         identity: None,
         namespaces: true,
         stack_bytes: STACK_BYTES,
-        data_bytes: DATA_BYTES,
-        cpu_seconds: Some(CPU_SECONDS),
-        file_bytes: CWASM_BYTES_MAX + report_bytes + 4,
+        data_bytes: context.compile_caps.memory_bytes,
+        cpu_seconds: Some(context.compile_caps.cpu_seconds),
+        file_bytes: OUTPUT_BYTES,
     };
     let work = run(context, stub_spec, &spec, &input, &output);
-    match tokio::time::timeout(context.compile_timeout, work).await {
+    let cap = context.compile_caps.wall;
+    let exit = match tokio::time::timeout(cap, work).await {
         Ok(done) => done?,
         Err(_elapsed) => {
-            let seconds = context.compile_timeout.as_secs();
-            return Err(lost(format!("it ran into its wall-clock cap of {seconds} s")));
+            let ms = cap.as_millis();
+            return Err(lost(format!("its wall-clock cap is {ms} ms: make the module smaller or simpler")));
         }
-    }
-    let (report, code) = read(&output)?;
-    let code =
-        memfd::sealed("casemate-code", &code).map_err(|error| broken("keeping the compiled code", error))?;
-    Ok(Compiled { report, code })
+    };
+    let (report, code) =
+        read(output, kept.len()).map_err(|failure| with_end(failure, exit, context.compile_caps))?;
+    Ok(Compiled { report, code, from_cache: false })
 }
 
 fn lost(message: impl Into<String>) -> Failure {
@@ -72,7 +85,7 @@ async fn run(
     spec: &CompileSpec,
     input: &OwnedFd,
     output: &OwnedFd,
-) -> Result<(), Failure> {
+) -> Result<Exit, Failure> {
     let raise = Tree::raise(context, &context.compiler, "compiler", stub_spec);
     let tree = match tokio::time::timeout(context.spawn_timeout, raise).await {
         Ok(tree) => tree?,
@@ -94,39 +107,76 @@ async fn run(
     context.point("compiler", "ended");
     match (cause_of(&fate), fate.exit) {
         (Some(cause), _) => Err(Failure::not_started(cause)),
-        (None, Some(Exit::Code(0) | Exit::Unknown)) => Ok(()),
-        (None, Some(Exit::Signal(SIGKILL))) => Err(lost(format!(
-            "it was killed; its CPU cap is {CPU_SECONDS} s: make the module smaller or simpler"
-        ))),
-        (None, exit) => {
-            let how = exit.map_or_else(String::new, |exit| exit.to_string());
-            Err(lost(format!(
-                "it ended by {how}; its memory cap is {DATA_BYTES} bytes: make the module smaller or simpler"
-            )))
-        }
+        // Before Linux 6.15 nobody but its stub is told: the output has to say it.
+        (None, Some(exit @ (Exit::Code(0) | Exit::Unknown))) => Ok(exit),
+        (None, exit) => Err(lost(exceeded(exit, context.compile_caps))),
     }
 }
 
-/// `u32 LE report length, report, code`, as an untrusted process wrote it.
-fn read(output: &OwnedFd) -> Result<(CompileReport, Vec<u8>), Failure> {
-    let bytes =
-        memfd::read(output, CWASM_BYTES_MAX + u64::try_from(REPORT_BYTES_MAX).unwrap_or(u64::MAX) + 4)
-            .map_err(|error| lost(format!("its output cannot be read: {error}")))?;
-    let broken = || lost("its output is not what a compiler writes");
-    let (length, rest) = bytes.split_first_chunk::<4>().ok_or_else(broken)?;
-    let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
-    if length > REPORT_BYTES_MAX {
-        return Err(broken());
+/// Which cap ended it, as far as its end says.
+fn exceeded(exit: Option<Exit>, caps: CompileCaps) -> String {
+    let CompileCaps { cpu_seconds, memory_bytes, .. } = caps;
+    let cap = match exit {
+        Some(Exit::Signal(SIGKILL)) => format!("its CPU cap is {cpu_seconds} s"),
+        Some(Exit::Code(OUT_OF_MEMORY)) => format!("its memory cap is {memory_bytes} bytes"),
+        Some(Exit::Code(OUTPUT_REFUSED) | Exit::Signal(SIGXFSZ)) => return output_cap(),
+        Some(Exit::Signal(SIGSEGV)) => format!("its stack cap is {STACK_BYTES} bytes"),
+        Some(Exit::Code(PANICKED)) => "it gave up on this module".to_owned(),
+        _ => "it cannot say why".to_owned(),
+    };
+    let how = exit.map_or_else(String::new, |exit| exit.to_string());
+    format!("{cap} (it ended by {how}): make the module smaller or simpler")
+}
+
+/// What is wrong with an output, and what else there is to say if nobody knows how its writer ended.
+fn with_end(failure: Failure, exit: Exit, caps: CompileCaps) -> Failure {
+    let CompileCaps { cpu_seconds, memory_bytes, .. } = caps;
+    match failure.cause {
+        Cause::Compiler { message } if exit == Exit::Unknown => lost(format!(
+            "{message}, and this kernel does not say how it ended; its CPU cap is {cpu_seconds} s, its memory cap is \
+             {memory_bytes} bytes, its stack cap is {STACK_BYTES} bytes: make the module smaller or simpler"
+        )),
+        _ => failure,
     }
-    let (report, code) = rest.split_at_checked(length).ok_or_else(broken)?;
+}
+
+/// The first process of a pid namespace is not sent SIGXFSZ: what it writes is cut off there.
+fn output_cap() -> String {
+    format!("its output cap is {OUTPUT_BYTES} bytes: make the module smaller or simpler")
+}
+
+/// `u32 LE report length, report, code`, as an untrusted process wrote it about a module of so many bytes. What it
+/// announces meets its limit, and the size of what it wrote, before any of that is read.
+fn read(output: OwnedFd, module_bytes: usize) -> Result<(CompileReport, OwnedFd), Failure> {
+    let unreadable = |error| lost(format!("its output cannot be read: {error}"));
+    let size = memfd::size(&output).map_err(unreadable)?;
+    if size >= OUTPUT_BYTES {
+        return Err(lost(output_cap()));
+    }
+    let mut output = File::from(output);
+    output.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+    let strange = |_cut_off| lost("its output is not what a compiler writes");
+    let mut length = [0; 4];
+    output.read_exact(&mut length).map_err(strange)?;
+    let length = u32::from_le_bytes(length);
+    let mut report = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(REPORT_BYTES_MAX + 1)];
+    output.read_exact(&mut report).map_err(strange)?;
     let report =
-        CompileReport::decode(report).map_err(|error| lost(format!("its report is broken: {error}")))?;
+        CompileReport::decode(&report).map_err(|error| lost(format!("its report is broken: {error}")))?;
     let announced = match &report {
         CompileReport::Accepted(accepted) => accepted.code().cwasm_bytes,
         CompileReport::Refused { .. } => 0,
     };
-    if u64::try_from(code.len()).ok() != Some(announced) {
-        return Err(lost(format!("it announced {announced} bytes of code and wrote {}", code.len())));
+    let code_bytes = size.saturating_sub(u64::from(length)).saturating_sub(4);
+    if code_bytes != announced || announced > CWASM_BYTES_MAX {
+        return Err(lost(format!("it announced {announced} bytes of code and wrote {code_bytes}")));
     }
-    Ok((report, code.to_vec()))
+    // A report of another module, by the one fact that we know too.
+    let described = report.facts().map(|facts| facts.sizes.module_bytes);
+    if described.is_some_and(|bytes| u64::try_from(module_bytes).ok() != Some(bytes)) {
+        return Err(lost("its report is about another module than the one it was given"));
+    }
+    let code = memfd::sealed_copy("casemate-code", &mut output, announced)
+        .map_err(|error| broken("keeping the compiled code", error))?;
+    Ok((report, code))
 }

@@ -1,5 +1,7 @@
 //! What every part of one supervisor shares.
 
+use crate::cache::Access;
+use crate::compile::CompileCaps;
 use crate::host::Host;
 use crate::identity::Identities;
 use crate::log::LogSink;
@@ -21,7 +23,8 @@ pub(crate) struct Context {
     pub(crate) compiler: Program,
     pub(crate) namespaces: bool,
     pub(crate) spawn_timeout: Duration,
-    pub(crate) compile_timeout: Duration,
+    pub(crate) compile_caps: CompileCaps,
+    pub(crate) cache: Access,
     pub(crate) pause_at: Option<PausePoint>,
     pub(crate) last_instance: AtomicU64,
 }

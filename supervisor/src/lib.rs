@@ -6,6 +6,8 @@
 //! | `process` | starts, kills and waits; the guard thread owns deadlines, listeners and pidfds |
 //! | [`inspect`] | looks at walled processes from outside |
 //! | `tree`, `zygote`, `compile` | a stub with a zygote, or with a compiler |
+//! | [`cache`] | compiled code on disk, and why it may be trusted again |
+//! | `load` | from a module's bytes to a plugin |
 //! | `instance`, `plugin` | one worker and its calls; a plugin's instances |
 //! | [`policy`] | policy files |
 //! | [`doctor`] | what this host's kernel can give |
@@ -15,6 +17,7 @@
 //! needs a few. No signal handler, no panic hook, no logger, no other limit.
 #![forbid(unsafe_code)]
 
+pub mod cache;
 mod compile;
 mod context;
 pub mod doctor;
@@ -22,6 +25,7 @@ mod host;
 mod identity;
 pub mod inspect;
 mod instance;
+mod load;
 mod log;
 mod memfd;
 mod plugin;

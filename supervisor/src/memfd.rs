@@ -2,9 +2,9 @@
 
 use crate::process::stub::off_the_standard_descriptors;
 use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, fstat, memfd_create};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread};
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -44,15 +44,44 @@ pub(crate) fn empty(name: &str) -> io::Result<OwnedFd> {
     off_the_standard_descriptors(fd)
 }
 
-/// Everything in it, if it is not too long.
-pub(crate) fn read(fd: &OwnedFd, bytes_max: u64) -> io::Result<Vec<u8>> {
-    let size = u64::try_from(fstat(fd)?.st_size).unwrap_or(u64::MAX);
-    if size > bytes_max {
-        return Err(io::Error::other(format!("it has {size} bytes; {bytes_max} are the most")));
+/// Bytes that are moved at once.
+const PIECE_BYTES: usize = 128 << 10;
+
+/// A sealed copy of the next so many bytes of a source, which must have them.
+pub(crate) fn sealed_copy(name: &str, source: &mut impl Read, bytes: u64) -> io::Result<OwnedFd> {
+    let mut file = File::from(empty(name)?);
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut left = bytes;
+    while left > 0 {
+        let wanted = usize::try_from(left).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+        let piece = buffer.get_mut(..wanted).unwrap_or_default();
+        source.read_exact(piece)?;
+        file.write_all(piece)?;
+        left -= u64::try_from(wanted).unwrap_or(left);
     }
-    let mut file = File::from(fd.try_clone()?);
     file.seek(SeekFrom::Start(0))?;
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
-    file.take(bytes_max).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    seal(&file, SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE)?;
+    Ok(file.into())
+}
+
+/// Goes through all of a file, wherever it is positioned.
+pub(crate) fn pieces(fd: &OwnedFd, mut visit: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let mut buffer = vec![0; PIECE_BYTES];
+    let mut at = 0;
+    loop {
+        match pread(fd, buffer.as_mut_slice(), at) {
+            Ok(0) => return Ok(()),
+            Ok(read) => {
+                visit(buffer.get(..read).unwrap_or_default())?;
+                at = at.saturating_add(u64::try_from(read).map_err(io::Error::other)?);
+            }
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+/// How many bytes it has.
+pub(crate) fn size(fd: &OwnedFd) -> io::Result<u64> {
+    Ok(u64::try_from(fstat(fd)?.st_size).unwrap_or(u64::MAX))
 }

@@ -34,6 +34,7 @@ struct Inner {
     shared: Arc<Shared>,
     module: Accepted,
     code: OwnedFd,
+    from_cache: bool,
     /// One place an instance.
     places: Semaphore,
     waiting: AtomicU32,
@@ -63,7 +64,7 @@ impl Drop for Waiting<'_> {
 
 impl Plugin {
     /// Starts and proves the zygote of a compiled module.
-    pub(crate) async fn start(shared: Shared, compiled: Compiled) -> Result<Self, Failure> {
+    pub(crate) async fn start(shared: Arc<Shared>, compiled: Compiled) -> Result<Self, Failure> {
         let module =
             compiled.report.into_result().map_err(|error| Failure::not_started(Cause::Module(error)))?;
         let zygote = Zygote::start(&shared.context, &module, &compiled.code, &shared.policy).await?;
@@ -72,9 +73,10 @@ impl Plugin {
         let state = State { zygote: Some(Arc::new(zygote)), closed: false, idle: Vec::new(), certificate };
         Ok(Self {
             inner: Arc::new(Inner {
-                shared: Arc::new(shared),
+                shared,
                 module,
                 code: compiled.code,
+                from_cache: compiled.from_cache,
                 places: Semaphore::new(places),
                 waiting: AtomicU32::new(0),
                 state: Mutex::new(state),
@@ -95,6 +97,11 @@ impl Plugin {
     /// What its module imports, exports and is.
     pub fn facts(&self) -> &ModuleFacts {
         self.inner.module.facts()
+    }
+
+    /// Whether its code came out of the cache, compiled at an earlier load.
+    pub fn from_cache(&self) -> bool {
+        self.inner.from_cache
     }
 
     /// What stands around its instances.

@@ -9,12 +9,14 @@ use crate::memfd::seal;
 use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags};
 use rustix::fs::{fchmod, fstatvfs, memfd_create, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
+use sha2::{Digest as _, Sha256};
 use std::fs::{self, DirBuilder, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Numbers below this are what a started program finds its own descriptors under: in a host with a closed standard input
 /// the file would be 0, and overwritten by the control socket.
@@ -28,6 +30,9 @@ const MODE: u32 = 0o777;
 pub(crate) struct Program {
     name: String,
     file: OwnedFd,
+    /// As it was built.
+    bytes: &'static [u8],
+    digest: OnceLock<[u8; 32]>,
     /// Why it is a file on disk, if it is.
     on_disk: Option<&'static str>,
 }
@@ -106,16 +111,17 @@ impl Program {
         Err(ProgramError::NotEmbedded { name: "casemate-adversary".to_owned(), how })
     }
 
-    fn new(name: String, bytes: &[u8]) -> Result<Self, ProgramError> {
+    fn new(name: String, bytes: &'static [u8]) -> Result<Self, ProgramError> {
         if bytes.is_empty() {
             let how =
                 "it was made with CASEMATE_EMBED=skip, which is for checking code only; build it without";
             return Err(ProgramError::NotEmbedded { name, how });
         }
+        let digest = OnceLock::new();
         match sealed_memory(&name, bytes) {
-            Ok(file) => Ok(Self { name, file, on_disk: None }),
+            Ok(file) => Ok(Self { name, file, bytes, digest, on_disk: None }),
             Err((_, Errno::ACCESS)) => match first_private_copy(bytes) {
-                Ok(file) => Ok(Self { name, file, on_disk: Some(FORBIDDEN) }),
+                Ok(file) => Ok(Self { name, file, bytes, digest, on_disk: Some(FORBIDDEN) }),
                 Err((folder, source)) => Err(ProgramError::Disk { name, folder, source }),
             },
             Err((step, errno)) => Err(ProgramError::Memory { name, step, source: errno.into() }),
@@ -130,6 +136,11 @@ impl Program {
     /// What to execute, in a child of this process.
     pub(crate) fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    }
+
+    /// SHA-256 of its bytes: another build has another.
+    pub(crate) fn digest(&self) -> &[u8] {
+        self.digest.get_or_init(|| Sha256::digest(self.bytes).into())
     }
 
     /// Why it is no sealed memory file, if it is none.
@@ -241,17 +252,17 @@ mod tests {
         command(path, "/").status().is_ok_and(|status| status.success())
     }
 
-    fn any_program() -> Vec<u8> {
-        fs::read("/bin/ls").unwrap()
+    fn any_program() -> &'static [u8] {
+        fs::read("/bin/ls").unwrap().leak()
     }
 
-    fn program(bytes: &[u8]) -> Result<Program, ProgramError> {
+    fn program(bytes: &'static [u8]) -> Result<Program, ProgramError> {
         Program::new("casemate-test".to_owned(), bytes)
     }
 
     #[test]
     fn a_program_runs_from_a_sealed_file() {
-        let program = program(&any_program()).unwrap();
+        let program = program(any_program()).unwrap();
         if program.unsealed_because().is_none() {
             let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
             assert!(fcntl_get_seals(&program.file).unwrap().contains(seals));
@@ -267,8 +278,14 @@ mod tests {
     fn a_private_copy_runs_and_leaves_nothing() {
         let scratch = std::env::temp_dir().join(format!("casemate-programs-{}", std::process::id()));
         fs::create_dir(&scratch).unwrap();
-        let file = private_copy(&any_program(), &scratch).unwrap();
-        let program = Program { name: String::new(), file, on_disk: Some(FORBIDDEN) };
+        let file = private_copy(any_program(), &scratch).unwrap();
+        let program = Program {
+            name: String::new(),
+            file,
+            bytes: &[],
+            digest: OnceLock::new(),
+            on_disk: Some(FORBIDDEN),
+        };
         // Another test's child may hold the file open for writing between its fork and its exec.
         assert!((0..100).any(|_| succeeds(&program.path())));
         let mut named = unlinked_file(&scratch).unwrap();

@@ -1,10 +1,12 @@
 //! The supervisor: makes plugins of modules.
 
-use crate::compile::compile;
+use crate::cache::{Access, CacheSetting};
+use crate::compile::{CompileCaps, compile};
 use crate::context::Context;
 use crate::host::Host;
 use crate::identity::Identities;
 use crate::instance::Shared;
+use crate::load::load;
 use crate::log::{LogSink, to_tracing};
 use crate::plugin::{Plugin, WeakPlugin};
 use crate::process::control::broken;
@@ -32,12 +34,21 @@ pub struct Config {
     pub spawn_timeout: Duration,
     /// Wall-clock cap of one compilation.
     pub compile_timeout: Duration,
+    /// CPU cap of one compilation, in seconds.
+    pub compile_cpu_seconds: u64,
+    /// Memory cap of one compilation, in bytes.
+    pub compile_memory_bytes: u64,
+    /// Where compiled code is kept; off unless somebody says where.
+    pub cache: CacheSetting,
     /// For tests of the lower tier: try no namespaces.
     #[doc(hidden)]
     pub namespaces: bool,
     /// For tests: start this hostile behaviour in the worker's place.
     #[doc(hidden)]
     pub adversary: Option<String>,
+    /// For tests: start this hostile behaviour in the compiler's place.
+    #[doc(hidden)]
+    pub compiler_adversary: Option<String>,
     /// For tests: stop for ever at a named point of spawning.
     #[doc(hidden)]
     pub pause_at: Option<PausePoint>,
@@ -49,8 +60,12 @@ impl Default for Config {
             log_sink: None,
             spawn_timeout: Duration::from_secs(10),
             compile_timeout: Duration::from_secs(120),
+            compile_cpu_seconds: 60,
+            compile_memory_bytes: 2 << 30,
+            cache: CacheSetting::Off,
             namespaces: true,
             adversary: None,
+            compiler_adversary: None,
             pause_at: None,
         }
     }
@@ -63,6 +78,13 @@ impl Config {
     pub fn use_adversary(&mut self, behaviour: &str) {
         self.adversary = Some(behaviour.to_owned());
     }
+
+    /// Starts hostile native code in the compiler's place, for tests of the walls around that.
+    #[doc(hidden)]
+    #[cfg(feature = "adversary")]
+    pub fn use_compiler_adversary(&mut self, behaviour: &str) {
+        self.compiler_adversary = Some(behaviour.to_owned());
+    }
 }
 
 impl fmt::Debug for Config {
@@ -70,6 +92,9 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("spawn_timeout", &self.spawn_timeout)
             .field("compile_timeout", &self.compile_timeout)
+            .field("compile_cpu_seconds", &self.compile_cpu_seconds)
+            .field("compile_memory_bytes", &self.compile_memory_bytes)
+            .field("cache", &self.cache)
             .field("namespaces", &self.namespaces)
             .finish_non_exhaustive()
     }
@@ -99,6 +124,10 @@ impl Supervisor {
             Some(behaviour) => Program::adversary(behaviour),
             None => Program::worker(),
         };
+        let compiler = match &config.compiler_adversary {
+            Some(behaviour) => Program::adversary(behaviour),
+            None => Program::compiler(),
+        };
         let context = Context {
             marker: Marker(marker),
             guard: Guard::start().map_err(|error| broken("starting the guard", error))?,
@@ -106,10 +135,15 @@ impl Supervisor {
             identities: Identities::default(),
             log_sink: config.log_sink.unwrap_or_else(|| Arc::new(to_tracing)),
             worker: worker.map_err(|error| broken("preparing the worker program", error))?,
-            compiler: Program::compiler().map_err(|error| broken("preparing the compiler program", error))?,
+            compiler: compiler.map_err(|error| broken("preparing the compiler program", error))?,
             namespaces: config.namespaces,
             spawn_timeout: config.spawn_timeout,
-            compile_timeout: config.compile_timeout,
+            compile_caps: CompileCaps {
+                wall: config.compile_timeout,
+                cpu_seconds: config.compile_cpu_seconds,
+                memory_bytes: config.compile_memory_bytes,
+            },
+            cache: Access::new(config.cache),
             pause_at: config.pause_at,
             last_instance: AtomicU64::new(0),
         };
@@ -126,7 +160,7 @@ impl Supervisor {
         self.context.marker
     }
 
-    /// Compiles a module behind the walls, starts its zygote and proves it. There is no cache yet: each load compiles.
+    /// Compiles a module behind the walls, or finds its code in the cache; starts its zygote and proves it.
     pub async fn load(
         &self,
         name: PluginName,
@@ -141,13 +175,8 @@ impl Supervisor {
                 format!("the configuration has {} bytes; {CONFIG_BYTES_MAX} are the most", config.len());
             return Err(Failure::not_started(Cause::Input { message }));
         }
-        let limits = policy.limits();
-        let spec =
-            CompileSpec { inspect_only: false, stack_bytes: limits.stack_bytes, fuel: limits.fuel.is_some() };
-        let compiled = compile(&self.context, wasm, spec).await?;
         let context = Arc::clone(&self.context);
-        let plugin =
-            Plugin::start(Shared { context, name, policy, config: options.config }, compiled).await?;
+        let plugin = load(Arc::new(Shared { context, name, policy, config: options.config }), wasm).await?;
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|plugin| plugin.upgrade().is_some());
         plugins.push(plugin.downgrade());

@@ -10,6 +10,7 @@
 pub mod guests;
 pub mod host;
 pub mod processes;
+pub mod scratch;
 
 use casemate::{Casemate, Limits, Policy, PolicySpec};
 use std::time::Duration;

@@ -9,9 +9,12 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
+use casemate::cache::CachePlaces;
 use casemate::{Casemate, Policy};
+use casemate_tests::scratch::Scratch;
 use casemate_tests::{block_on, guests, host, host::Host, processes};
 use rustix::process::Signal;
+use std::path::Path;
 use std::time::Duration;
 
 /// The promise is much less; this is for a machine that does other things too.
@@ -22,10 +25,13 @@ fn scenario() {
     host::run(&[("pause_at", pause_at), ("busy", busy), ("idle", idle), ("forked", forked)]);
 }
 
-/// A host that stops at a named point of spawning.
-fn pause_at(point: &str) {
+/// A host that stops at a named point of loading and spawning, with a cache in a folder.
+fn pause_at(argument: &str) {
+    let (folder, point) = argument.split_once(' ').unwrap();
+    let folder = Path::new(folder);
     block_on(async {
         let casemate = Casemate::builder()
+            .cache(CachePlaces::new(folder.join("cache"), folder.join("state")))
             .configure(|config| {
                 config.pause_at = Some(casemate_supervisor::PausePoint::new(point, || host::say("paused")));
             })
@@ -93,7 +99,8 @@ fn killed_at_every_point_of_spawning() {
     let points = casemate_supervisor::POINTS;
     assert!(points.len() >= 20, "{} points", points.len());
     for point in points {
-        let mut host = Host::start("pause_at", point);
+        let scratch = Scratch::new();
+        let mut host = Host::start("pause_at", &format!("{} {point}", scratch.display()));
         let marker = host.line();
         assert_eq!(host.line(), "paused", "{point} is never reached");
         host.kill();

@@ -9,6 +9,7 @@ compile_error!(
     "Casemate runs on Linux on x86_64 and aarch64 only: its walls are made of that kernel's features"
 );
 
+pub mod allocator;
 pub mod descriptors;
 pub mod memory;
 pub mod packet;

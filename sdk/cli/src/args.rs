@@ -21,9 +21,23 @@ pub struct Cli {
     /// Colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    /// Where the code cache is, and its secret
+    #[command(flatten)]
+    pub places: Places,
     /// What to do
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// Directories that outlive a command.
+#[derive(Debug, Args)]
+pub struct Places {
+    /// Where compiled code is kept; in the user's cache directory without it
+    #[arg(long, global = true, value_name = "DIR")]
+    pub cache_dir: Option<PathBuf>,
+    /// Where the cache's secret is kept, outside of that; in the user's state directory without it
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// When to use colours.
@@ -48,6 +62,8 @@ pub enum Command {
     Doctor(Doctor),
     /// A good guest and several bad ones, live, and what stopped each
     Demo(Demo),
+    /// Compiled code that is kept, so that a module is compiled once
+    Cache(Cache),
 }
 
 /// `run`.
@@ -79,6 +95,9 @@ pub struct Run {
     /// Says what stands around the worker as well
     #[arg(long)]
     pub certificate: bool,
+    /// Compiles the plugin anew and keeps nothing of it
+    #[arg(long)]
+    pub no_cache: bool,
     /// Arguments of a WASI command; not available in this version
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<OsString>,
@@ -107,6 +126,33 @@ pub struct Demo {
     pub guests: Option<PathBuf>,
 }
 
+/// `cache`.
+#[derive(Debug, Args)]
+pub struct Cache {
+    /// What to do with it
+    #[command(subcommand)]
+    pub command: CacheCommand,
+}
+
+/// The commands of `cache`.
+#[derive(Debug, Subcommand)]
+pub enum CacheCommand {
+    /// What is in it, most recently used first
+    Ls,
+    /// Whether every entry is what was stored; changes nothing
+    Verify,
+    /// Removes what killed writers left, the quarantine, and what was used longest ago and is too much
+    Gc(Gc),
+}
+
+/// `cache gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// The most that may stay, such as 100MiB; 1 GiB without it
+    #[arg(long, value_name = "SIZE")]
+    pub max: Option<String>,
+}
+
 /// Whether `--json` is on a command line that could not be read as a whole.
 pub fn wants_json(arguments: &[OsString]) -> bool {
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
@@ -127,8 +173,12 @@ pub(crate) fn not_run(error: &Error, arguments: &[OsString]) -> Result<(), Probl
 fn one_line(error: &Error, arguments: &[OsString]) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let registry = Cli::command();
-        let names = registry.get_subcommands().map(clap::Command::get_name).collect::<Vec<_>>();
-        return format!("say what to do: {}; `casemate --help` says more", names.join(", "));
+        let inner = named(&registry, arguments).filter(|command| command.has_subcommands());
+        let words =
+            inner.map_or_else(|| "casemate".to_owned(), |inner| format!("casemate {}", inner.get_name()));
+        let commands = inner.unwrap_or(&registry).get_subcommands();
+        let names = commands.map(clap::Command::get_name).collect::<Vec<_>>();
+        return format!("say what to do: {}; `{words} --help` says more", names.join(", "));
     }
     let text = error.render().to_string();
     let mut words = Vec::new();
@@ -145,14 +195,15 @@ fn one_line(error: &Error, arguments: &[OsString]) -> String {
     let message = words.join("; ");
     let message = message.strip_prefix("error: ").unwrap_or(&message);
     let registry = Cli::command();
-    let command = arguments
-        .iter()
-        .filter_map(|argument| argument.to_str())
-        .find(|word| registry.find_subcommand(word).is_some());
-    match command {
-        Some(command) => format!("{message}; `casemate {command} --help` says more"),
+    match named(&registry, arguments) {
+        Some(command) => format!("{message}; `casemate {} --help` says more", command.get_name()),
         None => format!("{message}; `casemate --help` says more"),
     }
+}
+
+/// The command on a command line that could not be read as a whole.
+fn named<'a>(registry: &'a clap::Command, arguments: &[OsString]) -> Option<&'a clap::Command> {
+    arguments.iter().find_map(|argument| registry.find_subcommand(argument))
 }
 
 #[cfg(test)]
@@ -222,7 +273,9 @@ mod tests {
 
     #[test]
     fn a_mistake_is_one_line_that_names_it() {
-        assert!(message("casemate").contains("run, inspect, doctor, demo"));
+        assert!(message("casemate").contains("run, inspect, doctor, demo, cache"));
+        assert!(message("casemate cache").contains("ls, verify, gc; `casemate cache --help`"));
+        assert!(message("casemate cache lss").contains("'ls'"), "the nearest command");
         assert!(message("casemate runn").contains("runn"));
         assert!(message("casemate run").contains("<FILE>"));
         assert!(message("casemate run p.wasm --memroy 1").contains("--memroy"));

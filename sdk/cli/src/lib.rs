@@ -10,10 +10,12 @@
 //! | `json` | JSON text laid out for people |
 //! | `log` | a plugin's log lines on standard error |
 //! | `certificate` | a certificate for people and programs |
-//! | `run`, `inspect`, `doctor`, `demo` | the commands |
+//! | `places` | where the code cache is |
+//! | `run`, `inspect`, `doctor`, `demo`, `cache` | the commands |
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod cache;
 mod certificate;
 mod demo;
 mod doctor;
@@ -22,6 +24,7 @@ mod input;
 mod inspect;
 mod json;
 mod log;
+mod places;
 mod policy;
 mod problem;
 mod run;
@@ -62,10 +65,11 @@ fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
         .map_err(|error| Problem::ours(format!("the runtime cannot be started: {error}")))?;
     runtime.block_on(async {
         match &cli.command {
-            Command::Run(run) => Box::pin(run::perform(run, screen)).await,
+            Command::Run(run) => Box::pin(run::perform(&cli.places, run, screen)).await,
             Command::Inspect(inspect) => Box::pin(inspect::perform(inspect, screen)).await,
             Command::Doctor(doctor) => Box::pin(doctor::perform(doctor, screen)).await,
             Command::Demo(demo) => Box::pin(demo::perform(demo, screen)).await,
+            Command::Cache(order) => cache::perform(&cli.places, order, screen),
         }
     })
 }

@@ -53,6 +53,20 @@ impl Problem {
         Self::own(Exit::NotFound, "file.unreadable", message)
     }
 
+    /// The code cache cannot be used.
+    pub(crate) fn cache(exit: Exit, message: impl Into<String>) -> Self {
+        Self::own(exit, "cache.unusable", message)
+    }
+
+    /// Entries of the code cache are not what was stored.
+    pub(crate) fn bad_entries(bad: usize, all: usize) -> Self {
+        let message = format!(
+            "{bad} of {all} entries are not what was stored; nothing of them is ever run, and the next load of each puts it \
+             into quarantine"
+        );
+        Self::own(Exit::Violation, "cache.bad_entries", message)
+    }
+
     /// A required layer is missing.
     pub(crate) fn layers(message: impl Into<String>) -> Self {
         Self::own(Exit::Layer, "layers.missing", message)
@@ -109,7 +123,7 @@ impl Problem {
         match self {
             Self::Failure { failure, .. } => failure.fault(),
             Self::Own { exit, .. } => match exit {
-                Exit::Policy | Exit::Layer => Fault::Operator,
+                Exit::Policy | Exit::Layer | Exit::Violation => Fault::Operator,
                 Exit::Ours => Fault::Us,
                 _ => Fault::Caller,
             },

@@ -1,17 +1,18 @@
 //! `run`: one call in a fresh cell.
 
-use crate::args::Run;
+use crate::args::{Places, Run};
 use crate::certificate;
 use crate::exit::Exit;
 use crate::input::{self, Input};
 use crate::json;
 use crate::log;
+use crate::places;
 use crate::policy;
 use crate::problem::Problem;
 use crate::screen::Screen;
 use casemate::module::{CompileError, DetectError};
 use casemate::outcome::escape;
-use casemate::{Casemate, Cause, Certificate, Failure, Plugin};
+use casemate::{Builder, Casemate, Cause, Certificate, Failure, Plugin};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -34,7 +35,7 @@ impl Reply {
     }
 }
 
-pub(crate) async fn perform(run: &Run, screen: &mut Screen) -> Result<Exit, Problem> {
+pub(crate) async fn perform(flags: &Places, run: &Run, screen: &mut Screen) -> Result<Exit, Problem> {
     let method = method(run)?;
     // What needs no process is looked at first, and standard input last: a typo costs nobody what they piped in.
     let policy = policy::resolve(&policy::Flags {
@@ -50,8 +51,14 @@ pub(crate) async fn perform(run: &Run, screen: &mut Screen) -> Result<Exit, Prob
     })?;
     let input = input::resolve(run.input.as_deref(), run.raw, std::io::stdin())?;
 
-    let casemate = embedded(screen)?;
-    let working = screen.working(&format!("compiling {}", run.file.display()));
+    let mut builder = builder(screen);
+    if !run.no_cache
+        && let Some(places) = places::wanted(flags, screen)?
+    {
+        builder = builder.cache(places);
+    }
+    let casemate = builder.build()?;
+    let working = screen.working(&format!("loading {}", run.file.display()));
     let loaded = casemate.load(&run.file, policy).await;
     drop(working);
     let plugin = loaded.map_err(|failure| both_forms(failure, &run.file))?;
@@ -80,8 +87,12 @@ fn method(run: &Run) -> Result<&str, Problem> {
 
 /// A supervisor that shows the plugin's log lines if they are wanted.
 pub(crate) fn embedded(screen: &Screen) -> Result<Casemate, Problem> {
+    Ok(builder(screen).build()?)
+}
+
+fn builder(screen: &Screen) -> Builder {
     let verbose = screen.verbose();
-    Ok(Casemate::builder().on_log(move |record| log::show(&record, verbose)).build()?)
+    Casemate::builder().on_log(move |record| log::show(&record, verbose))
 }
 
 async fn call(plugin: &Plugin, method: &str, input: &Input) -> Result<Reply, Failure> {

@@ -31,6 +31,11 @@ fn table() -> String {
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         text.push_str(&format!("| `{}` | | {about} |\n", command.get_name()));
         rows(&mut text, "", command, |argument| !argument.is_global_set());
+        for inner in command.get_subcommands() {
+            let about = inner.get_about().map(ToString::to_string).unwrap_or_default();
+            text.push_str(&format!("| `{} {}` | | {about} |\n", command.get_name(), inner.get_name()));
+            rows(&mut text, "", inner, |argument| !argument.is_global_set());
+        }
     }
     text
 }

@@ -7,6 +7,7 @@ use casemate_protocol::ids::PluginName;
 use casemate_protocol::module::CompileReport;
 use casemate_protocol::outcome::Failure;
 use casemate_protocol::policy::Policy;
+use casemate_supervisor::cache::{CachePlaces, CacheSetting};
 use casemate_supervisor::{Config, HostError, HostReply, HostRequest, LoadOptions, LogRecord, Supervisor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,14 @@ impl Builder {
     #[must_use]
     pub fn on_log(mut self, sink: impl Fn(LogRecord) + Send + Sync + 'static) -> Self {
         self.config.log_sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// Keeps compiled code in these directories, so that a module is compiled once and not at each load. What goes wrong
+    /// with them costs only that: it is told to `tracing`, and the module compiled.
+    #[must_use]
+    pub fn cache(mut self, places: CachePlaces) -> Self {
+        self.config.cache = CacheSetting::At(places);
         self
     }
 
@@ -83,7 +92,7 @@ impl Casemate {
         self.supervisor.host().on(method, move |request| Box::pin(handler(request)));
     }
 
-    /// Compiles a module behind the walls, starts its zygote and proves it. There is no cache yet: each load compiles.
+    /// Compiles a module behind the walls, or finds its code in the cache; starts its zygote and proves it.
     pub async fn load(&self, source: impl Into<Source>, policy: Policy) -> Result<Plugin, Failure> {
         self.load_with(source, policy, None).await
     }

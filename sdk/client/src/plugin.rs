@@ -55,6 +55,11 @@ impl Plugin {
         self.inner.facts()
     }
 
+    /// Whether its code came out of the cache, compiled at an earlier load.
+    pub fn from_cache(&self) -> bool {
+        self.inner.from_cache()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         self.inner.name().as_str()

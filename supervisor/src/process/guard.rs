@@ -356,7 +356,8 @@ impl Shared {
                 state.book.insert(Instant::now() + REAP_PAUSE, Entry { key, due });
                 return;
             }
-            None => Exit::Unknown,
+            // It may have been reaped between the two questions.
+            None => watched.exit().unwrap_or(Exit::Unknown),
         };
         if let Some(watched) = state.processes.remove(&key) {
             watched.fate.send_modify(|fate| fate.exit = Some(exit));

@@ -1,10 +1,12 @@
-//! Named points of spawning, so that a test can kill the host exactly there.
+//! Named points of loading and spawning, so that a test can kill the host exactly there.
 
 use std::fmt;
 use std::sync::Arc;
 
 /// Every point, in the order in which a load and a first call pass them.
 pub const POINTS: &[&str] = &[
+    "cache: secret written",
+    "cache: secret named",
     "compiler: stub started",
     "compiler: stub ordered",
     "compiler: stub reported",
@@ -25,6 +27,11 @@ pub const POINTS: &[&str] = &[
     "zygote: canary reported",
     "zygote: canary caught",
     "zygote: proven",
+    "cache: temporary made",
+    "cache: entry written",
+    "cache: entry synced",
+    "cache: entry named",
+    "cache: directory synced",
     "instance: ordered",
     "instance: reported",
     "instance: ready",

@@ -1,12 +1,17 @@
 //! The compiler program.
 
 use casemate_lockdown::{Entered, LockdownError, Stage, seccomp};
-use casemate_protocol::spawn::{CompileSpec, FailedReport};
+use casemate_protocol::spawn::{CompileSpec, FailedReport, OUT_OF_MEMORY, OUTPUT_REFUSED, PANICKED};
+use casemate_sys::allocator::Capped;
 use casemate_sys::process::exit_now;
+use casemate_sys::signal;
 use std::fs::File;
 use std::io::Read;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: Capped = Capped::new(OUT_OF_MEMORY);
 
 fn main() -> ExitCode {
     match casemate_lockdown::start() {
@@ -17,11 +22,20 @@ fn main() -> ExitCode {
 
 /// Does the one job and ends here, not in `main`: what the standard library does after that, the filters do not allow.
 fn run(entered: Entered) -> ! {
+    say_nothing();
     exit_now(match job(entered) {
         Ok(Ok(())) => 0,
-        Ok(Err(_output)) => 3,
+        Ok(Err(_output)) => OUTPUT_REFUSED,
         Err(_told) => 1,
     })
+}
+
+/// Whatever ends this process must end it as it is: words of the standard library's on standard error would be a
+/// forbidden call, and be reported in the place of what happened.
+fn say_nothing() {
+    std::panic::set_hook(Box::new(|_| exit_now(PANICKED)));
+    // Its handler for a stack that overflows. Where that cannot be taken away nothing is lost but the better report.
+    let _ = signal::reset_all();
 }
 
 fn job(entered: Entered) -> Result<std::io::Result<()>, LockdownError> {

@@ -5,7 +5,7 @@ use crate::guest::Guest;
 use crate::{epoch, load};
 use casemate_engine::EngineOptions;
 use casemate_lockdown::{Entered, LockdownError, Locked, Spawned};
-use casemate_protocol::spawn::{FailedReport, LoadSpec, LoadedReport};
+use casemate_protocol::spawn::{FailedReport, LOADING, LoadSpec, LoadedReport};
 use casemate_sys::process::exit_now;
 use std::convert::Infallible;
 use std::mem::ManuallyDrop;
@@ -46,7 +46,7 @@ fn try_run(entered: Entered, loading: fn(), body: fn(Spawned, &mut Guest) -> !) 
     let filtered = walled.filter(spec.processes_max)?;
     loading();
     let module = load::load(&filtered, &engine, code).map_err(|error| {
-        filtered.fail(failed("loading the module", format!("{error:#}")));
+        filtered.fail(failed(LOADING, format!("{error:#}")));
         Told
     })?;
     let module = ManuallyDrop::new(module);
