@@ -46,6 +46,15 @@ pub(crate) async fn compile(
     wasm: &[u8],
     spec: CompileSpec,
 ) -> Result<Compiled, Failure> {
+    let cap = context.compile_caps.wall;
+    let too_long = || {
+        let ms = cap.as_millis();
+        lost(format!("its wall-clock cap is {ms} ms: make the module smaller or simpler"))
+    };
+    // A clock that has run out at the start may be seen late.
+    if cap.is_zero() {
+        return Err(too_long());
+    }
     // Longer input is cut to one byte over the compiler's own limit, which then names itself.
     let kept =
         wasm.get(..usize::try_from(MODULE_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(1)).unwrap_or(wasm);
@@ -62,13 +71,9 @@ pub(crate) async fn compile(
         file_bytes: OUTPUT_BYTES,
     };
     let work = run(context, stub_spec, &spec, &input, &output);
-    let cap = context.compile_caps.wall;
     let exit = match tokio::time::timeout(cap, work).await {
         Ok(done) => done?,
-        Err(_elapsed) => {
-            let ms = cap.as_millis();
-            return Err(lost(format!("its wall-clock cap is {ms} ms: make the module smaller or simpler")));
-        }
+        Err(_elapsed) => return Err(too_long()),
     };
     let (report, code) =
         read(output, kept.len()).map_err(|failure| with_end(failure, exit, context.compile_caps))?;

@@ -32,7 +32,7 @@ pub struct Config {
     pub log_sink: Option<LogSink>,
     /// From starting a process to its being ready.
     pub spawn_timeout: Duration,
-    /// Wall-clock cap of one compilation.
+    /// Wall-clock cap of one compilation. With zero nothing is compiled: only what is in the cache is loaded.
     pub compile_timeout: Duration,
     /// CPU cap of one compilation, in seconds.
     pub compile_cpu_seconds: u64,
