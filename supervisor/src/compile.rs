@@ -1,7 +1,7 @@
 //! The compiler: a process of its own for one module, then gone.
 
 use crate::context::Context;
-use crate::memfd;
+use crate::memfd::{self, apart};
 use crate::process::control::broken;
 use crate::tree::{Tree, cause_of};
 use casemate_protocol::module::{CWASM_BYTES_MAX, CompileReport, MODULE_BYTES_MAX, REPORT_BYTES_MAX};
@@ -58,8 +58,12 @@ pub(crate) async fn compile(
     // Longer input is cut to one byte over the compiler's own limit, which then names itself.
     let kept =
         wasm.get(..usize::try_from(MODULE_BYTES_MAX).unwrap_or(usize::MAX).saturating_add(1)).unwrap_or(wasm);
-    let input =
-        memfd::sealed("casemate-module", kept).map_err(|error| broken("passing the module on", error))?;
+    let kept_bytes = kept.len();
+    let kept = kept.to_vec();
+    let input = apart(move || memfd::sealed("casemate-module", &kept)).await;
+    let input = input
+        .unwrap_or_else(|| Err(runtime_ended()))
+        .map_err(|error| broken("passing the module on", error))?;
     let output =
         memfd::empty("casemate-output").map_err(|error| broken("making the compiler's output", error))?;
     let stub_spec = StubSpec {
@@ -75,9 +79,14 @@ pub(crate) async fn compile(
         Ok(done) => done?,
         Err(_elapsed) => return Err(too_long()),
     };
-    let (report, code) =
-        read(output, kept.len()).map_err(|failure| with_end(failure, exit, context.compile_caps))?;
+    let read = apart(move || read(output, kept_bytes)).await;
+    let read = read.unwrap_or_else(|| Err(broken("reading the compiler's output", runtime_ended())));
+    let (report, code) = read.map_err(|failure| with_end(failure, exit, context.compile_caps))?;
     Ok(Compiled { report, code, from_cache: false })
+}
+
+fn runtime_ended() -> std::io::Error {
+    std::io::Error::other("the host's runtime has ended")
 }
 
 fn lost(message: impl Into<String>) -> Failure {

@@ -85,3 +85,8 @@ pub(crate) fn pieces(fd: &OwnedFd, mut visit: impl FnMut(&[u8]) -> io::Result<()
 pub(crate) fn size(fd: &OwnedFd) -> io::Result<u64> {
     Ok(u64::try_from(fstat(fd)?.st_size).unwrap_or(u64::MAX))
 }
+
+/// Runs something on a thread where it may block: files do, and sealing may wait. `None` if the runtime ends before that.
+pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}

@@ -190,14 +190,19 @@ impl Supervisor {
         Ok(compile(&self.context, wasm, spec).await?.report)
     }
 
-    /// Ends every plugin.
+    /// Ends every plugin, and waits until their processes are gone. A load that still runs goes on; it is not waited for
+    /// beyond a few seconds.
     pub async fn shutdown(&self) {
         let plugins = std::mem::take(&mut *self.plugins.lock().unwrap_or_else(PoisonError::into_inner));
         for plugin in plugins.iter().filter_map(WeakPlugin::upgrade) {
             plugin.close().await;
         }
+        let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, self.context.guard.emptied()).await;
     }
 }
+
+/// Killed processes are gone within milliseconds; what takes longer is no plugin of ours.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Every worker needs a few descriptors here, and soft limits are small for the sake of select(2), which we do not use.
 fn raise_descriptor_limit() {

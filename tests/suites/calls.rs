@@ -10,7 +10,7 @@
 )]
 
 use casemate::{Cause, Failure, Fault, LimitName, Policy, Retry, Snapshot, TrapKind};
-use casemate_tests::{block_on, casemate, guests, limits, policy};
+use casemate_tests::{block_on, casemate, guests, limits, policy, processes};
 use serde_json::{Value, json};
 
 /// Loads a hand-written guest and makes one call with it.
@@ -348,6 +348,19 @@ fn a_configuration_reaches_the_guest() {
                 .unwrap();
             assert_eq!(plugin.call::<_, Value>("config", &()).await.unwrap(), config);
         }
+    });
+}
+
+#[test]
+fn nothing_is_left_after_a_shutdown() {
+    block_on(async {
+        let casemate = casemate();
+        let plugin = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
+        plugin.call_raw("m", b"x").await.unwrap();
+        assert!(!processes::with_marker(&casemate.marker()).is_empty());
+        casemate.shutdown().await;
+        assert_eq!(processes::with_marker(&casemate.marker()), []);
+        assert_eq!(plugin.call_raw("m", b"x").await.unwrap_err().code(), "closed");
     });
 }
 

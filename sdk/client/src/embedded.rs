@@ -122,7 +122,8 @@ impl Casemate {
         self.supervisor.marker().to_string()
     }
 
-    /// Ends every plugin.
+    /// Ends every plugin, and waits until their processes are gone. A load that still runs goes on; it is not waited for
+    /// beyond a few seconds.
     pub async fn shutdown(&self) {
         self.supervisor.shutdown().await;
     }

@@ -5,6 +5,7 @@ use super::turns::Turns;
 use super::{BadEntry, Cache, CacheError, CacheSetting, Found};
 use crate::compile::Compiled;
 use crate::context::Context;
+use crate::memfd::apart;
 use casemate_protocol::module::CompileReport;
 use casemate_protocol::spawn::CompileSpec;
 use std::io;
@@ -133,9 +134,4 @@ impl Place {
             }
         }
     }
-}
-
-/// Runs something on a thread where it may block; `None` if the runtime ends before that.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
 }

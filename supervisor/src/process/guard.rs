@@ -63,6 +63,8 @@ struct Shared {
     state: Mutex<State>,
     epoll: OwnedFd,
     wake: OwnedFd,
+    /// How many processes are watched.
+    alive: watch::Sender<usize>,
     /// After a fork of the host, nothing done in the child may end the parent's plugins.
     host_pid: u32,
 }
@@ -118,6 +120,7 @@ impl Guard {
             state: Mutex::new(State::default()),
             epoll,
             wake,
+            alive: watch::Sender::new(0),
             host_pid: std::process::id(),
         });
         let own = Arc::clone(&shared);
@@ -146,6 +149,7 @@ impl Guard {
         }
         let wakes = !canary && tree != key && state.look_at_idle();
         state.processes.insert(key, watched);
+        self.shared.alive.send_modify(|alive| *alive += 1);
         drop(state);
         if wakes {
             self.shared.wake();
@@ -169,6 +173,12 @@ impl Guard {
         let key = state.last_key;
         epoll::add(&self.shared.epoll, &subject.pidfd, EventData::new_u64(key), EventFlags::IN)?;
         Ok((state, key, pid))
+    }
+
+    /// Waits until nothing is watched any more: every process has ended, and our own children are waited for.
+    pub(crate) async fn emptied(&self) {
+        // Only a guard that is gone has no sender.
+        let _ = self.shared.alive.subscribe().wait_for(|alive| *alive == 0).await;
     }
 
     /// Takes the listener of a tree. It is closed with the tree's last process.
@@ -361,6 +371,7 @@ impl Shared {
         };
         if let Some(watched) = state.processes.remove(&key) {
             watched.fate.send_modify(|fate| fate.exit = Some(exit));
+            self.alive.send_modify(|alive| *alive -= 1);
             state.on_gone(key, watched.tree);
         }
     }
