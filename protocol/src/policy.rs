@@ -1,9 +1,15 @@
 //! What a plugin may do and use. Valid by construction: [`Policy::new`] is the only door, for files and for code.
 
+mod lifetime;
+mod permission;
 pub mod units;
 
+pub use lifetime::{Instances, Isolation, Restart};
+pub use permission::{MethodLimits, Rate};
+
 use crate::certificate::LayerSet;
-use crate::link::METHOD_BYTES_MAX;
+use permission::HostPattern;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// When the guest's memory is made: before the fork, shared copy-on-write, or in the worker.
@@ -37,10 +43,25 @@ pub struct Limits {
     pub log_bytes_per_second: u64,
     /// Calls of the plugin that wait for an instance.
     pub queue: u32,
-    /// Instances of the plugin at once.
-    pub instances_max: u32,
+    /// CPU time of one call; `None`: no limit besides `call_timeout`.
+    pub cpu: Option<Duration>,
+    /// CPU time of an instance in all; `None`: no limit.
+    pub cpu_total: Option<Duration>,
+    /// Host calls of the plugin, all instances together; `None`: no limit.
+    pub host_calls: Option<Rate>,
     /// Units of fuel of one call; `None`: not counted.
     pub fuel: Option<u64>,
+    /// What a control group holds its zygote and all instances to, together.
+    pub cgroup: CgroupLimits,
+}
+
+/// Limits of a plugin's control group, on hosts that have one to give away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CgroupLimits {
+    /// Memory of everything, page tables and kernel stacks included, in bytes.
+    pub memory_bytes: Option<u64>,
+    /// CPU time in percent of one core.
+    pub cpu_percent: Option<u32>,
 }
 
 impl Default for Limits {
@@ -55,8 +76,11 @@ impl Default for Limits {
             output_bytes: 1 << 20,
             log_bytes_per_second: 64 << 10,
             queue: 256,
-            instances_max: 4,
+            cpu: None,
+            cpu_total: None,
+            host_calls: None,
             fuel: None,
+            cgroup: CgroupLimits::default(),
         }
     }
 }
@@ -72,6 +96,14 @@ pub struct PolicySpec {
     pub require: LayerSet,
     /// When the guest's memory is made.
     pub snapshot: Snapshot,
+    /// Who shares an instance.
+    pub isolation: Isolation,
+    /// How many instances there are, and for how long.
+    pub instances: Instances,
+    /// What happens after a crash.
+    pub restart: Restart,
+    /// Limits of single methods, by name.
+    pub methods: BTreeMap<String, MethodLimits>,
 }
 
 /// A checked policy.
@@ -81,6 +113,10 @@ pub struct Policy {
     host: Vec<HostPattern>,
     require: LayerSet,
     snapshot: Snapshot,
+    isolation: Isolation,
+    instances: Instances,
+    restart: Restart,
+    methods: BTreeMap<String, MethodLimits>,
 }
 
 /// A policy that cannot be. The operator is at fault.
@@ -108,36 +144,6 @@ pub enum PolicyError {
     },
 }
 
-/// A granted host method: literal, or a prefix.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum HostPattern {
-    Literal(String),
-    Prefix(String),
-}
-
-impl HostPattern {
-    fn parse(text: &str) -> Result<Self, PolicyError> {
-        let (body, prefix) = match text.strip_suffix('*') {
-            Some(body) => (body, true),
-            None => (text, false),
-        };
-        let plain =
-            !body.contains('*') && !body.chars().any(char::is_control) && text.len() <= METHOD_BYTES_MAX;
-        match (plain, prefix, body.is_empty()) {
-            (true, true, _) => Ok(Self::Prefix(body.to_owned())),
-            (true, false, false) => Ok(Self::Literal(body.to_owned())),
-            _ => Err(PolicyError::HostPattern { pattern: text.chars().take(80).collect() }),
-        }
-    }
-
-    fn allows(&self, method: &str) -> bool {
-        match self {
-            Self::Literal(literal) => literal == method,
-            Self::Prefix(prefix) => method.starts_with(prefix.as_str()),
-        }
-    }
-}
-
 const PAGE_BYTES: u64 = 65_536;
 
 impl Policy {
@@ -155,12 +161,28 @@ impl Policy {
         in_range("limits.output", u64::from(limits.output_bytes), 1, 256 << 20, units::show_bytes)?;
         in_range("limits.log", limits.log_bytes_per_second, 0, 1 << 30, units::show_bytes)?;
         in_range("limits.queue", u64::from(limits.queue), 0, 100_000, count)?;
-        in_range("instances.max", u64::from(limits.instances_max), 1, 10_000, count)?;
+        let day = 24 * 3_600_000;
+        for (key, time, max) in
+            [("limits.cpu", limits.cpu, day), ("limits.cpu_total", limits.cpu_total, 365 * day)]
+        {
+            time.map_or(Ok(()), |time| in_range(key, millis(time), 1, max, show_ms))?;
+        }
+        limits.host_calls.map_or(Ok(()), |rate| rate.check("limits.host_calls"))?;
         if let Some(fuel) = limits.fuel {
             in_range("limits.fuel", fuel, 1, u64::MAX >> 1, count)?;
         }
+        if let Some(bytes) = limits.cgroup.memory_bytes {
+            in_range("limits.cgroup.memory", bytes, 1 << 20, 1 << 40, units::show_bytes)?;
+        }
+        if let Some(percent) = limits.cgroup.cpu_percent {
+            in_range("limits.cgroup.cpu", percent.into(), 1, 100 * 1024, count)?;
+        }
+        spec.instances.check()?;
+        spec.restart.check()?;
+        spec.methods.values().try_for_each(MethodLimits::check)?;
         let host = spec.host.iter().map(|text| HostPattern::parse(text)).collect::<Result<_, _>>()?;
-        Ok(Self { limits: spec.limits, host, require: spec.require, snapshot: spec.snapshot })
+        let PolicySpec { limits, host: _, require, snapshot, isolation, instances, restart, methods } = spec;
+        Ok(Self { limits, host, require, snapshot, isolation, instances, restart, methods })
     }
 
     /// Its limits.
@@ -178,6 +200,32 @@ impl Policy {
         self.snapshot
     }
 
+    /// Who shares an instance.
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// How many instances there are, and for how long.
+    pub fn instances(&self) -> &Instances {
+        &self.instances
+    }
+
+    /// What happens after a crash.
+    pub fn restart(&self) -> &Restart {
+        &self.restart
+    }
+
+    /// Wall time of one call of a method.
+    pub fn call_timeout(&self, method: &str) -> Duration {
+        let own = self.methods.get(method).and_then(|limits| limits.call_timeout);
+        own.unwrap_or(self.limits.call_timeout)
+    }
+
+    /// Host calls during calls of a method, if it has a rate of its own beside the plugin's.
+    pub fn host_calls(&self, method: &str) -> Option<Rate> {
+        self.methods.get(method).and_then(|limits| limits.host_calls)
+    }
+
     /// Whether the plugin may call this host method.
     pub fn allows_host(&self, method: &str) -> bool {
         self.host.iter().any(|pattern| pattern.allows(method))
@@ -188,7 +236,8 @@ impl Default for Policy {
     /// Grants nothing; the documented limits, which are within their ranges (tested).
     fn default() -> Self {
         let spec = PolicySpec::default();
-        Self { limits: spec.limits, host: Vec::new(), require: spec.require, snapshot: spec.snapshot }
+        let PolicySpec { limits, host: _, require, snapshot, isolation, instances, restart, methods } = spec;
+        Self { limits, host: Vec::new(), require, snapshot, isolation, instances, restart, methods }
     }
 }
 

@@ -68,7 +68,7 @@ impl Plugin {
         let module =
             compiled.report.into_result().map_err(|error| Failure::not_started(Cause::Module(error)))?;
         let zygote = Zygote::start(&shared.context, &module, &compiled.code, &shared.policy).await?;
-        let places = usize::try_from(shared.policy.limits().instances_max).unwrap_or(1);
+        let places = usize::try_from(shared.policy.instances().max).unwrap_or(1);
         let certificate = zygote.certificate().clone();
         let state = State { zygote: Some(Arc::new(zygote)), closed: false, idle: Vec::new(), certificate };
         Ok(Self {

@@ -95,7 +95,7 @@ impl Zygote {
             fuel: limits.fuel,
             input_bytes: limits.input_bytes,
             output_bytes: limits.output_bytes,
-            processes_max: processes_max(limits),
+            processes_max: processes_max(policy),
         };
         tree.control.send("ordering the zygote", &order, &[code.as_fd()]).await?;
         context.point("zygote", "module sent");
@@ -108,7 +108,7 @@ impl Zygote {
             listener: false,
             certificate: Certificate::new(Profile::Core),
         };
-        if let Err(failure) = zygote.become_proven(limits).await {
+        if let Err(failure) = zygote.become_proven(policy).await {
             return Err(zygote.explain(failure).await);
         }
         context.point("zygote", "proven");
@@ -126,10 +126,10 @@ impl Zygote {
         self.tree.head.fate()
     }
 
-    async fn become_proven(&mut self, limits: &casemate_protocol::policy::Limits) -> Result<(), Failure> {
+    async fn become_proven(&mut self, policy: &Policy) -> Result<(), Failure> {
         self.take_listener().await?;
         let code = self.take_sealed().await?;
-        self.take_loaded(&code, limits).await?;
+        self.take_loaded(&code, policy).await?;
         self.prove().await
     }
 
@@ -178,11 +178,8 @@ impl Zygote {
         Ok(report.code_start..report.code_end)
     }
 
-    async fn take_loaded(
-        &mut self,
-        code: &Range<u64>,
-        limits: &casemate_protocol::policy::Limits,
-    ) -> Result<(), Failure> {
+    async fn take_loaded(&mut self, code: &Range<u64>, policy: &Policy) -> Result<(), Failure> {
+        let limits = policy.limits();
         let step = "waiting for the module to be loaded";
         let (report, _) = self.tree.control.receive(step, |count| count == 0).await?;
         let Report::Loaded(loaded) = report else {
@@ -195,7 +192,7 @@ impl Zygote {
             range: code,
             sealed,
             before: self.tree.executable.as_deref(),
-            processes_max: processes_max(limits),
+            processes_max: processes_max(policy),
         };
         let view = self.tree.look(&pidfd, |view, expect| judge_locked(view, expect, code))?;
         let observed = std::mem::take(&mut self.tree.observed);
@@ -376,8 +373,8 @@ pub(crate) fn took_too_long(context: &Context) -> Failure {
 }
 
 /// While instances are replaced there may be twice as many.
-fn processes_max(limits: &casemate_protocol::policy::Limits) -> u64 {
-    2 * u64::from(limits.instances_max) + OTHER_PROCESSES
+fn processes_max(policy: &Policy) -> u64 {
+    2 * u64::from(policy.instances().max) + OTHER_PROCESSES
 }
 
 fn bodies(limits: &casemate_protocol::policy::Limits) -> u64 {

@@ -296,9 +296,9 @@ fn fuel_runs_out() {
 #[test]
 fn calls_run_side_by_side_and_the_rest_waits_or_is_refused() {
     block_on(async {
-        let policy = limits(|limits| {
-            limits.instances_max = 2;
-            limits.queue = 1;
+        let policy = policy(|spec| {
+            spec.instances.max = 2;
+            spec.limits.queue = 1;
         });
         let casemate = casemate();
         let (entered, mut inside) = tokio::sync::mpsc::channel(8);
@@ -311,7 +311,7 @@ fn calls_run_side_by_side_and_the_rest_waits_or_is_refused() {
                 Ok(casemate_supervisor::HostReply { content_type: 1, body: b"1".to_vec() })
             }
         });
-        let policy = casemate_tests::policy(|spec| {
+        let policy = policy(|spec| {
             spec.limits = policy.limits().clone();
             spec.host = vec!["gate".into()];
         });

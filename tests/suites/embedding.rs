@@ -106,7 +106,7 @@ fn calls_that_are_given_up_never_mix_up_workers() {
     block_on(async {
         let policy = policy(|spec| {
             spec.limits.call_timeout = Duration::from_millis(500);
-            spec.limits.instances_max = 4;
+            spec.instances.max = 4;
         });
         let plugin = casemate().load(guests::rust("probe"), policy).await.unwrap();
         for times in 0..200 {

@@ -9,7 +9,7 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
-use casemate::{Cause, LayerSet, Limits, Policy, PolicySpec, Retry};
+use casemate::{Cause, LayerSet, Policy, PolicySpec, Retry};
 use casemate_tests::{block_on, casemate, guests, limits, processes};
 use std::time::Duration;
 
@@ -102,18 +102,18 @@ fn bytes_of_a_module_may_be_anything() {
 
 #[test]
 fn policies_out_of_range_name_key_and_bounds() {
-    type Change = fn(&mut Limits);
+    type Change = fn(&mut PolicySpec);
     let wrong: [(&str, Change); 6] = [
-        ("limits.memory", |limits| limits.memory_bytes = 1),
-        ("limits.memory", |limits| limits.memory_bytes = u64::MAX),
-        ("limits.stack", |limits| limits.stack_bytes = 1),
-        ("limits.call_timeout", |limits| limits.call_timeout = Duration::ZERO),
-        ("limits.grace", |limits| limits.grace = Duration::from_secs(3600)),
-        ("instances.max", |limits| limits.instances_max = 0),
+        ("limits.memory", |spec| spec.limits.memory_bytes = 1),
+        ("limits.memory", |spec| spec.limits.memory_bytes = u64::MAX),
+        ("limits.stack", |spec| spec.limits.stack_bytes = 1),
+        ("limits.call_timeout", |spec| spec.limits.call_timeout = Duration::ZERO),
+        ("limits.grace", |spec| spec.limits.grace = Duration::from_secs(3600)),
+        ("instances.max", |spec| spec.instances.max = 0),
     ];
     for (key, change) in wrong {
         let mut spec = PolicySpec::default();
-        change(&mut spec.limits);
+        change(&mut spec);
         let error = Policy::new(spec).unwrap_err().to_string();
         assert!(error.contains(key) && error.contains("must be from"), "{error}");
     }

@@ -72,7 +72,7 @@ pub(super) const WHOLE_CONFIGURATION: &[&str] = &["version", "daemon", "defaults
 
 const INSTANCES: &[Key] = &[
     key("min", Rule::OnlyZero),
-    key("max", Rule::Count(|spec, count| set(&mut spec.limits.instances_max, count))),
+    key("max", Rule::Count(|spec, count| set(&mut spec.instances.max, count))),
     key("spare", Rule::OnlyZero),
     key("idle_timeout", Rule::Absent),
     key("max_calls", Rule::Absent),

@@ -47,7 +47,7 @@ fn everything_that_is_built_can_be_set() {
     assert_eq!((limits.call_timeout, limits.grace), (Duration::from_secs(300), Duration::from_millis(20)));
     assert_eq!((limits.input_bytes, limits.output_bytes), (2_000_000, 3072));
     assert_eq!((limits.queue, limits.log_bytes_per_second), (0, 1024));
-    assert_eq!((limits.fuel, limits.instances_max), (Some(1_000_000), 7));
+    assert_eq!((limits.fuel, spec.instances.max), (Some(1_000_000), 7));
     assert_eq!(spec.snapshot, Snapshot::Module);
     assert_eq!(spec.host, ["query:ai.*", "log"]);
     assert_eq!(spec.require.iter().count(), 8);
