@@ -60,6 +60,7 @@ pub(crate) type Steps<'a> = &'a (dyn Fn(&str) + Sync);
 #[derive(Debug)]
 pub struct Cache {
     root: PathBuf,
+    state: Directory,
     shelf: Directory,
     quarantine: Directory,
     secret: Secret,
@@ -149,7 +150,14 @@ impl Cache {
         let secret = Secret::open(&state, steps)?;
         let shelf = root.inside(&secret.id())?;
         let quarantine = shelf.inside(QUARANTINE)?;
-        Ok(Self { root: places.cache_dir.clone(), shelf, quarantine, secret, bytes_max: places.bytes_max })
+        Ok(Self {
+            root: places.cache_dir.clone(),
+            state,
+            shelf,
+            quarantine,
+            secret,
+            bytes_max: places.bytes_max,
+        })
     }
 
     /// The directory that it is in.
@@ -210,6 +218,8 @@ impl Cache {
     /// rest is within its size. Files of writers that may still be at work stay.
     pub fn gc(&self) -> io::Result<Vec<Removed>> {
         let mut removed = upkeep::sweep(&self.shelf, self.bytes_max)?;
+        // There is no entry, but there may be half a secret.
+        removed.extend(upkeep::sweep(&self.state, u64::MAX)?);
         removed.extend(upkeep::empty(&self.quarantine)?);
         Ok(removed)
     }
@@ -301,6 +311,11 @@ impl Cache {
             _ => Err(ReadError::Bad(BadEntry::Report)),
         }
     }
+}
+
+/// What the fuzz target checks: bytes of an entry are what we wrote, or refused.
+pub fn oracle(data: &[u8]) {
+    entry::oracle(data);
 }
 
 fn quarantined(item: Item) -> Option<Quarantined> {

@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 
 type Oracle = fn(&[u8]);
 
-const TARGETS: [(&str, Oracle); 5] = [
+const TARGETS: [(&str, Oracle); 6] = [
     ("frame", casemate_protocol::oracle::frame),
     ("link", casemate_protocol::oracle::link),
     ("control", casemate_protocol::oracle::control),
     ("module_report", casemate_protocol::oracle::module_report),
     ("inspection", casemate_supervisor::inspect::oracle),
+    ("cache_entry", casemate_supervisor::cache::oracle),
 ];
 
 fn seeds() -> PathBuf {

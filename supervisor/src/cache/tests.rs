@@ -238,19 +238,22 @@ fn what_a_killed_writer_left_goes_when_it_is_old() {
     let scratch = Scratch::new();
     let cache = scratch.open();
     let (old, new) = (cache.shelf.path().join("tmp-0"), cache.shelf.path().join("tmp-1"));
-    fs::write(&old, b"half").unwrap();
-    fs::write(&new, b"half").unwrap();
+    let secret = scratch.places.state_dir.join("tmp-2");
+    for path in [&old, &new, &secret] {
+        fs::write(path, b"half").unwrap();
+    }
     let now = fs::metadata(&new).unwrap().modified().unwrap();
-    fs::File::options()
-        .write(true)
-        .open(&old)
-        .unwrap()
-        .set_modified(now - Duration::from_secs(7200))
-        .unwrap();
+    for path in [&old, &secret] {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        file.set_modified(now - Duration::from_secs(7200)).unwrap();
+    }
     assert_eq!(cache.list().unwrap().unfinished, (2, 8));
     let removed = cache.gc().unwrap();
-    assert_eq!((removed.len(), removed[0].reason), (1, Reason::Unfinished));
+    let names: Vec<&str> = removed.iter().map(|removed| removed.name.as_str()).collect();
+    assert_eq!(names, ["tmp-0", "tmp-2"]);
+    assert!(removed.iter().all(|removed| removed.reason == Reason::Unfinished));
     assert!(new.exists(), "its writer may be at work");
+    assert!(scratch.places.state_dir.join("cache-key").exists());
 }
 
 #[test]
