@@ -296,7 +296,7 @@ fn fuel_runs_out() {
 #[test]
 fn calls_run_side_by_side_and_the_rest_waits_or_is_refused() {
     block_on(async {
-        let policy = policy(|spec| {
+        let two = policy(|spec| {
             spec.instances.max = 2;
             spec.limits.queue = 1;
         });
@@ -312,7 +312,8 @@ fn calls_run_side_by_side_and_the_rest_waits_or_is_refused() {
             }
         });
         let policy = policy(|spec| {
-            spec.limits = policy.limits().clone();
+            spec.limits = two.limits().clone();
+            spec.instances = two.instances().clone();
             spec.host = vec!["gate".into()];
         });
         let plugin = casemate.load(guests::rust("probe"), policy).await.unwrap();
