@@ -1,0 +1,46 @@
+//! The guest, loaded behind the walls by an embedded supervisor.
+
+use crate::Outcome;
+use casemate::{Casemate, Limits, Plugin, Policy, PolicySpec, Source};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// The least that is a plugin: `echo`, `trap`, `loop`.
+pub(crate) fn guest() -> Outcome<Vec<u8>> {
+    Ok(wat::parse_str(include_str!("../guest.wat"))?)
+}
+
+/// A loaded plugin with the supervisor and the runtime around it. The runtime has one thread, the caller's: with the
+/// async client that is the shortest way to a worker that there is.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) runtime: Runtime,
+    pub(crate) casemate: Casemate,
+    pub(crate) plugin: Plugin,
+}
+
+impl Loaded {
+    pub(crate) fn new(source: impl Into<Source>, change: impl FnOnce(&mut Limits)) -> Outcome<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut spec = PolicySpec::default();
+        change(&mut spec.limits);
+        let policy = Policy::new(spec)?;
+        let casemate = Casemate::embedded()?;
+        let plugin = runtime.block_on(casemate.load(source, policy))?;
+        Ok(Self { runtime, casemate, plugin })
+    }
+
+    /// One call with raw bytes, in the idle instance or in a new one.
+    pub(crate) fn call(&self, method: &str, body: &[u8]) -> Result<Vec<u8>, casemate::Failure> {
+        self.runtime.block_on(self.plugin.call_raw(method, body))
+    }
+
+    /// Makes the idle instance trap, so that the next call needs a new one, and waits until it is gone.
+    pub(crate) fn spend_instance(&self) -> Outcome<()> {
+        if self.call("trap", &[]).is_ok() {
+            return Err("the guest was to trap".into());
+        }
+        std::thread::sleep(Duration::from_millis(2));
+        Ok(())
+    }
+}
