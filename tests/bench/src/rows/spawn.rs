@@ -3,10 +3,10 @@
 use crate::Outcome;
 use crate::baseline::{BareProcess, PAYLOAD_BYTES};
 use crate::machine::OneCore;
-use crate::plugin::{Loaded, guest};
+use crate::plugin::{Loaded, guest, rest};
 use crate::request::Plan;
 use crate::row::{Baseline, Row, Target, Unit};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const ROUNDS: u32 = 500;
 
@@ -28,8 +28,7 @@ fn row(plan: &Plan, what: &'static str, target: Target) -> Outcome<Row> {
         let start = Instant::now();
         loaded.call("echo", &body)?;
         subject.push(start.elapsed().as_secs_f64() * 1e6);
-        // As rested as the worker was.
-        std::thread::sleep(Duration::from_millis(2));
+        rest();
         baseline.push(bare.once()?);
     }
     Ok(Row {
