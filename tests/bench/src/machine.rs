@@ -15,6 +15,7 @@ pub(crate) struct Machine {
     /// Others that wanted the processor meanwhile, as the kernel averages over the last minute.
     load: String,
     date: String,
+    is_virtual: bool,
     is_root: bool,
 }
 
@@ -28,9 +29,11 @@ impl Machine {
         Self {
             processor: model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.to_owned()),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
-            kernel: system.release().to_string_lossy().into_owned(),
+            // What a distribution adds to the version says nothing about speed.
+            kernel: system.release().to_string_lossy().split('-').next().unwrap_or_default().to_owned(),
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             date: date(seconds),
+            is_virtual: processors.contains(" hypervisor"),
             is_root: rustix::process::geteuid().is_root(),
         }
     }
@@ -42,6 +45,7 @@ impl Machine {
             "kernel": self.kernel,
             "load_before": self.load,
             "date": self.date,
+            "virtual": self.is_virtual,
             "as_root": self.is_root,
         })
     }
@@ -49,9 +53,10 @@ impl Machine {
 
 impl fmt::Display for Machine {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processor, cores, kernel, load, date, is_root } = self;
+        let Self { processor, cores, kernel, load, date, is_virtual, is_root } = self;
+        let place = if *is_virtual { " of a virtual machine" } else { "" };
         let who = if *is_root { "root" } else { "an ordinary user" };
-        write!(out, "{processor}, {cores} cores, Linux {kernel}, {date}, as {who}, load {load} before")
+        write!(out, "{processor}, {cores} cores{place}, Linux {kernel}, {date}, as {who}, load {load} before")
     }
 }
 

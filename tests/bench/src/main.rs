@@ -11,6 +11,7 @@
 //! | [`processes`] | what is seen of workers from outside |
 //! | [`machine`] | where this was measured, and on which core |
 //! | [`report`] | the table and the JSON |
+//! | [`keep`] | both of them put where readers find them |
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -18,6 +19,7 @@
 )]
 
 mod baseline;
+mod keep;
 mod machine;
 mod plugin;
 mod processes;
@@ -39,7 +41,6 @@ fn main() -> ExitCode {
             println!("{}", request::HELP);
             Ok(true)
         }
-        Request::Baseline(kind) => baseline::run(kind).map(|()| true),
         Request::Measure(plan) => measure(&plan),
     });
     match done {
@@ -68,9 +69,8 @@ fn measure(plan: &Plan) -> Outcome<bool> {
         return Err(format!("no row is named so; there are: {}", rows::names()).into());
     }
     println!("\n{}", report::table(&measured));
-    if let Some(path) = &plan.json {
-        std::fs::write(path, report::json(&machine, &measured)?)
-            .map_err(|error| format!("writing {}: {error}", path.display()))?;
+    if let Some(project) = &plan.keep {
+        keep::keep(project, &machine, &measured)?;
     }
     Ok(!measured.iter().any(row::Row::is_refused))
 }

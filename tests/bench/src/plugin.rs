@@ -1,14 +1,14 @@
 //! The guest, loaded behind the walls by an embedded supervisor.
 
 use crate::Outcome;
-use casemate::{Casemate, Limits, Plugin, Policy, PolicySpec, Source};
+use casemate::{Casemate, Plugin, Policy, PolicySpec, Source};
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// How long the end of a worker takes, with room to spare.
 const REST: Duration = Duration::from_millis(2);
 
-/// The least that is a plugin: `echo`, `trap`, `loop`.
+/// The least that is a plugin; its source says what it can do.
 pub(crate) fn guest() -> Outcome<Vec<u8>> {
     Ok(wat::parse_str(include_str!("../guest.wat"))?)
 }
@@ -23,10 +23,10 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    pub(crate) fn new(source: impl Into<Source>, change: impl FnOnce(&mut Limits)) -> Outcome<Self> {
+    pub(crate) fn new(source: impl Into<Source>, change: impl FnOnce(&mut PolicySpec)) -> Outcome<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut spec = PolicySpec::default();
-        change(&mut spec.limits);
+        change(&mut spec);
         let policy = Policy::new(spec)?;
         let casemate = Casemate::embedded()?;
         let plugin = runtime.block_on(casemate.load(source, policy))?;

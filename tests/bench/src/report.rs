@@ -15,12 +15,22 @@ pub(crate) fn show(row: &Row) {
     }
 }
 
-/// `22/22 layers: 18 observed, 4 reported`.
+/// How many layers stand, and which: `2 of 2 layers: observed seccomp; reported landlock`.
 fn certificate(row: &Row) -> String {
-    let count = |name: &str| row.certificate.layers.values().filter(|status| status.name() == name).count();
-    let [observed, reported] = [Status::Observed, Status::Reported].map(|status| count(status.name()));
-    let all = row.certificate.layers.len();
-    format!("{}/{all} layers: {observed} observed, {reported} reported", observed + reported)
+    let layers = &row.certificate.layers;
+    let named = |wanted: Status| {
+        let names =
+            layers.iter().filter(|(_, status)| **status == wanted).map(|(layer, _)| layer.to_string());
+        names.collect::<Vec<_>>()
+    };
+    let (observed, reported) = (named(Status::Observed), named(Status::Reported));
+    format!(
+        "{} of {} layers: observed {}; reported {}",
+        observed.len() + reported.len(),
+        layers.len(),
+        observed.join(", "),
+        reported.join(", ")
+    )
 }
 
 const HEAD: [&str; 7] = ["what", "p50", "p90", "baseline p50", "ratio", "target", "verdict"];
@@ -31,7 +41,12 @@ pub(crate) fn table(rows: &[Row]) -> String {
     lines.extend(rows.iter().map(cells));
     let widths: Vec<usize> = (0..HEAD.len())
         .map(|column| {
-            lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+            lines
+                .iter()
+                .filter_map(|line| line.get(column))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
         })
         .collect();
     let line = |cells: &[String; 7]| {
@@ -62,7 +77,6 @@ fn cells(row: &Row) -> [String; 7] {
             Verdict::Met => "met".to_owned(),
             Verdict::Missed => "missed".to_owned(),
             Verdict::NoTarget => "for comparison".to_owned(),
-            Verdict::Absent(why) => why.to_owned(),
             Verdict::Refused(missing) => format!("REFUSED: without {missing}"),
         },
     ]

@@ -1,13 +1,12 @@
 //! What was asked for on the command line.
 
 use crate::Outcome;
-use crate::baseline::Kind;
 use std::path::PathBuf;
 
 pub(crate) const HELP: &str = "\
-casemate-bench --guests FOLDER [--json FILE] [--quick] [ROW…]
+casemate-bench --guests FOLDER [--keep FOLDER] [--quick] [ROW…]
     --guests FOLDER   the built guests
-    --json FILE       keep the result here too
+    --keep FOLDER     the project: put the table into its README.md and everything into its numbers.json
     --quick           fewer rounds: for a look, not for numbers to keep
     ROW               only the rows whose name begins so";
 
@@ -15,8 +14,6 @@ casemate-bench --guests FOLDER [--json FILE] [--quick] [ROW…]
 #[derive(Debug)]
 pub(crate) enum Request {
     Help,
-    /// Be one of the processes that are measured against.
-    Baseline(Kind),
     Measure(Plan),
 }
 
@@ -24,7 +21,7 @@ pub(crate) enum Request {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) guests: PathBuf,
-    pub(crate) json: Option<PathBuf>,
+    pub(crate) keep: Option<PathBuf>,
     quick: bool,
     rows: Vec<String>,
 }
@@ -47,9 +44,8 @@ impl Request {
             let mut value = || words.next().ok_or_else(|| format!("{word} takes a value\n{HELP}"));
             match word.as_str() {
                 "--help" | "-h" => return Ok(Self::Help),
-                "--baseline" => return Ok(Self::Baseline(Kind::named(&value()?)?)),
                 "--guests" => plan.guests = value()?.into(),
-                "--json" => plan.json = Some(value()?.into()),
+                "--keep" => plan.keep = Some(value()?.into()),
                 "--quick" => plan.quick = true,
                 other if other.starts_with('-') => return Err(format!("no option {other}\n{HELP}").into()),
                 row => plan.rows.push(row.to_owned()),

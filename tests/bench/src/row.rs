@@ -49,8 +49,6 @@ pub(crate) struct Row {
     pub(crate) certificate: Certificate,
     /// What the reader should know of it.
     pub(crate) note: String,
-    /// Why it cannot be judged here.
-    pub(crate) absent: Option<&'static str>,
 }
 
 /// What came of it.
@@ -59,7 +57,6 @@ pub(crate) enum Verdict {
     Met,
     Missed,
     NoTarget,
-    Absent(&'static str),
     /// These walls do not stand, so the numbers are of something else.
     Refused(LayerSet),
 }
@@ -78,9 +75,6 @@ impl Row {
         let missing = self.certificate.missing(LayerSet::all());
         if !missing.is_empty() {
             return Verdict::Refused(missing);
-        }
-        if let Some(why) = self.absent {
-            return Verdict::Absent(why);
         }
         let met = match self.target {
             Target::None => return Verdict::NoTarget,

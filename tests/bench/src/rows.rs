@@ -1,6 +1,5 @@
 //! What is measured.
 
-mod cached_load;
 mod call;
 mod compute;
 mod deadline;
@@ -15,12 +14,11 @@ use crate::row::Row;
 type Measure = fn(&Plan) -> Outcome<Vec<Row>>;
 
 /// Every row, or few that belong together, by name.
-pub(crate) const ALL: [(&str, Measure); 7] = [
+pub(crate) const ALL: [(&str, Measure); 6] = [
     ("spawn", spawn::measure),
     ("call", call::measure),
     ("compute", compute::measure),
     ("memory", memory::measure),
-    ("load", cached_load::measure),
     ("program", program::measure),
     ("deadline", deadline::measure),
 ];

@@ -9,8 +9,9 @@ use crate::{guests, setup};
 pub(crate) fn run(project: &Project, arguments: &[String]) -> Result<(), Problem> {
     setup::for_demo(project)?;
     guests::build(project)?;
-    Step::cargo(&project.root)
-        .args(["run", "--release", "--package", "casemate-bench", "--", "--guests"])
+    Step::cargo(&project.root).args(["build", "--release", "--package", "casemate-bench"]).run()?;
+    Step::new(project.target.join("release/casemate-bench"), &project.root)
+        .arg("--guests")
         .arg(project.guests())
         .args(arguments)
         .run()

@@ -9,7 +9,7 @@ pub(crate) const HELP: &str = "\
 cargo xtask setup                     install what the checks need
 cargo xtask demo [ARGS…]              the demonstration: good and bad guests, live
 cargo xtask bench [ROW…]              the numbers, each beside its baseline; ROW is the beginning of a row's name
-    --json FILE                       keep them here too
+    --keep FOLDER                     put the table into its README.md and everything into its numbers.json
     --quick                           fewer rounds: for a look
 cargo xtask guests                    build the test guests into target/guests
 cargo xtask test [GROUP…] [-- ARGS…]  the default groups, or those named; ARGS go to the test executables

@@ -45,6 +45,5 @@ pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
         target: Target::Ratio(1.7),
         certificate: loaded.plugin.certificate(),
         note: "async client, runtime of one thread, as is any host that awaits".to_owned(),
-        absent: None,
     }])
 }

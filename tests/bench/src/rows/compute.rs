@@ -1,38 +1,59 @@
 //! A guest that computes, in the worker and in this process.
 
+mod inside;
+
 use crate::Outcome;
 use crate::machine::OneCore;
-use crate::plugin::Loaded;
+use crate::plugin::{Loaded, guest};
 use crate::request::Plan;
 use crate::row::{Baseline, Row, Target, Unit};
-use casemate::Limits;
+use inside::Inside;
 use serde_json::{Value, json};
 use std::time::Instant;
-use wasmtime::{Caller, Instance, Linker, Memory, Module, Store, TypedFunc};
 
-const ROUNDS: u32 = 15;
-/// Copies of the text: some hundred milliseconds of counting.
+const ROUNDS: u32 = 200;
+/// Copies of the text, so that the call takes some milliseconds.
 const COPIES: usize = 8;
-const METHOD: &str = "count";
-const JSON: u8 = 1;
 
 pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
     let _one_core = OneCore::take()?;
-    let path = plan.guests.join("wordcount.wasm");
-    let wasm = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let loaded = Loaded::new(wasm.clone(), |limits| limits.input_bytes = 64 << 20)?;
-    let mut inside = InProcess::new(&wasm)?;
-    let request = request(plan)?;
+    let sieve = Job { method: "sieve", wasm: guest()?, request: Vec::new() };
+    let words = Job {
+        method: "count",
+        wasm: read(&plan.guests.join("wordcount.wasm"))?,
+        request: text(&read(&plan.guests.join("data/alice.json"))?)?,
+    };
+    let note = format!("words of a text, by a regular expression: {} bytes of JSON in", words.request.len());
+    Ok(vec![
+        Row {
+            target: Target::Ratio(1.03),
+            note: "a sieve of Eratosthenes, 40 times; nothing to carry".to_owned(),
+            ..row(plan, "a module computing, in a worker", &sieve)?
+        },
+        Row { note, ..row(plan, "a module computing on what it is sent", &words)? },
+    ])
+}
+
+/// What is computed.
+struct Job {
+    wasm: Vec<u8>,
+    method: &'static str,
+    request: Vec<u8>,
+}
+
+fn row(plan: &Plan, what: &'static str, job: &Job) -> Outcome<Row> {
+    let loaded = Loaded::new(job.wasm.clone(), |spec| spec.limits.input_bytes = 64 << 20)?;
+    let mut inside = Inside::new(&job.wasm)?;
     let (mut subject, mut baseline) = (Vec::new(), Vec::new());
     for round in 0..=plan.rounds(ROUNDS) {
         let start = Instant::now();
-        let expected = inside.call(&request)?;
+        let expected = inside.call(job.method, &job.request)?;
         let there = start.elapsed();
         let start = Instant::now();
-        let (answer, _) = loaded.runtime.block_on(loaded.plugin.call_json_text(METHOD, &request))?;
+        let (answer, _) = loaded.runtime.block_on(loaded.plugin.call_json_text(job.method, &job.request))?;
         let here = start.elapsed();
         if answer != expected {
-            return Err("the worker counted otherwise than this process".into());
+            return Err("the worker computed something else than this process".into());
         }
         // The first makes the instance and grows its memory.
         if round > 0 {
@@ -40,84 +61,28 @@ pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
             subject.push(here.as_secs_f64() * 1e3);
         }
     }
-    Ok(vec![Row {
-        what: "a module computing, in a worker",
+    Ok(Row {
+        what,
         unit: Unit::Millis,
         samples: subject.into_iter().collect(),
         baseline: Some(Baseline {
             what: "in this process, same engine configuration",
             samples: baseline.into_iter().collect(),
         }),
-        target: Target::Ratio(1.03),
+        target: Target::None,
         certificate: loaded.plugin.certificate(),
-        note: format!("words of a text counted by a regular expression; {} bytes of JSON in", request.len()),
-        absent: None,
-    }])
+        note: String::new(),
+    })
+}
+
+fn read(path: &std::path::Path) -> Outcome<Vec<u8>> {
+    std::fs::read(path)
+        .map_err(|error| format!("{}: {error}; `cargo xtask bench` builds it", path.display()).into())
 }
 
 /// The text several times over, as JSON.
-fn request(plan: &Plan) -> Outcome<Vec<u8>> {
-    let path = plan.guests.join("data/alice.json");
-    let text = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let input: Value = serde_json::from_slice(&text)?;
+fn text(request: &[u8]) -> Outcome<Vec<u8>> {
+    let input: Value = serde_json::from_slice(request)?;
     let text = input.get("text").and_then(Value::as_str).ok_or("the input has no text")?;
     Ok(serde_json::to_vec(&json!({ "text": text.repeat(COPIES) }))?)
-}
-
-/// The guest's calling convention without anything around it.
-struct InProcess {
-    store: Store<()>,
-    memory: Memory,
-    alloc: TypedFunc<(i32, i32), i32>,
-    free: TypedFunc<(i32, i32, i32), ()>,
-    call: TypedFunc<(i32, i32), i64>,
-}
-
-impl InProcess {
-    fn new(wasm: &[u8]) -> Outcome<Self> {
-        let limits = Limits::default();
-        let engine = casemate_engine::engine(&casemate_engine::EngineOptions {
-            max_wasm_stack_bytes: limits.stack_bytes,
-            fuel: limits.fuel.is_some(),
-        })?;
-        let module = Module::new(&engine, wasm)?;
-        let mut linker = Linker::new(&engine);
-        linker.func_wrap("casemate", "log", |_: Caller<'_, ()>, _: i32, _: i32, _: i32| ())?;
-        linker.func_wrap("casemate", "host_call", |_: i32, _: i32| -> wasmtime::Result<i64> {
-            Err(wasmtime::Error::msg("there is no host here"))
-        })?;
-        linker.func_wrap("casemate", "cancelled", || 0)?;
-        let mut store = Store::new(&engine, ());
-        store.set_epoch_deadline(1);
-        let instance = linker.instantiate(&mut store, &module)?;
-        Self::bind(store, &instance)
-    }
-
-    fn bind(mut store: Store<()>, instance: &Instance) -> Outcome<Self> {
-        let memory = instance.get_memory(&mut store, "memory").ok_or("it exports no memory")?;
-        Ok(Self {
-            memory,
-            alloc: instance.get_typed_func(&mut store, "casemate_alloc")?,
-            free: instance.get_typed_func(&mut store, "casemate_free")?,
-            call: instance.get_typed_func(&mut store, "casemate_call")?,
-            store,
-        })
-    }
-
-    fn call(&mut self, body: &[u8]) -> Outcome<Vec<u8>> {
-        let method_bytes = u16::try_from(METHOD.len())?.to_le_bytes();
-        let request = [&method_bytes, METHOD.as_bytes(), &[JSON], body].concat();
-        let length = i32::try_from(request.len())?;
-        let address = self.alloc.call(&mut self.store, (length, 1))?;
-        self.memory.write(&mut self.store, usize::try_from(address)?, &request)?;
-        let packed = self.call.call(&mut self.store, (address, length))?;
-        let (length, address) = (i32::try_from(packed >> 32)?, i32::try_from(packed & 0xffff_ffff)?);
-        let mut reply = vec![0; usize::try_from(length)?];
-        self.memory.read(&self.store, usize::try_from(address)?, &mut reply)?;
-        self.free.call(&mut self.store, (address, length, 1))?;
-        match reply.split_at_checked(2) {
-            Some(([0, _], answer)) => Ok(answer.to_vec()),
-            _ => Err("it answered with an error".into()),
-        }
-    }
 }

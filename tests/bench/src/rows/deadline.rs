@@ -11,7 +11,7 @@ const ROUNDS: u32 = 100;
 const DEADLINE: Duration = Duration::from_millis(20);
 
 pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
-    let loaded = Loaded::new(guest()?, |limits| limits.call_timeout = DEADLINE)?;
+    let loaded = Loaded::new(guest()?, |spec| spec.limits.call_timeout = DEADLINE)?;
     let (mut subject, mut baseline) = (Vec::new(), Vec::new());
     for _ in 0..plan.rounds(ROUNDS) {
         let start = Instant::now();
@@ -39,7 +39,6 @@ pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
         target: Target::AtMost(0.4),
         certificate: loaded.plugin.certificate(),
         note: format!("from the call to its outcome, less the deadline of {DEADLINE:?}"),
-        absent: None,
     }])
 }
 

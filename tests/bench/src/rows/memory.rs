@@ -9,7 +9,9 @@ use crate::request::Plan;
 use crate::row::{Row, Target, Unit};
 use casemate::Certificate;
 use cgroup::Cgroup;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 const WORKERS: u32 = 32;
@@ -35,7 +37,6 @@ pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
         target: TARGET,
         certificate: certificate.clone(),
         note,
-        absent: None,
     };
     let note = format!("slope from {WORKERS} to {} workers that have answered once", 2 * WORKERS);
     let mut rows = vec![row("idle worker: PSS, page tables, kernel stack", seen, note)];
@@ -57,8 +58,9 @@ struct Slope {
 }
 
 fn slope(cgroup: Option<&Cgroup>) -> Outcome<Slope> {
-    let loaded = Loaded::new(guest()?, |limits| {
-        limits.instances_max = 2 * WORKERS;
+    let loaded = Loaded::new(guest()?, |spec| {
+        spec.limits.instances_max = 2 * WORKERS;
+        spec.host = vec!["meet.*".to_owned()];
     })?;
     let (one_seen, one_charged) = at(&loaded, WORKERS, cgroup)?;
     let (two_seen, two_charged) = at(&loaded, 2 * WORKERS, cgroup)?;
@@ -72,12 +74,21 @@ fn slope(cgroup: Option<&Cgroup>) -> Outcome<Slope> {
 
 /// KiB of this many idle workers and their zygote: as seen in /proc, and as charged.
 fn at(loaded: &Loaded, workers: u32, cgroup: Option<&Cgroup>) -> Outcome<(f64, Option<f64>)> {
+    // No call is answered before all have arrived, so each needs a worker of its own.
+    let method = format!("meet.{workers}");
+    let all = Arc::new(Barrier::new(usize::try_from(workers)?));
+    loaded.casemate.on(&method, move |(): ()| {
+        let all = Arc::clone(&all);
+        async move {
+            all.wait().await;
+            Ok(())
+        }
+    });
     loaded.runtime.block_on(async {
-        // All begin before the first is answered, so each needs an instance of its own.
         let mut calls = JoinSet::new();
         for _ in 0..workers {
-            let plugin = loaded.plugin.clone();
-            calls.spawn(async move { plugin.call_raw("echo", b"x").await });
+            let (plugin, method) = (loaded.plugin.clone(), method.clone());
+            calls.spawn(async move { plugin.call_json_text(&method, b"null").await });
         }
         while let Some(answer) = calls.join_next().await {
             answer??;

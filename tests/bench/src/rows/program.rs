@@ -19,6 +19,5 @@ pub(crate) fn measure(_plan: &Plan) -> Outcome<Vec<Row>> {
         target: Target::AtMost(1536.0),
         certificate: loaded.plugin.certificate(),
         note: "what /proc/PID/exe of a zygote leads to".to_owned(),
-        absent: None,
     }])
 }

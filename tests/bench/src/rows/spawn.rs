@@ -42,6 +42,5 @@ fn row(plan: &Plan, what: &'static str, target: Target) -> Outcome<Row> {
         target,
         certificate: loaded.plugin.certificate(),
         note: "async client, runtime of one thread; the look from outside lies inside the time".to_owned(),
-        absent: None,
     })
 }

@@ -43,8 +43,8 @@ impl Cgroup {
 
     /// What it is charged now, kernel memory included.
     pub(crate) fn usage_kib(&self) -> Outcome<f64> {
-        let text = fs::read_to_string(&self.usage)
-            .map_err(|error| format!("{}: {error}", self.usage.display()))?;
+        let text =
+            fs::read_to_string(&self.usage).map_err(|error| format!("{}: {error}", self.usage.display()))?;
         let bytes: u64 = text.trim().parse()?;
         Ok(f64::from(u32::try_from(bytes / 1024)?))
     }
