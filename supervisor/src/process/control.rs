@@ -33,14 +33,14 @@ impl Control {
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), Failure> {
         let bytes = encode_down(order).map_err(|error| broken(step, error))?;
-        let sent = loop {
-            let mut guard = self.socket.writable().await.map_err(|error| broken(step, error))?;
-            match guard.try_io(|socket| packet::send(socket.get_ref().as_fd(), &bytes, descriptors)) {
-                Ok(sent) => break sent,
-                Err(_would_block) => {}
+        loop {
+            match packet::send(self.socket.get_ref().as_fd(), &bytes, descriptors) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket.has_room().await.map_err(|error| broken(step, error))?;
+                }
+                sent => return sent.map_err(|error| broken(step, error)),
             }
-        };
-        sent.map_err(|error| broken(step, error))
+        }
     }
 
     /// Waits for a report with as many descriptors as `expected` allows.
