@@ -24,11 +24,14 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     pub(crate) fn new(source: impl Into<Source>, change: impl FnOnce(&mut PolicySpec)) -> Outcome<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let mut spec = PolicySpec::default();
         change(&mut spec);
-        let policy = Policy::new(spec)?;
-        let casemate = Casemate::embedded()?;
+        Self::by(Casemate::embedded()?, source, Policy::new(spec)?)
+    }
+
+    /// The same by a supervisor that is configured already.
+    pub(crate) fn by(casemate: Casemate, source: impl Into<Source>, policy: Policy) -> Outcome<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let plugin = runtime.block_on(casemate.load(source, policy))?;
         Ok(Self { runtime, casemate, plugin })
     }

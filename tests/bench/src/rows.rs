@@ -1,5 +1,6 @@
 //! What is measured.
 
+mod cached_load;
 mod call;
 mod compute;
 mod deadline;
@@ -14,11 +15,12 @@ use crate::row::Row;
 type Measure = fn(&Plan) -> Outcome<Vec<Row>>;
 
 /// Every row, or few that belong together, by name.
-pub(crate) const ALL: [(&str, Measure); 6] = [
+pub(crate) const ALL: [(&str, Measure); 7] = [
     ("spawn", spawn::measure),
     ("call", call::measure),
     ("compute", compute::measure),
     ("memory", memory::measure),
+    ("load", cached_load::measure),
     ("program", program::measure),
     ("deadline", deadline::measure),
 ];

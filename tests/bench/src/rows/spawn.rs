@@ -36,7 +36,7 @@ fn row(plan: &Plan, what: &'static str, target: Target) -> Outcome<Row> {
         unit: Unit::Micros,
         samples: subject.into_iter().collect(),
         baseline: Some(Baseline {
-            what: "clone3 + exit of a bare process",
+            what: "clone + exit of a bare process",
             samples: baseline.into_iter().collect(),
         }),
         target,
