@@ -33,6 +33,9 @@ pub const OUT_OF_MEMORY: i32 = 4;
 /// Exit code of a compiler that panicked.
 pub const PANICKED: i32 = 101;
 
+/// Bytes of an order, a packet down: a dozen numbers. Small enough to be received on the stack.
+pub const ORDER_BYTES_MAX: usize = 512;
+
 /// Who a walled process is outside, when the supervisor is root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Identity {
@@ -117,11 +120,11 @@ pub struct SpawnSpec {
 
 /// A packet that cannot be made or read; both ends are ours, so this is our mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a spawn packet of another build or of more than {PACKET_BYTES_MAX} bytes")]
+#[error("a spawn packet of another build or of more than {ORDER_BYTES_MAX} bytes")]
 pub struct BadPacket;
 
 fn configuration() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<PACKET_BYTES_MAX>()
+    bincode::config::standard().with_limit::<ORDER_BYTES_MAX>()
 }
 
 /// Makes a packet to a stub or zygote.

@@ -22,7 +22,6 @@ use casemate_protocol::spawn::Role;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::{Interest, Ready};
 
 /// How long the end of a worker that broke its link is waited for, to say how it ended.
 const END_PATIENCE: Duration = Duration::from_secs(5);
@@ -383,24 +382,23 @@ impl Instance {
     /// Waits until the worker may have room, and reads meanwhile: one that writes its log before it reads on would
     /// otherwise wait for us as we wait for it.
     async fn wait_to_send(&mut self) -> Result<(), Stop> {
-        let listens = self.pending.is_none();
-        let interest = if listens { Interest::READABLE | Interest::WRITABLE } else { Interest::WRITABLE };
-        let mut ready = self.socket.ready(interest).await.or(Err(Stop::Gone))?;
-        if ready.ready().is_writable() {
-            ready.clear_ready_matching(Ready::WRITABLE);
+        if self.pending.is_some() {
+            return self.socket.has_room().await.or(Err(Stop::Gone));
         }
-        if listens && ready.ready().is_readable() {
-            match rustix::io::read(&**ready.get_inner(), self.decoder.spare()) {
-                Ok(0) => return Err(Stop::Gone),
-                Ok(bytes) => self.decoder.filled(bytes),
-                Err(rustix::io::Errno::AGAIN) => ready.clear_ready_matching(Ready::READABLE),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return Err(Stop::Gone),
-            }
-            drop(ready);
-            self.pending = self.take_frame()?;
-            tokio::task::consume_budget().await;
+        let mut ready = tokio::select! {
+            room = self.socket.has_room() => return room.or(Err(Stop::Gone)),
+            ready = self.socket.readable() => ready.or(Err(Stop::Gone))?,
+        };
+        match rustix::io::read(&**ready.get_inner(), self.decoder.spare()) {
+            Ok(0) => return Err(Stop::Gone),
+            Ok(bytes) => self.decoder.filled(bytes),
+            Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Err(Stop::Gone),
         }
+        drop(ready);
+        self.pending = self.take_frame()?;
+        tokio::task::consume_budget().await;
         Ok(())
     }
 

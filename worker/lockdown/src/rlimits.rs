@@ -1,6 +1,7 @@
 //! Resource limits, every one set afresh: nothing a host happened to have reaches a worker.
 
 use crate::error::{LockdownError, Step};
+use nix::errno::Errno;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
 const STEP: &str = "setting resource limits";
@@ -51,10 +52,10 @@ pub(crate) fn set_zygote(processes_max: u64) -> Result<(), LockdownError> {
 /// What a worker may still do: open nothing, fork nothing, and have this much data, in so much address space. The second
 /// is for the kernel's page tables, which no limit counts: data spread far and wide would need twice its size of them.
 pub(crate) fn set_worker(data_bytes: u64, address_bytes: u64) -> Result<(), LockdownError> {
-    set(Resource::RLIMIT_NPROC, 0)?;
-    set(Resource::RLIMIT_DATA, data_bytes)?;
-    set(Resource::RLIMIT_AS, address_bytes)?;
-    set(Resource::RLIMIT_NOFILE, 0)
+    lower(Resource::RLIMIT_NPROC, 0)?;
+    lower(Resource::RLIMIT_DATA, data_bytes)?;
+    lower(Resource::RLIMIT_AS, address_bytes)?;
+    lower(Resource::RLIMIT_NOFILE, 0)
 }
 
 /// No process and no new descriptor, for a program that does its job in place.
@@ -68,4 +69,12 @@ fn set(resource: Resource, wanted: u64) -> Result<(), LockdownError> {
     let (_, hard) = getrlimit(resource).step(STEP)?;
     let value = wanted.min(hard);
     setrlimit(resource, value, value).step(STEP)
+}
+
+/// The same where no capability is left to raise a limit with: it is only asked for when it is in the way.
+fn lower(resource: Resource, wanted: u64) -> Result<(), LockdownError> {
+    match setrlimit(resource, wanted, wanted) {
+        Err(Errno::EPERM) => set(resource, wanted),
+        done => done.step(STEP),
+    }
 }

@@ -19,6 +19,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{getpid, read};
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::sync::Arc;
 
 /// A zygote that dies with its stub, and has no wall yet: the place to make what the walls would forbid.
 #[derive(Debug)]
@@ -202,7 +203,8 @@ impl Filtered {
         match self.try_lock(code) {
             Ok(report) => {
                 self.control.report(spawn::Report::Sealed(report), &[])?;
-                Ok(Locked { control: self.control, parent: self.parent })
+                let filter_b = Arc::new(seccomp::filter_b());
+                Ok(Locked { control: self.control, parent: self.parent, filter_b })
             }
             Err(error) => {
                 self.control.fail_step(&error);
@@ -313,6 +315,8 @@ pub struct Locked {
     control: Control,
     /// Without a pid namespace: who a worker must not outlive.
     parent: Option<nix::unistd::Pid>,
+    /// What each worker will install.
+    filter_b: Arc<seccomp::Program>,
 }
 
 impl Locked {
@@ -340,7 +344,10 @@ impl Locked {
                 return Err(io::Error::from(io::ErrorKind::InvalidData)).step("taking a worker's link");
             };
             match process::fork().step("forking a worker")? {
-                process::Fork::Child => return Ok(Some(Spawned::new(link, spec, self.parent))),
+                process::Fork::Child => {
+                    let filter_b = Arc::clone(&self.filter_b);
+                    return Ok(Some(Spawned::new(link, spec, self.parent, filter_b)));
+                }
                 process::Fork::Parent(pidfd) => {
                     drop(link);
                     self.control.report(spawn::Report::Spawned(spawn::SpawnedReport {}), &[pidfd.as_fd()])?;

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// Just forked: it still has the zygote's control socket and the zygote's filter.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub struct Spawned {
     link: OwnedFd,
     spec: SpawnSpec,
     parent: Option<Pid>,
+    /// Made before the fork: making it takes longer than installing it.
+    filter_b: Arc<seccomp::Program>,
 }
 
 /// A worker behind every wall.
@@ -26,8 +29,13 @@ pub struct Confined {
 }
 
 impl Spawned {
-    pub(crate) fn new(link: OwnedFd, spec: SpawnSpec, parent: Option<Pid>) -> Self {
-        Self { link, spec, parent }
+    pub(crate) fn new(
+        link: OwnedFd,
+        spec: SpawnSpec,
+        parent: Option<Pid>,
+        filter_b: Arc<seccomp::Program>,
+    ) -> Self {
+        Self { link, spec, parent, filter_b }
     }
 
     /// The link, before it is the only descriptor: for whoever wants to lie early.
@@ -42,7 +50,8 @@ impl Spawned {
 
     /// Takes the last steps. A canary does not come back from here.
     pub fn confine(self) -> Result<Confined, LockdownError> {
-        self.confine_behind(&seccomp::filter_b())
+        let filter_b = Arc::clone(&self.filter_b);
+        self.confine_behind(&filter_b)
     }
 
     /// The same behind a filter B that takes one more call of the worker's list away: whether anything breaks then tells

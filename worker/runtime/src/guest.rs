@@ -4,9 +4,10 @@ use crate::abi::{self, Answer, GuestAbi};
 use crate::epoch;
 use crate::fault::Fault;
 use crate::limiter::Limiter;
-use crate::link::Link;
+use crate::link::{Buffers, Link};
 use crate::load;
 use casemate_lockdown::CodeRange;
+use casemate_protocol::link::DownBounds;
 use casemate_protocol::module::Dialect;
 use casemate_protocol::outcome::LimitName;
 use casemate_protocol::spawn::LoadSpec;
@@ -30,6 +31,8 @@ pub struct Guest {
     abi: Box<dyn GuestAbi>,
     instance: Option<Instance>,
     spec: LoadSpec,
+    /// For the link, until there is one.
+    buffers: Option<Buffers>,
     ready: Result<(), Fault>,
     /// Set-up has armed the deadline of the first call, which came with it.
     armed: bool,
@@ -58,11 +61,13 @@ impl Guest {
         let mut linker = Linker::new(engine);
         let linked = abi.link(&mut linker).and_then(|()| linker.instantiate_pre(module));
         let pre = linked.map_err(|error| Fault::from_engine(&error, None, None))?;
-        let mut guest = Self { store, pre, abi, instance: None, spec, ready: Ok(()), armed: false };
+        let buffers = Some(Buffers::new(bounds(&spec)));
+        let mut guest = Self { store, pre, abi, instance: None, spec, buffers, ready: Ok(()), armed: false };
         if guest.spec.instantiate {
             // Filling memories and tables is code of the engine's making, and counts like a guest's.
             guest.begin()?;
             guest.instantiate()?;
+            guest.ready = guest.bind();
         }
         Ok(guest)
     }
@@ -92,6 +97,10 @@ impl Guest {
         &self.spec
     }
 
+    pub(crate) fn take_buffers(&mut self) -> Buffers {
+        self.buffers.take().unwrap_or_else(|| Buffers::new(bounds(&self.spec)))
+    }
+
     /// Gives the guest its link. From here on its code may run.
     pub(crate) fn attach(&mut self, link: Link) {
         self.store.data_mut().link = Some(link);
@@ -104,7 +113,9 @@ impl Guest {
     /// Makes the instance if the zygote did not, and runs the guest's own initialisation. A failure stays: every call
     /// then answers it.
     pub(crate) fn set_up(&mut self, config: Option<&[u8]>) {
-        self.ready = self.try_set_up(config);
+        if self.ready.is_ok() {
+            self.ready = self.try_set_up(config);
+        }
     }
 
     /// Why calls cannot be answered, if they cannot.
@@ -117,10 +128,9 @@ impl Guest {
         self.armed = true;
         if self.instance.is_none() {
             self.instantiate()?;
+            self.bind()?;
         }
-        let Some(instance) = self.instance else { return Err(Fault::Abi("there is no instance".to_owned())) };
-        let bound = self.abi.bind(&mut self.store, &instance);
-        let started = bound.and_then(|()| self.abi.start(&mut self.store, config));
+        let started = self.abi.start(&mut self.store, config);
         started.map_err(|error| self.explain(&error))
     }
 
@@ -152,6 +162,13 @@ impl Guest {
         Ok(())
     }
 
+    /// Finds the exports, which runs no guest code.
+    fn bind(&mut self) -> Result<(), Fault> {
+        let Some(instance) = self.instance else { return Err(Fault::Abi("there is no instance".to_owned())) };
+        let bound = self.abi.bind(&mut self.store, &instance);
+        bound.map_err(|error| self.explain(&error))
+    }
+
     fn explain(&self, error: &wasmtime::Error) -> Fault {
         let fault = Fault::from_engine(error, self.store.data().limiter.denied(), self.spec.fuel);
         match fault {
@@ -169,4 +186,8 @@ impl Guest {
             other => other,
         }
     }
+}
+
+fn bounds(spec: &LoadSpec) -> DownBounds {
+    DownBounds { input_bytes_max: spec.input_bytes, host_result_bytes_max: spec.output_bytes }
 }

@@ -5,7 +5,7 @@ use crate::guest::Guest;
 use crate::link::{Job, Link, LinkError};
 use casemate_lockdown::{Confined, Spawned};
 use casemate_protocol::certificate::{Layer, LayerSet};
-use casemate_protocol::link::{CallResult, DownBounds, Status};
+use casemate_protocol::link::{CallResult, Status};
 use casemate_sys::process::exit_now;
 
 /// How a call is answered: method, content type and body in, the result and its body out.
@@ -32,12 +32,9 @@ pub fn serve_confined(confined: Confined, guest: &mut Guest, answer: Answer) -> 
 
 fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), LinkError> {
     let (socket, data_limit_bytes) = confined.into_parts();
-    let bounds = DownBounds {
-        input_bytes_max: guest.spec().input_bytes,
-        host_result_bytes_max: guest.spec().output_bytes,
-    };
     let layers: LayerSet = [Layer::Seccomp, Layer::ResourceLimits, Layer::Descriptors].into_iter().collect();
-    guest.attach(Link::open(socket, bounds, layers.bits(), data_limit_bytes)?);
+    let buffers = guest.take_buffers();
+    guest.attach(Link::open(socket, buffers, layers.bits(), data_limit_bytes)?);
     loop {
         let job = link(guest)?.next()?;
         match job {

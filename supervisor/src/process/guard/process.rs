@@ -90,11 +90,8 @@ impl Process {
             watched.fate.send_if_modified(|fate| std::mem::take(&mut fate.interrupted));
         }
         let id = state.book.insert(soft_at, entry);
-        let is_awake_in_time = state.looks_at.is_some_and(|looks_at| looks_at <= soft_at);
+        self.shared.set_alarm(&mut state);
         drop(state);
-        if !is_awake_in_time {
-            self.shared.wake();
-        }
         Deadline { shared: Arc::clone(&self.shared), id, key: self.key, armed_at: now, armed: true }
     }
 
