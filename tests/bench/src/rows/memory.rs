@@ -59,7 +59,7 @@ struct Slope {
 
 fn slope(cgroup: Option<&Cgroup>) -> Outcome<Slope> {
     let loaded = Loaded::new(guest()?, |spec| {
-        spec.limits.instances_max = 2 * WORKERS;
+        spec.instances.max = 2 * WORKERS;
         spec.host = vec!["meet.*".to_owned()];
     })?;
     let (one_seen, one_charged) = at(&loaded, WORKERS, cgroup)?;
