@@ -112,10 +112,19 @@ pub enum Role {
 pub struct SpawnSpec {
     /// What it does.
     pub role: Role,
+    /// What it gets.
+    pub limits: SpawnLimits,
+}
+
+/// Limits that the kernel keeps for a forked process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct SpawnLimits {
     /// RLIMIT_DATA, in bytes.
     pub data_bytes: u64,
     /// RLIMIT_AS, in bytes.
     pub address_bytes: u64,
+    /// RLIMIT_CPU, in seconds: SIGXCPU then, and SIGKILL a second later.
+    pub cpu_seconds: Option<u64>,
 }
 
 /// A packet that cannot be made or read; both ends are ours, so this is our mistake.
@@ -289,9 +298,14 @@ mod tests {
 
     #[test]
     fn packets_down_survive_and_refuse_trailing_bytes() {
-        let spec = SpawnSpec { role: Role::CanaryDelta, data_bytes: 1 << 40, address_bytes: 1 << 41 };
+        let limits = SpawnLimits { data_bytes: 1 << 40, address_bytes: 1 << 41, cpu_seconds: Some(7) };
+        let spec = SpawnSpec { role: Role::CanaryDelta, limits };
         let mut bytes = encode_down(&spec).unwrap();
-        assert_eq!(bytes, [2, 253, 0, 0, 0, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0, 2, 0, 0], "golden bytes");
+        assert_eq!(
+            bytes,
+            [2, 253, 0, 0, 0, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0, 2, 0, 0, 1, 7],
+            "golden bytes"
+        );
         assert_eq!(decode_down(&bytes), Ok(spec));
         bytes.push(0);
         assert_eq!(decode_down::<SpawnSpec>(&bytes), Err(BadPacket));

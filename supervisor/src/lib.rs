@@ -11,7 +11,7 @@
 //! | `instance`, `plugin` | one worker and its calls; a plugin's instances |
 //! | [`policy`] | policy files |
 //! | [`doctor`] | what this host's kernel can give |
-//! | `host`, `log` | what plugins may ask for and say |
+//! | `host`, `rate`, `log` | what plugins may ask for, how often, and say |
 //!
 //! It changes one thing in its host: it raises the soft limit of open descriptors to the hard one, because every worker
 //! needs a few. No signal handler, no panic hook, no logger, no other limit.
@@ -32,6 +32,7 @@ mod plugin;
 pub mod policy;
 mod process;
 mod programs;
+mod rate;
 mod supervisor;
 mod tree;
 mod zygote;

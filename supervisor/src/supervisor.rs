@@ -13,6 +13,7 @@ use crate::process::control::broken;
 use crate::process::guard::Guard;
 use crate::process::points::PausePoint;
 use crate::programs::Program;
+use crate::rate::Rates;
 use casemate_protocol::ids::{Marker, PluginName};
 use casemate_protocol::link::CONFIG_BYTES_MAX;
 use casemate_protocol::module::CompileReport;
@@ -176,7 +177,11 @@ impl Supervisor {
             return Err(Failure::not_started(Cause::Input { message }));
         }
         let context = Arc::clone(&self.context);
-        let plugin = load(Arc::new(Shared { context, name, policy, config: options.config }), wasm).await?;
+        let plugin = load(
+            Arc::new(Shared { context, name, policy, config: options.config, rates: Rates::default() }),
+            wasm,
+        )
+        .await?;
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|plugin| plugin.upgrade().is_some());
         plugins.push(plugin.downgrade());

@@ -53,7 +53,7 @@ fn a_guests_own_error_is_an_answer_that_is_done() {
             message: "Input array is empty".into(),
             retryable: false,
         };
-        assert_eq!(failure, Failure { cause: expected, retry: Retry::Done });
+        assert_eq!(failure, Failure::done(expected));
         // The instance is as good as before.
         let answer: Value = plugin.call("stats", &json!({"numbers": [1.0]})).await.unwrap();
         assert_eq!(answer["sum"], 1.0);

@@ -146,6 +146,12 @@ impl Problem {
         put("exit_code", json!(self.exit().number()));
         if let Self::Failure { failure, .. } = self {
             object.extend(details(&failure.cause));
+            let calls: Vec<Value> = failure.host_calls.iter().map(|call| json!({
+                "method": call.method, "code": call.code, "elapsed_ms": u64::try_from(call.elapsed.as_millis()).unwrap_or(u64::MAX),
+            })).collect();
+            if !calls.is_empty() {
+                object.insert("host_calls".to_owned(), Value::Array(calls));
+            }
         }
         Value::Object(object)
     }

@@ -34,7 +34,8 @@ mod source;
 pub use casemate_protocol::certificate::{self, Certificate, Layer, LayerSet};
 pub use casemate_protocol::module;
 pub use casemate_protocol::outcome::{
-    self, Cause, Exit, Failure, Fault, LimitName, Retry, SyscallReport, TrapKind,
+    self, Cause, Exit, Failure, Fault, HOST_CALLS_MAX, HostCallNote, LimitName, Retry, SyscallReport,
+    TrapKind,
 };
 pub use casemate_protocol::policy::{self, Limits, Policy, PolicyError, PolicySpec, Snapshot};
 #[cfg(feature = "embedded")]

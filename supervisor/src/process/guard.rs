@@ -11,13 +11,15 @@
 
 mod alarm;
 mod book;
+mod cpu;
 mod idle;
 mod listener;
 mod loading;
 mod process;
 mod watched;
 
-pub(crate) use process::{Deadline, Process};
+pub(crate) use cpu::{Allowance, Spent};
+pub(crate) use process::Process;
 pub(crate) use watched::Fate;
 
 use alarm::Alarm;
@@ -330,14 +332,24 @@ impl Shared {
                         state.on_idle(now);
                         continue;
                     }
-                    Due::Soft { .. } | Due::Hard | Due::Reap { .. } => {}
+                    Due::Soft { .. } | Due::Cpu { .. } | Due::Hard | Due::Reap { .. } => {}
                 }
                 let Some(watched) = state.processes.get(&entry.key) else { continue };
                 match entry.due {
                     Due::Soft { grace } => {
-                        watched.fate.send_modify(|fate| fate.interrupted = true);
-                        watched.signal(Signal::USR1);
+                        watched.interrupt(None);
                         state.book.insert_as(id, now + grace, Entry { key: entry.key, due: Due::Hard });
+                    }
+                    Due::Cpu { meter, grace } => {
+                        let Some(clock) = casemate_sys::process::cpu_time(watched.pid) else { continue };
+                        let (at, due) = match meter.look(clock) {
+                            Ok(left) => (now + left, entry.due),
+                            Err(spent) => {
+                                watched.interrupt(Some(spent));
+                                (now + grace, Due::Hard)
+                            }
+                        };
+                        state.book.insert_as(id, at, Entry { key: entry.key, due });
                     }
                     Due::Hard => {
                         watched.fate.send_modify(|fate| fate.overdue = true);

@@ -125,7 +125,7 @@ pub fn attack(spawned: Spawned, guest: &mut Guest) -> ! {
 fn attack_the_link(spawned: Spawned, behaviour: Behaviour) -> ! {
     // The canaries are left alone: the zygote must be proven before its worker can lie.
     if behaviour == Behaviour::ReadyTooEarly && spawned.order().role == Role::Worker {
-        liar::ready_too_early(spawned.link(), spawned.order().data_bytes);
+        liar::ready_too_early(spawned.link(), spawned.order().limits.data_bytes);
         spin();
     }
     let Ok(confined) = spawned.confine() else { exit_now(65) };

@@ -1,6 +1,7 @@
 //! Resource limits, every one set afresh: nothing a host happened to have reaches a worker.
 
 use crate::error::{LockdownError, Step};
+use casemate_protocol::spawn::SpawnLimits;
 use nix::errno::Errno;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
@@ -51,10 +52,14 @@ pub(crate) fn set_zygote(processes_max: u64) -> Result<(), LockdownError> {
 
 /// What a worker may still do: open nothing, fork nothing, and have this much data, in so much address space. The second
 /// is for the kernel's page tables, which no limit counts: data spread far and wide would need twice its size of them.
-pub(crate) fn set_worker(data_bytes: u64, address_bytes: u64) -> Result<(), LockdownError> {
+pub(crate) fn set_worker(limits: &SpawnLimits) -> Result<(), LockdownError> {
     lower(Resource::RLIMIT_NPROC, 0)?;
-    lower(Resource::RLIMIT_DATA, data_bytes)?;
-    lower(Resource::RLIMIT_AS, address_bytes)?;
+    lower(Resource::RLIMIT_DATA, limits.data_bytes)?;
+    lower(Resource::RLIMIT_AS, limits.address_bytes)?;
+    if let Some(seconds) = limits.cpu_seconds {
+        // The first is a signal that says what it is for; nothing survives the second.
+        setrlimit(Resource::RLIMIT_CPU, seconds, seconds.saturating_add(1)).step(STEP)?;
+    }
     lower(Resource::RLIMIT_NOFILE, 0)
 }
 

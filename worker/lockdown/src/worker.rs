@@ -75,10 +75,10 @@ impl Spawned {
         std::mem::drop(self.link);
         descriptors::close_from(1).step(step)?;
         let link = descriptors::inherited(0).step(step)?;
-        rlimits::set_worker(self.spec.data_bytes, self.spec.address_bytes)?;
+        rlimits::set_worker(&self.spec.limits)?;
         kernel::install(filter_b.instructions()).step("installing filter B")?;
         match self.spec.role {
-            Role::Worker => Ok(Confined { link, data_limit_bytes: self.spec.data_bytes }),
+            Role::Worker => Ok(Confined { link, data_limit_bytes: self.spec.limits.data_bytes }),
             Role::CanaryOutside => fail_to_die(&link, seccomp::CANARY_OUTSIDE),
             Role::CanaryDelta => fail_to_die(&link, seccomp::CANARY_DELTA),
         }
