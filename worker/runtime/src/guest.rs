@@ -93,10 +93,6 @@ impl Guest {
         load::code_range(self.pre.module())
     }
 
-    pub(crate) fn spec(&self) -> &LoadSpec {
-        &self.spec
-    }
-
     pub(crate) fn take_buffers(&mut self) -> Buffers {
         self.buffers.take().unwrap_or_else(|| Buffers::new(bounds(&self.spec)))
     }
