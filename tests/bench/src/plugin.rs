@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// How long the end of a worker takes, with room to spare.
-const REST: Duration = Duration::from_millis(2);
+pub(crate) const REST: Duration = Duration::from_millis(2);
 
 /// The least that is a plugin; its source says what it can do.
 pub(crate) fn guest() -> Outcome<Vec<u8>> {
@@ -46,16 +46,16 @@ impl Loaded {
         if self.call("trap", &[]).is_ok() {
             return Err("the guest was to trap".into());
         }
-        rest();
+        rest(REST);
         Ok(())
     }
 }
 
 /// Leaves the processor to whatever is still ending, without letting it fall asleep: waking it up costs more than what is
 /// measured.
-pub(crate) fn rest() {
+pub(crate) fn rest(time: Duration) {
     let start = Instant::now();
-    while start.elapsed() < REST {
+    while start.elapsed() < time {
         std::thread::yield_now();
     }
 }

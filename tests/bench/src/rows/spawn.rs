@@ -3,7 +3,7 @@
 use crate::Outcome;
 use crate::baseline::{BareProcess, PAYLOAD_BYTES};
 use crate::machine::OneCore;
-use crate::plugin::{Loaded, guest, rest};
+use crate::plugin::{Loaded, REST, guest, rest};
 use crate::request::Plan;
 use crate::row::{Baseline, Row, Target, Unit};
 use std::time::Instant;
@@ -28,7 +28,7 @@ fn row(plan: &Plan, what: &'static str, target: Target) -> Outcome<Row> {
         let start = Instant::now();
         loaded.call("echo", &body)?;
         subject.push(start.elapsed().as_secs_f64() * 1e6);
-        rest();
+        rest(REST);
         baseline.push(bare.once()?);
     }
     Ok(Row {
