@@ -1,5 +1,6 @@
 //! The `casemate` command, started as people start it.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -26,22 +27,22 @@ impl Ran {
 
 /// Runs the command to its end.
 pub fn casemate(arguments: &[&str]) -> Ran {
-    let program = path();
-    let output = Command::new(&program)
+    run(&program(), arguments)
+}
+
+/// Runs a program to its end.
+pub fn run<A: AsRef<OsStr>>(program: &Path, arguments: &[A]) -> Ran {
+    let output = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        out: text(&output.stdout),
-        err: text(&output.stderr),
-    }
+    Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
 }
 
-/// In `CASEMATE_PROGRAMS`, or where cargo puts it: one folder above the tests.
-fn path() -> PathBuf {
+/// Where the command is: in `CASEMATE_PROGRAMS`, or where cargo puts it, one folder above the tests.
+pub fn program() -> PathBuf {
     let folder = std::env::var_os("CASEMATE_PROGRAMS").map(PathBuf::from).or_else(|| {
         let tests = std::env::current_exe().ok()?;
         tests.parent().and_then(Path::parent).map(Path::to_owned)

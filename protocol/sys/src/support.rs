@@ -74,25 +74,15 @@ pub fn listener() -> io::Result<()> {
 /// What one attempt comes to in a child of ours, which ends at once with the answer. It may make system calls and nothing
 /// else: other threads may hold any lock.
 fn in_a_child(namespaces: libc::c_int, attempt: fn() -> io::Result<()>) -> io::Result<()> {
-    #[repr(C, align(8))]
-    #[derive(Default)]
-    struct CloneArguments {
-        flags: u64,
-        pidfd: u64,
-        /// No signal at its end: a host may handle SIGCHLD, and this child is none of its business.
-        unused_and_exit_signal: [u64; 3],
-        stack_and_tls: [u64; 3],
-    }
+    const ZERO: libc::c_long = 0;
     let mut pidfd: libc::c_int = -1;
-    let arguments = CloneArguments {
-        flags: u64::try_from(namespaces | libc::CLONE_PIDFD).unwrap_or(0),
-        pidfd: (&raw mut pidfd) as u64,
-        ..CloneArguments::default()
-    };
-    // SAFETY: without CLONE_VM the child has its own copy of everything, and all it does is system calls, the last of
-    // which ends it, so that locks which other threads held do not matter. The kernel reads `arguments` and writes `pidfd`.
-    let child =
-        check(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) })?;
+    // No signal at its end: a host may handle SIGCHLD, and this child is none of its business. Not clone3: profiles of
+    // containers hide that one, whatever it is asked for.
+    let flags = libc::c_long::from(namespaces | libc::CLONE_PIDFD);
+    // SAFETY: without CLONE_VM the child has its own copy of everything, and goes on on its copy of this stack; all it does
+    // is system calls, the last of which ends it, so that locks which other threads held do not matter. The kernel writes
+    // `pidfd`, alive here. The first three arguments are the same on all our machines.
+    let child = check(unsafe { libc::syscall(libc::SYS_clone, flags, ZERO, &raw mut pidfd, ZERO, ZERO) })?;
     if child == 0 {
         // Numbers of errors fit into the byte of an exit code.
         exit_now(attempt().map_or_else(|error| error.raw_os_error().unwrap_or(libc::EIO), |()| 0));
@@ -117,7 +107,9 @@ fn ended(pidfd: &OwnedFd) -> io::Result<i32> {
         match check(unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, options) }.into()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
-            Ok(_) if info.si_code != libc::CLD_EXITED => return Err(io::Error::from_raw_os_error(libc::EPERM)),
+            Ok(_) if info.si_code != libc::CLD_EXITED => {
+                return Err(io::Error::from_raw_os_error(libc::EPERM));
+            }
             // SAFETY: the kernel has filled in how a child ended, which has a status.
             Ok(_) => return Ok(unsafe { info.si_status() }),
         }

@@ -100,7 +100,8 @@ fn jobs() -> Vec<Job> {
         user,
         command: format!("{PROGRAMS}/{name} --test-threads=1"),
     };
-    let mut jobs = vec![Job { name: "vm, initramfs".to_owned(), root: Root::Initramfs, ..suite("vm", User::Root) }];
+    let mut jobs =
+        vec![Job { name: "vm, initramfs".to_owned(), root: Root::Initramfs, ..suite("vm", User::Root) }];
     for user in [User::Root, User::Ordinary] {
         jobs.extend(SUITES.map(|name| suite(name, user)));
     }

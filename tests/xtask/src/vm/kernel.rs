@@ -8,8 +8,7 @@ use crate::project::Project;
 use crate::step::{Step, find_program};
 
 /// Whatever this machine runs: the release whose kernel is a 6.1, and which has one kernel package of that.
-const SOURCE: &str =
-    "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bookworm-security main\n";
+const SOURCE: &str = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bookworm-security main\n";
 
 /// Its kernel for virtual machines: a third of the size, with everything that the walls are made of.
 const PACKAGE: &str = "linux-image-cloud-amd64";

@@ -219,7 +219,11 @@ mod tests {
         assert_eq!(count("a"), Count { passed: 4, failed: 0, skipped: 2 });
         assert_eq!(count("b"), Count { passed: 1, failed: 2, skipped: 0 });
         let failed = Count { passed: 0, failed: 1, skipped: 0 };
-        assert_eq!((count("c"), count("d")), (failed, failed), "one that ran no test, and one that never ran");
+        assert_eq!(
+            (count("c"), count("d")),
+            (failed, failed),
+            "one that ran no test, and one that never ran"
+        );
     }
 
     #[test]
