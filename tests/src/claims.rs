@@ -39,69 +39,109 @@ pub fn without_namespaces(why: &'static str, how: &'static str, reason: &'static
     off
 }
 
-/// Has every command make its claims on a host on which plugins run without the layers of `off`, and no other.
-pub fn hold(mut run: impl FnMut(&[&str]) -> Ran, off: &[Off]) {
-    let names: BTreeSet<&str> = off.iter().map(|off| off.layer).collect();
-    let doctor = run(&["doctor", "--json"]);
-    doctor_says(&doctor, off);
+/// The layers that `doctor` says are off.
+pub fn unavailable(doctor: &Ran) -> BTreeSet<String> {
+    let said = doctor.json();
+    let findings = said["layers"].as_array().unwrap().iter();
+    let off = findings.filter(|finding| finding["available"] == false);
+    off.map(|finding| finding["layer"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Has every command make its claims on a host on which plugins run without the layers of `off`, and without no other but
+/// those that this machine lacks `anyway`.
+pub fn hold(mut run: impl FnMut(&[&str]) -> Ran, off: &[Off], anyway: &BTreeSet<String>) {
+    let claims = Claims { off, anyway };
+    claims.doctor_says(&run(&["doctor", "--json"]));
 
     let demo = run(&["demo", "--json"]);
     assert_eq!(demo.code, 0, "{demo:?}");
     let said = demo.json();
     let rows = said["rows"].as_array().unwrap();
     assert!(rows.len() > 20 && rows.iter().all(|row| row["as_expected"] == true), "{rows:?}");
-    certificate_says(&said["certificate"], off);
+    claims.certificate_says(&said["certificate"]);
 
     let guest = guests::wat("minimal").display().to_string();
     let called = run(&["run", &guest, "--call", "m", "--input", "7", "--certificate", "--json"]);
     assert_eq!(called.code, 0, "{called:?}");
-    certificate_says(&called.json()["certificate"], off);
+    claims.certificate_says(&called.json()["certificate"]);
 
     let standing: Vec<String> = statuses(&said["certificate"])
         .into_iter()
-        .filter(|(layer, _)| !names.contains(layer.as_str()))
+        .filter(|(_, status)| status["status"] != "off")
         .map(|(layer, _)| layer)
         .collect();
     let granted = run(&["run", &guest, "--call", "m", "--require", &standing.join(",")]);
     assert_eq!(granted.code, 0, "what stands may be required: {granted:?}");
-    if !off.is_empty() {
-        refusals_say(&mut run, &guest, off);
-    }
+    claims.refusals_say(&mut run, &guest);
 }
 
-fn doctor_says(doctor: &Ran, off: &[Off]) {
-    assert_eq!(doctor.code, 0, "{doctor:?}");
-    let said = doctor.json();
-    let mut unavailable = BTreeSet::new();
-    for finding in said["layers"].as_array().unwrap() {
-        let text = |key: &str| finding[key].as_str().unwrap().to_owned();
-        let (layer, why, how) = (text("layer"), text("why"), text("how"));
-        assert!(!why.is_empty(), "{finding}");
-        if finding["available"] == true {
-            continue;
+struct Claims<'a> {
+    off: &'a [Off],
+    anyway: &'a BTreeSet<String>,
+}
+
+impl Claims<'_> {
+    fn doctor_says(&self, doctor: &Ran) {
+        assert_eq!(doctor.code, 0, "{doctor:?}");
+        let said = doctor.json();
+        for finding in said["layers"].as_array().unwrap() {
+            let text = |key: &str| finding[key].as_str().unwrap();
+            let (layer, why, how) = (text("layer"), text("why"), text("how"));
+            assert!(!why.is_empty(), "{finding}");
+            if self.anyway.contains(layer) {
+                continue;
+            }
+            let expected = self.off.iter().find(|off| off.layer == layer);
+            assert_eq!(finding["available"] == true, expected.is_none(), "{finding}");
+            if let Some(expected) = expected {
+                assert!(why.contains(expected.why), "{layer}: {why:?} says nothing of {:?}", expected.why);
+                assert!(how.contains(expected.how), "{layer}: {how:?} says nothing of {:?}", expected.how);
+            }
         }
-        let expected = off.iter().find(|off| off.layer == layer);
-        let expected = expected.unwrap_or_else(|| panic!("doctor says that this is off: {finding}"));
-        assert!(why.contains(expected.why), "{layer}: {why:?} says nothing of {:?}", expected.why);
-        assert!(how.contains(expected.how), "{layer}: {how:?} says nothing of {:?}", expected.how);
-        unavailable.insert(layer);
+        self.certificate_says(&said["certificate"]);
     }
-    for Off { layer, .. } in off {
-        assert!(unavailable.contains(*layer), "doctor says that {layer} is on: {said}");
-    }
-    certificate_says(&said["certificate"], off);
-}
 
-fn certificate_says(certificate: &Value, off: &[Off]) {
-    for (layer, status) in statuses(certificate) {
-        let expected = off.iter().find(|off| off.layer == layer);
-        assert_eq!(status["status"] == "off", expected.is_some(), "{layer}: {status}");
-        if let Some(expected) = expected {
+    fn certificate_says(&self, certificate: &Value) {
+        for (layer, status) in statuses(certificate) {
+            if self.anyway.contains(&layer) {
+                assert_eq!(status["status"], "off", "doctor says that {layer} is off");
+                continue;
+            }
+            let seen = if UNSEEN.contains(&layer.as_str()) { "reported" } else { "observed" };
+            let Some(expected) = self.off.iter().find(|off| off.layer == layer) else {
+                assert_eq!(status["status"], seen, "{layer}");
+                continue;
+            };
+            assert_eq!(status["status"], "off", "{layer}");
             let reason = status["reason"].as_str().unwrap();
             assert!(reason.contains(expected.reason), "{layer}: {reason:?}, not {:?}", expected.reason);
-        } else {
-            let seen = if UNSEEN.contains(&layer.as_str()) { "reported" } else { "observed" };
-            assert_eq!(status["status"], seen, "{layer}");
+        }
+    }
+
+    /// Whoever requires what is off is refused before any guest code runs, and told how to have it.
+    fn refusals_say(&self, run: &mut impl FnMut(&[&str]) -> Ran, guest: &str) {
+        let names: Vec<&str> = self.off.iter().map(|off| off.layer).collect();
+        if names.is_empty() {
+            return;
+        }
+        let list = names.join(",");
+        let refused = run(&["run", guest, "--call", "m", "--require", &list, "--json"]);
+        let said = refused.json();
+        assert_eq!((refused.code, &said["code"]), (7, &Value::from("layers.missing")), "{refused:?}");
+        assert_eq!(said["retry"], "not_started", "{refused:?}");
+        let missing: BTreeSet<&str> =
+            said["missing"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        assert_eq!(missing, names.iter().copied().collect::<BTreeSet<_>>());
+
+        for off in self.off.iter().filter(|off| !self.anyway.contains(off.layer)) {
+            for command in [&["run", guest, "--call", "m"][..], &["doctor"]] {
+                let arguments = [command, &["--require", off.layer]].concat();
+                let refused = run(&arguments);
+                assert_eq!(refused.code, 7, "{refused:?}");
+                for words in [off.layer, off.how] {
+                    assert!(refused.err.contains(words), "nothing of {words:?}: {refused:?}");
+                }
+            }
         }
     }
 }
@@ -110,29 +150,6 @@ fn statuses(certificate: &Value) -> BTreeMap<String, Value> {
     let layers = certificate["layers"].as_object().unwrap_or_else(|| panic!("no certificate: {certificate}"));
     assert!(layers.len() > 20, "{layers:?}");
     layers.iter().map(|(layer, status)| (layer.clone(), status.clone())).collect()
-}
-
-/// Whoever requires what is off is refused before any guest code runs, and told how to have it.
-fn refusals_say(run: &mut impl FnMut(&[&str]) -> Ran, guest: &str, off: &[Off]) {
-    let names: Vec<&str> = off.iter().map(|off| off.layer).collect();
-    let list = names.join(",");
-    let refused = run(&["run", guest, "--call", "m", "--require", &list, "--json"]);
-    let said = refused.json();
-    assert_eq!((refused.code, &said["code"]), (7, &Value::from("layers.missing")), "{refused:?}");
-    assert_eq!(said["retry"], "not_started", "{refused:?}");
-    let missing: BTreeSet<&str> =
-        said["missing"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
-    assert_eq!(missing, names.iter().copied().collect::<BTreeSet<_>>());
-
-    let first = off.first().unwrap();
-    for command in [&["run", guest, "--call", "m"][..], &["doctor"]] {
-        let arguments = [command, &["--require", first.layer]].concat();
-        let refused = run(&arguments);
-        assert_eq!(refused.code, 7, "{refused:?}");
-        for words in [first.layer, first.how] {
-            assert!(refused.err.contains(words), "nothing of {words:?}: {refused:?}");
-        }
-    }
 }
 
 /// Has every command say that nothing runs on this host, and why.

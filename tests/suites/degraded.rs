@@ -7,11 +7,14 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
-use casemate_tests::claims::{Off, hold, hold_that_nothing_runs, without_namespaces};
+use casemate_tests::claims::{self, Off, without_namespaces};
 use casemate_tests::command::{self, Ran};
 use casemate_tests::host::{self, Host};
 use casemate_tests::{conditions, is_root, skip};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
 
 #[test]
 fn scenario() {
@@ -50,22 +53,64 @@ fn in_this_host(arguments: &str) {
     host::say(&serde_json::to_string(&ran).unwrap());
 }
 
-/// Runs the command in a host that a shell line and a scenario make. `None`: this machine cannot be such a host.
-fn try_run(line: &str, condition: &str, arguments: &[&str]) -> Option<Ran> {
-    // Where the command is must be found out here: the host may have no /proc to ask.
-    let arguments = serde_json::to_string(&(command::program(), arguments)).unwrap();
-    let mut host = Host::start_in_shell(line, condition, &arguments);
-    let ran = serde_json::from_str(&host.line()).unwrap();
-    host.finish();
-    ran
+/// A host process that a shell line and a scenario make.
+struct Condition {
+    line: String,
+    scenario: &'static str,
 }
 
-fn run<'a>(line: &'a str, condition: &'a str) -> impl FnMut(&[&str]) -> Ran + 'a {
-    move |arguments| try_run(line, condition, arguments).unwrap()
+impl Condition {
+    /// The line has `"$0" "$@"` where the host goes.
+    fn of_line(line: impl Into<String>) -> Self {
+        Self { line: line.into(), scenario: "as it is" }
+    }
+
+    fn of_scenario(scenario: &'static str) -> Self {
+        Self { line: "exec \"$0\" \"$@\"".to_owned(), scenario }
+    }
+
+    /// Has every command make its claims there.
+    fn holds(&self, test: &str, off: &[Off]) {
+        if self.can_be_made(test) {
+            claims::hold(|arguments| self.run(arguments), off, lacking_anyway());
+        }
+    }
+
+    fn holds_that_nothing_runs(&self, test: &str, words: &str) {
+        if self.can_be_made(test) {
+            claims::hold_that_nothing_runs(|arguments| self.run(arguments), words);
+        }
+    }
+
+    fn can_be_made(&self, test: &str) -> bool {
+        let made = Command::new("/bin/sh").arg("-c").arg(&self.line).arg("true").output().unwrap();
+        if !made.status.success() {
+            let why = String::from_utf8_lossy(&made.stderr);
+            skip(test, &format!("such a host cannot be made here: {}", why.trim()));
+        }
+        made.status.success()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.try_run(arguments).unwrap()
+    }
+
+    /// `None`: this kernel does not have what the scenario is about.
+    fn try_run(&self, arguments: &[&str]) -> Option<Ran> {
+        // Where the command is must be found out here: the host may have no /proc to ask.
+        let arguments = serde_json::to_string(&(command::program(), arguments)).unwrap();
+        let mut host = Host::start_in_shell(&self.line, self.scenario, &arguments);
+        let ran = serde_json::from_str(&host.line()).unwrap();
+        host.finish();
+        ran
+    }
 }
 
-/// The host as it is.
-const PLAIN: &str = "exec \"$0\" \"$@\"";
+/// What this machine lacks without our doing; no suite of its own takes that for granted.
+fn lacking_anyway() -> &'static BTreeSet<String> {
+    static LACKING: OnceLock<BTreeSet<String>> = OnceLock::new();
+    LACKING.get_or_init(|| claims::unavailable(&command::casemate(&["doctor", "--json"])))
+}
 
 /// Another user, where we are root.
 fn as_somebody() -> &'static str {
@@ -80,12 +125,18 @@ const ROOT_OF_A_NAMESPACE: Off = Off {
     reason: "root here",
 };
 
+/// The host as it is, and what every further one is measured against.
+#[test]
+fn nothing_taken_away() {
+    Condition::of_scenario("as it is").holds("nothing_taken_away", &[]);
+}
+
 #[test]
 fn no_user_namespaces() {
     // An inner one in which no further one may be made; root there is an ordinary user outside.
     let line = format!(
-        "exec {} unshare --user --map-root-user sh -c 'echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"' \"$0\" \"$@\"",
-        as_somebody()
+        "exec {user} unshare --user --map-root-user sh -c 'echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"' \"$0\" \"$@\"",
+        user = as_somebody()
     );
     let mut off = without_namespaces(
         "user.max_user_namespaces is 0",
@@ -93,36 +144,22 @@ fn no_user_namespaces() {
         "user.max_user_namespaces",
     );
     off.push(ROOT_OF_A_NAMESPACE);
-    hold(run(&line, "as it is"), &off);
+    Condition::of_line(line).holds("no_user_namespaces", &off);
 }
 
 #[test]
 fn a_chroot() {
-    let line = in_chroot("true");
     let mut off = without_namespaces("a chroot", "outside of a chroot", "a chroot");
     if !is_root() {
         off.push(ROOT_OF_A_NAMESPACE);
     }
-    hold(run(&line, "as it is"), &off);
+    in_chroot("true", as_somebody()).holds("a_chroot", &off);
 }
 
 #[test]
 fn a_chroot_without_proc() {
-    let line = in_chroot("mount -t tmpfs none \"$ROOT/proc\"");
-    hold_that_nothing_runs(run(&line, "as it is"), "/proc");
-}
-
-/// A host below a root directory that shows the same files, after one more command in preparation. As an ordinary user:
-/// one who is root of a namespace, for only root may.
-fn in_chroot(prepare: &str) -> String {
-    let (namespaces, inside) = match is_root() {
-        true => ("--mount", as_somebody()),
-        false => ("--user --map-root-user --mount", ""),
-    };
-    format!(
-        "export ROOT=$(mktemp -d); trap 'rmdir \"$ROOT\"' EXIT; unshare {namespaces} sh -c \
-         'mount --rbind / \"$ROOT\" && {prepare} && exec chroot \"$ROOT\" {inside} \"$0\" \"$@\"' \"$0\" \"$@\""
-    )
+    in_chroot("mount -t tmpfs none \"$ROOT/proc\"", as_somebody())
+        .holds_that_nothing_runs("a_chroot_without_proc", "/proc");
 }
 
 #[test]
@@ -131,9 +168,18 @@ fn root_in_a_chroot() {
         skip("root_in_a_chroot", "it takes root");
         return;
     }
-    let line = in_chroot("true").replace(as_somebody(), "");
     let off = without_namespaces("a chroot", "outside of a chroot", "a chroot");
-    hold(run(&line, "as it is"), &off);
+    in_chroot("true", "").holds("root_in_a_chroot", &off);
+}
+
+/// A host below a root directory that shows the same files, after one more command in preparation, as the user that a
+/// command makes of root. An ordinary user is root of a namespace of its own there, for only root may.
+fn in_chroot(prepare: &str, user: &str) -> Condition {
+    let namespaces = if is_root() { "--mount" } else { "--user --map-root-user --mount" };
+    Condition::of_line(format!(
+        "export ROOT=$(mktemp -d); trap 'rmdir \"$ROOT\"' EXIT; unshare {namespaces} sh -c \
+         'mount --rbind / \"$ROOT\" && {prepare} && exec chroot \"$ROOT\" {user} \"$0\" \"$@\"' \"$0\" \"$@\""
+    ))
 }
 
 #[test]
@@ -144,7 +190,7 @@ fn no_landlock() {
         how: "landlock_create_ruleset",
         reason: "no Landlock",
     };
-    hold(run(PLAIN, "no landlock"), &[off]);
+    Condition::of_scenario("no landlock").holds("no_landlock", &[off]);
 }
 
 #[test]
@@ -155,7 +201,7 @@ fn landlock_that_is_forbidden() {
         how: "allow landlock_create_ruleset",
         reason: "no Landlock",
     };
-    hold(run(PLAIN, "forbidden landlock"), &[off]);
+    Condition::of_scenario("forbidden landlock").holds("landlock_that_is_forbidden", &[off]);
 }
 
 #[test]
@@ -166,7 +212,7 @@ fn a_listener_of_the_hosts_own() {
         how: "start the host program outside of",
         reason: "the host has a seccomp listener",
     };
-    hold(run(PLAIN, "own listener"), &[off]);
+    Condition::of_scenario("own listener").holds("a_listener_of_the_hosts_own", &[off]);
 }
 
 /// As far as a filter can imitate it; the group `vm` has a real one.
@@ -176,19 +222,18 @@ fn a_kernel_6_1() {
         Off { layer: "deny-new-executable", why: "MDWE", how: "6.3", reason: "6.3" },
         Off { layer: "sealed-code", why: "mseal", how: "6.10", reason: "6.10" },
     ];
-    hold(run(PLAIN, "kernel 6.1"), &off);
+    Condition::of_scenario("kernel 6.1").holds("a_kernel_6_1", &off);
 }
 
 #[test]
 fn no_new_executable_memory() {
-    if try_run(PLAIN, "mdwe", &["--version"]).is_none() {
+    let mdwe = Condition::of_scenario("mdwe");
+    if mdwe.try_run(&["--version"]).is_none() {
         skip("no_new_executable_memory", "this kernel has no MDWE (6.3)");
         return;
     }
-    hold_that_nothing_runs(run(PLAIN, "mdwe"), "MemoryDenyWriteExecute");
-    let doctor = run(PLAIN, "mdwe")(&["doctor", "--json"]).json();
-    let finding = doctor["layers"].as_array().unwrap().iter().find(|f| f["layer"] == "deny-new-executable");
-    let finding = finding.unwrap();
-    assert_eq!(finding["available"], false, "{finding}");
-    assert!(finding["how"].as_str().unwrap().contains("MemoryDenyWriteExecute"), "{finding}");
+    mdwe.holds_that_nothing_runs("no_new_executable_memory", "MemoryDenyWriteExecute");
+    let doctor = mdwe.run(&["doctor", "--json"]);
+    assert!(claims::unavailable(&doctor).contains("deny-new-executable"), "{doctor:?}");
+    assert!(doctor.out.contains("remove MemoryDenyWriteExecute="), "{doctor:?}");
 }

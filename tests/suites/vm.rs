@@ -9,6 +9,7 @@
 
 use casemate_tests::claims::{Off, hold};
 use casemate_tests::{command, skip};
+use std::collections::BTreeSet;
 
 #[test]
 fn a_kernel_6_1() {
@@ -22,5 +23,5 @@ fn a_kernel_6_1() {
         Off { layer: "deny-new-executable", why: "no MDWE", how: "6.3", reason: "no MDWE (6.3)" },
         Off { layer: "sealed-code", why: "no mseal", how: "6.10", reason: "no mseal (6.10)" },
     ];
-    hold(command::casemate, &off);
+    hold(command::casemate, &off, &BTreeSet::new());
 }
