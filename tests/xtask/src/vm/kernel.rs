@@ -7,8 +7,12 @@ use crate::problem::Problem;
 use crate::project::Project;
 use crate::step::{Step, find_program};
 
-/// Whatever this machine runs: the release whose kernel is a 6.1, and which has one kernel package of that.
-const SOURCE: &str = "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bookworm-security main\n";
+/// Whatever this machine runs: the release whose kernel is a 6.1. Of its two registries one will do.
+const SOURCES: [&str; 2] = [
+    "http://deb.debian.org/debian-security bookworm-security main",
+    "http://deb.debian.org/debian bookworm main",
+];
+const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// Its kernel for virtual machines: a third of the size, with everything that the walls are made of.
 const PACKAGE: &str = "linux-image-cloud-amd64";
@@ -25,7 +29,10 @@ pub(super) fn debian_6_1(project: &Project) -> Result<PathBuf, Problem> {
         }
     }
     let apt = Apt::set_up(&folder.join("apt"))?;
-    apt.step("apt-get").arg("update").run()?;
+    // A registry out of reach is no failure yet: the other may have the package.
+    if let Err(problem) = apt.step("apt-get").arg("update").run() {
+        println!("{problem}");
+    }
     let depends = apt.step("apt-cache").args(["depends", PACKAGE]).answer()?;
     let package = versioned(&depends)
         .ok_or_else(|| Problem::new(format!("{PACKAGE} names no 6.1 kernel:\n{depends}")))?;
@@ -64,7 +71,8 @@ impl Apt {
             fs::create_dir_all(&inner).map_err(|error| Problem::file("make", &inner, &error))?;
         }
         let list = folder.join("sources.list");
-        fs::write(&list, SOURCE).map_err(|error| Problem::file("write", &list, &error))?;
+        let lines = SOURCES.map(|source| format!("deb [signed-by={KEYS}] {source}\n")).concat();
+        fs::write(&list, lines).map_err(|error| Problem::file("write", &list, &error))?;
         Ok(Self { folder: folder.to_owned() })
     }
 
