@@ -45,6 +45,15 @@ pub(super) enum Root {
     Ordinary,
 }
 
+impl fmt::Display for Root {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Initramfs => "initramfs",
+            Self::Ordinary => "ordinary root directory",
+        })
+    }
+}
+
 /// One command.
 #[derive(Debug)]
 pub(super) struct Job {
@@ -72,7 +81,7 @@ fn init(jobs: &[Job]) -> String {
     let jobs = lines(jobs, Root::Initramfs);
     format!(
         "#!/bin/busybox sh\n/bin/busybox --install -s /bin\n{MOUNTS}{jobs}\
-         umount /dev /sys /proc\nmount -o bind / /ordinary\ncd /ordinary\nmount -o move . /\n\
+         umount /dev /sys/fs/cgroup /sys/kernel/security /sys /proc\nmount -o bind / /ordinary\ncd /ordinary\nmount -o move . /\n\
          exec chroot . /bin/sh /ordinary.sh\n"
     )
 }
@@ -83,7 +92,8 @@ fn ordinary(jobs: &[Job]) -> String {
 }
 
 const MOUNTS: &str = "export PATH=/bin\nmount -t proc proc /proc\nmount -t sysfs sys /sys\n\
-                      mount -t securityfs security /sys/kernel/security\nmount -t devtmpfs dev /dev\n\
+                      mount -t securityfs security /sys/kernel/security\nmount -t cgroup2 cgroup /sys/fs/cgroup\n\
+                      mount -t devtmpfs dev /dev\n\
                       chmod 1777 /tmp\n";
 
 fn lines(jobs: &[Job], root: Root) -> String {
