@@ -57,6 +57,10 @@ impl Tree {
     ) -> Result<Self, Failure> {
         // Without /proc there is nothing to look at and nothing to execute: one clear sentence first.
         host_facts().map_err(|error| broken("reading /proc", error))?;
+        // An older kernel knows no such thing.
+        if casemate_sys::support::bequeaths_deny_new_executable().unwrap_or(false) {
+            return Err(broken("loading compiled code", MDWE));
+        }
         let lease =
             context.identities.lease().map_err(|error| broken("choosing a user for the plugin", error))?;
         spec.identity = lease.as_ref().map(Lease::identity);
@@ -137,6 +141,9 @@ impl Tree {
         seen.map_err(|error| Failure::not_started(Cause::Inspection { message: error.to_string() }))
     }
 }
+
+const MDWE: &str = "the host process was started with new executable memory denied, which all that it starts inherits: \
+                    remove MemoryDenyWriteExecute= from its service";
 
 /// That a descriptor names a child of this process. Whoever sends one can send any that it has, our own among them, and
 /// what it names is going to be killed one day. One that has ended is nobody's: no signal reaches anything through it.

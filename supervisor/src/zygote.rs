@@ -287,7 +287,13 @@ impl Zygote {
             .iter()
             .map(|layer| format!("{layer}: {}", self.certificate.reason(layer).unwrap_or("not there")))
             .collect();
-        Err(Failure::not_started(Cause::LayersMissing { missing, reasons: reasons.join("; ") }))
+        let findings = crate::doctor::doctor();
+        let mut reasons = reasons.join("; ");
+        for remedy in crate::doctor::remedies(&findings, missing) {
+            reasons.push_str("; what helps: ");
+            reasons.push_str(remedy);
+        }
+        Err(Failure::not_started(Cause::LayersMissing { missing, reasons }))
     }
 
     /// Forks one process.

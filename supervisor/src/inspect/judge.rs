@@ -287,7 +287,7 @@ impl Look {
         };
         equal(layer, "its user", &ordered, &self.status.uids)?;
         if ordered.contains(&0) {
-            observed.unseen(layer, "the supervisor is root and gave the plugin no identity of its own");
+            observed.unseen(layer, "the supervisor is root here and has no other user to give the plugin");
         } else {
             observed.seen(layer);
         }

@@ -17,6 +17,7 @@
 //! | [`user`] | an ordinary user made for one run |
 //! | [`watch`] | one executable, its time limit, and whatever it left behind |
 //! | [`fuzz`] | the `fuzz` group |
+//! | [`vm`] | the `vm` group: suites in a virtual machine with an older kernel |
 //! | [`tally`] | counts, verdicts and the closing lines |
 //! | [`problem`] | what went wrong, in words for the person at the terminal |
 #![expect(
@@ -41,6 +42,7 @@ mod step;
 mod suite;
 mod tally;
 mod user;
+mod vm;
 mod watch;
 
 use std::process::ExitCode;

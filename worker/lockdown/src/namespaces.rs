@@ -36,7 +36,7 @@ pub(crate) fn enter() -> Result<Namespaces, LockdownError> {
             | Errno::EUSERS
             | Errno::EACCES),
         ) => {
-            return Ok(Namespaces::Absent(format!("unshare answers {errno}")));
+            return Ok(Namespaces::Absent(format!("unshare answers {errno}: {}", as_a_rule(errno))));
         }
         Err(errno) => return Err(errno).step("unsharing namespaces"),
     }
@@ -53,6 +53,16 @@ pub(crate) fn enter() -> Result<Namespaces, LockdownError> {
     // Without capabilities a process may still make a new user namespace and have all of them there: not below this one.
     fs::write("/proc/sys/user/max_user_namespaces", "0").step("forbidding further user namespaces")?;
     Ok(Namespaces::Entered)
+}
+
+/// What a host is like that answers so.
+fn as_a_rule(errno: Errno) -> &'static str {
+    match errno {
+        Errno::EPERM => "the host is in a chroot, or a filter, a setting or a security module forbids them",
+        Errno::ENOSPC | Errno::EUSERS => "user.max_user_namespaces, or a sibling of it, is reached",
+        Errno::EACCES => "a security module forbids them",
+        _ => "this kernel lacks one of the seven kinds",
+    }
 }
 
 /// The namespaces exist but cannot be used; going on in them would be neither tier.

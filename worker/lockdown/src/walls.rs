@@ -97,7 +97,7 @@ impl Entered {
                 Ok(abi)
             }
             Enforced::Absent => {
-                report.missing(Layer::Landlock, "this kernel has no Landlock, or it is not enabled at boot");
+                report.missing(Layer::Landlock, "there is no Landlock: this kernel has none, it is not enabled at boot, or a filter hides it");
                 Ok(0)
             }
         }

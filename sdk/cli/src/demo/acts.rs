@@ -54,6 +54,8 @@ impl Setting {
                 limits: Limits {
                     memory_bytes: 16 << 20,
                     call_timeout: Duration::from_millis(300),
+                    // On a busy machine too it is the interrupt that is to be seen.
+                    grace: Duration::from_secs(10),
                     ..Limits::default()
                 },
                 ..PolicySpec::default()
