@@ -91,8 +91,8 @@ mod tests {
         let (header, rest) = image.bytes.split_at(110);
         let header = std::str::from_utf8(header).unwrap();
         assert!(header.starts_with("07070100000001000081ed"), "{header}");
-        assert_eq!(&header[54..62], "00000005", "the size");
-        assert_eq!(&header[94..102], "00000002", "the name with its end");
+        assert_eq!(header.get(54..62), Some("00000005"), "the size");
+        assert_eq!(header.get(94..102), Some("00000002"), "the name with its end");
         assert_eq!(rest, b"a\0hello\0\0\0");
     }
 
