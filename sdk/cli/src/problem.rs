@@ -146,7 +146,10 @@ impl Problem {
         put("exit_code", json!(self.exit().number()));
         if let Self::Failure { failure, .. } = self {
             object.extend(details(&failure.cause));
-            let calls: Vec<Value> = failure.host_calls.iter().map(|call| json!({
+            if !failure.trail.backtrace.is_empty() {
+                object.insert("backtrace".to_owned(), json!(failure.trail.backtrace));
+            }
+            let calls: Vec<Value> = failure.trail.host_calls.iter().map(|call| json!({
                 "method": call.method, "code": call.code, "elapsed_ms": u64::try_from(call.elapsed.as_millis()).unwrap_or(u64::MAX),
             })).collect();
             if !calls.is_empty() {
@@ -163,9 +166,7 @@ fn details(cause: &Cause) -> Map<String, Value> {
         Cause::GuestError { code, message, retryable } => {
             json!({"guest": {"code": code, "message": message, "retryable": retryable}})
         }
-        Cause::Trap { message, backtrace, .. } => {
-            json!({"trap": {"message": message, "backtrace": backtrace}})
-        }
+        Cause::Trap { message, .. } => json!({"trap": {"message": message}}),
         Cause::SoftTimeout { limit_ms, observed_ms } => {
             json!({"timeout": {"limit_ms": limit_ms, "observed_ms": observed_ms}})
         }
@@ -255,8 +256,8 @@ mod tests {
             json!({"code": "empty", "message": "no numbers", "retryable": true})
         );
         let kind = TrapKind::Unreachable;
-        let trap = Cause::Trap { kind, message: "unreachable".into(), backtrace: "f\n".into() };
-        assert_eq!(json(trap)["trap"], json!({"message": "unreachable", "backtrace": "f\n"}));
+        let trap = Cause::Trap { kind, message: "unreachable".into() };
+        assert_eq!(json(trap)["trap"], json!({"message": "unreachable"}));
         let timeout = Cause::HardTimeout { limit_ms: 5, grace_ms: 1, observed_ms: 7 };
         assert_eq!(json(timeout)["timeout"], json!({"limit_ms": 5, "grace_ms": 1, "observed_ms": 7}));
         let report =

@@ -34,7 +34,7 @@ mod source;
 pub use casemate_protocol::certificate::{self, Certificate, Layer, LayerSet};
 pub use casemate_protocol::module;
 pub use casemate_protocol::outcome::{
-    self, Cause, Exit, Failure, Fault, HOST_CALLS_MAX, HostCallNote, LimitName, Retry, SyscallReport,
+    self, Cause, Exit, Failure, Fault, HOST_CALLS_MAX, HostCallNote, LimitName, Retry, SyscallReport, Trail,
     TrapKind,
 };
 pub use casemate_protocol::policy::{self, Limits, Policy, PolicyError, PolicySpec, Snapshot};
