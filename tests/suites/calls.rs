@@ -368,7 +368,7 @@ fn a_failure_says_where_the_guest_was() {
             let failure = plugin.call::<_, Value>(method, &input).await.unwrap_err();
             assert_eq!(failure.code(), code);
             let frames: Vec<&str> = failure.trail.backtrace.lines().collect();
-            assert!(frames.len() > 1 && frames.iter().all(|frame| frame.contains(" at 0x")), "{frames:?}");
+            assert!(!frames.is_empty() && frames.iter().all(|frame| frame.contains(" at 0x")), "{frames:?}");
             assert!(frames.iter().all(|frame| frame.starts_with("function ")), "stripped: {frames:?}");
         }
         // Where there are names they are told.
