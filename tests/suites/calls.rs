@@ -374,7 +374,7 @@ fn a_failure_says_where_the_guest_was() {
         // Where there are names they are told.
         let plugin = casemate().load(guests::wat("deep_recursion"), Policy::default()).await.unwrap();
         let failure = plugin.call_raw("m", b"x").await.unwrap_err();
-        assert!(failure.trail.backtrace.starts_with("down at 0x"), "{}", failure.trail.backtrace);
+        assert!(failure.trail.backtrace.starts_with("down\ndown at 0x"), "{}", failure.trail.backtrace);
     });
 }
 
