@@ -67,7 +67,7 @@ pub(crate) fn parts(project: &Project) -> Result<Parts, Problem> {
     })
 }
 
-/// Runs the suites in the machine.
+/// Runs the suites in the machine, each of which may take as long as one of the tests' executables.
 pub(crate) fn run(project: &Project, limit: Duration) -> Verdict {
     let parts = match parts(project) {
         Ok(parts) => parts,
@@ -95,6 +95,7 @@ fn run_with(project: &Project, parts: &Parts, limit: Duration) -> Result<Count, 
     script::write(&mut image, &jobs);
     let file = project.target.join("vm").join("image.cpio");
     image.save(&file)?;
+    let limit = jobs.iter().map(|_| limit).sum();
     let transcript = boot::boot(project, parts, &file, limit)?;
     let mut sum = Count::default();
     for job in &jobs {
