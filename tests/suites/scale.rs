@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-const INSTANCES: u32 = 300;
+const INSTANCES: usize = 300;
 
 #[test]
 fn scenario() {
@@ -36,7 +36,7 @@ fn many(_: &str) {
             }
         });
         let policy = policy(|spec| {
-            spec.instances.max = INSTANCES;
+            spec.instances.max = u32::try_from(INSTANCES).unwrap();
             spec.host = vec!["meet".into()];
             spec.limits.call_timeout = Duration::from_secs(300);
         });
@@ -52,11 +52,11 @@ fn many(_: &str) {
             })
             .collect();
         let mut met = BTreeSet::new();
-        while met.len() < INSTANCES as usize {
+        while met.len() < INSTANCES {
             met.insert(inside.recv().await.unwrap());
         }
-        let each = (processes::open_descriptors() - before) as u32;
-        assert_eq!(each, 2 * INSTANCES, "a link and a pidfd for each");
+        let more = processes::open_descriptors() - before;
+        assert_eq!(more, 2 * INSTANCES, "a link and a pidfd for each");
         release.send(true).unwrap();
         for (number, call) in calls.into_iter().enumerate() {
             assert_eq!(call.await.unwrap(), json!(number));
