@@ -9,23 +9,10 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
-use casemate::{Casemate, Policy, Retry};
+use casemate::attack::{attacker::hostile, lies};
+use casemate::{Policy, Retry};
 use casemate_tests::{block_on, casemate, guests, policy, processes};
 use std::time::Duration;
-
-fn hostile(behaviour: &str) -> Casemate {
-    hostile_within(behaviour, Duration::from_secs(30))
-}
-
-fn hostile_within(behaviour: &str, spawn_timeout: Duration) -> Casemate {
-    Casemate::builder()
-        .configure(|config| {
-            config.use_adversary(behaviour);
-            config.spawn_timeout = spawn_timeout;
-        })
-        .build()
-        .unwrap()
-}
 
 /// A lie is found long before this.
 fn patient() -> Policy {
@@ -40,32 +27,23 @@ fn hasty() -> Policy {
     })
 }
 
-/// Loads and calls; a worker that lies before it is ready fails the first of the two that needs it.
-async fn end_of(casemate: &Casemate, policy: Policy) -> (String, Retry) {
-    let failure = match casemate.load(guests::wat("minimal"), policy).await {
-        Ok(plugin) => plugin.call_raw("m", b"x").await.expect_err("a lie was taken for an answer"),
-        Err(failure) => failure,
-    };
-    (failure.code(), failure.retry)
-}
-
 #[test]
 fn the_control_of_the_experiment_obeys() {
     block_on(async {
-        let casemate = hostile("obedient");
+        let casemate = hostile("obedient").unwrap();
         let plugin = casemate.load(guests::wat("minimal"), patient()).await.unwrap();
         assert_eq!(plugin.call_raw("m", b"x").await.unwrap(), b"x");
     });
 }
 
 #[test]
-fn lies_before_ready_end_the_worker_before_it_gets_any_input() {
+fn every_lie_ends_its_worker_and_is_named() {
+    let module = std::fs::read(guests::wat("minimal")).unwrap();
     block_on(async {
-        for behaviour in ["forged-version", "early-result", "garbage", "huge-length"] {
-            let casemate = hostile(behaviour);
-            let (code, retry) = end_of(&casemate, patient()).await;
-            assert_eq!((code.as_str(), retry), ("violation.link", Retry::NotStarted), "{behaviour}");
-            processes::await_none(&casemate.marker(), Duration::from_secs(20));
+        for lie in [lies::FOUND_OUT, lies::NO_ANSWER, lies::NEVER_READY].concat() {
+            let (host, failure) = lie.tell(&module).await.unwrap();
+            assert!(lie.is_found_out(failure.as_ref()), "{lie:?}: {failure:?}");
+            processes::await_none(&host.marker(), Duration::from_secs(20));
         }
     });
 }
@@ -74,7 +52,7 @@ fn lies_before_ready_end_the_worker_before_it_gets_any_input() {
 fn ready_before_the_last_wall_is_seen_from_outside() {
     // Canaries of this program take the path of every worker, so the zygote is proven; then its worker lies.
     block_on(async {
-        let casemate = hostile("ready-too-early");
+        let casemate = hostile("ready-too-early").unwrap();
         let plugin = casemate.load(guests::wat("minimal"), patient()).await.unwrap();
         let failure = plugin.call_raw("m", b"x").await.unwrap_err();
         assert_eq!((failure.code().as_str(), failure.retry), ("violation.inspection", Retry::NotStarted));
@@ -85,32 +63,10 @@ fn ready_before_the_last_wall_is_seen_from_outside() {
 }
 
 #[test]
-fn a_worker_that_is_never_ready_runs_into_the_spawn_timeout() {
-    block_on(async {
-        for behaviour in ["silent", "half-frame"] {
-            let casemate = hostile_within(behaviour, Duration::from_secs(3));
-            let (code, retry) = end_of(&casemate, patient()).await;
-            assert_eq!((code.as_str(), retry), ("spawn.failed", Retry::NotStarted), "{behaviour}");
-            processes::await_none(&casemate.marker(), Duration::from_secs(20));
-        }
-    });
-}
-
-#[test]
-fn lies_during_a_call_end_it() {
-    block_on(async {
-        for behaviour in ["ready-twice", "other-call"] {
-            let (code, _) = end_of(&hostile(behaviour), patient()).await;
-            assert_eq!(code, "violation.link", "{behaviour}");
-        }
-    });
-}
-
-#[test]
 fn what_a_worker_says_between_calls_never_reaches_the_next() {
     block_on(async {
         for behaviour in ["answer-twice", "host-call-outside"] {
-            let casemate = hostile(behaviour);
+            let casemate = hostile(behaviour).unwrap();
             casemate.on("*", |_: serde_json::Value| async { Ok(serde_json::json!("stolen")) });
             let policy = policy(|spec| spec.host = vec!["*".into()]);
             let plugin = casemate.load(guests::wat("minimal"), policy).await.unwrap();
@@ -127,28 +83,10 @@ fn what_a_worker_says_between_calls_never_reaches_the_next() {
 }
 
 #[test]
-fn a_worker_that_never_answers_is_killed_at_the_deadline() {
-    block_on(async {
-        for behaviour in ["never-answers", "log-flood"] {
-            let (code, retry) = end_of(&hostile(behaviour), hasty()).await;
-            assert_eq!((code.as_str(), retry), ("timeout.hard", Retry::MaybeRan), "{behaviour}");
-        }
-    });
-}
-
-#[test]
-fn a_worker_that_exits_is_lost() {
-    block_on(async {
-        let (code, retry) = end_of(&hostile("exit"), patient()).await;
-        assert_eq!((code.as_str(), retry), ("worker.lost", Retry::MaybeRan));
-    });
-}
-
-#[test]
 fn others_go_on_undisturbed() {
     block_on(async {
         let good = casemate().load(guests::wat("minimal"), Policy::default()).await.unwrap();
-        let flood = hostile("log-flood");
+        let flood = hostile("log-flood").unwrap();
         let bad = flood.load(guests::wat("minimal"), hasty()).await.unwrap();
         let bad = tokio::spawn(async move { bad.call_raw("m", b"x").await });
         for n in 0..50_u8 {

@@ -39,7 +39,12 @@ async fn work(missing: Option<&str>) -> Option<String> {
         ("counts", guests::rust("statistics"), "stats", json!({"numbers": [1, 2, 3]})),
         ("reads a book", guests::rust("wordcount"), "count", book()),
         ("grows", guests::rust("probe"), "grow", json!({"bytes": 20 << 20})),
-        ("logs", guests::rust("probe"), "log", json!({"level": "info", "text": "x".repeat(3000), "times": 9})),
+        (
+            "logs",
+            guests::rust("probe"),
+            "log",
+            json!({"level": "info", "text": "x".repeat(3000), "times": 9}),
+        ),
         ("asks its host", guests::rust("probe"), "host_loop", json!({"method": "clock.now", "n": 50})),
         ("answers", guests::wat("minimal"), "m", json!("x".repeat(200_000))),
         ("makes many tables itself", guests::wat("many_tables"), "m", json!(null)),
@@ -67,7 +72,9 @@ async fn work(missing: Option<&str>) -> Option<String> {
                     broken.get_or_insert_with(|| format!("{what}: {failure}"));
                 }
                 Err(failure) if matches!(failure.cause, Cause::Trap { .. }) => assert_eq!(what, "traps"),
-                Err(failure) if matches!(failure.cause, Cause::SoftTimeout { .. }) => assert_eq!(what, "loops"),
+                Err(failure) if matches!(failure.cause, Cause::SoftTimeout { .. }) => {
+                    assert_eq!(what, "loops")
+                }
                 Err(failure) => panic!("{what}, without {missing:?}: {failure}"),
                 Ok(_) => {}
             }
@@ -114,7 +121,8 @@ fn every_call_of_the_list_is_missed() {
 /// A host with an idle worker.
 fn idle(behaviour: &str) {
     block_on(async {
-        let casemate = Casemate::builder().configure(|config| config.use_adversary(behaviour)).build().unwrap();
+        let casemate =
+            Casemate::builder().configure(|config| config.use_adversary(behaviour)).build().unwrap();
         let plugin = casemate.load(guests::wat("minimal"), policy(|_| ())).await.unwrap();
         plugin.call_raw("m", b"x").await.unwrap();
         host::say(&casemate.marker());
@@ -129,7 +137,10 @@ fn end_of_an_orphan(behaviour: &str) -> Option<ExitStatus> {
     let found = processes::with_marker(&marker);
     let (stub, rest): (Vec<_>, Vec<_>) = found.into_iter().partition(|process| process.stage() == "stub");
     // The zygote has been there for longer.
-    let (zygote, worker) = (rest.iter().min_by_key(|process| process.pid).unwrap(), rest.iter().max_by_key(|process| process.pid).unwrap());
+    let (zygote, worker) = (
+        rest.iter().min_by_key(|process| process.pid).unwrap(),
+        rest.iter().max_by_key(|process| process.pid).unwrap(),
+    );
     assert_ne!(zygote.pid, worker.pid);
     let pidfd = pidfd_open(Pid::from_raw(worker.pid).unwrap(), PidfdFlags::empty()).unwrap();
     for process in stub.iter().chain([zygote]) {
@@ -155,7 +166,8 @@ fn the_worker_program_holds_no_line_of_the_adversary() {
     // Both are stripped of their symbols, so it is the words of the hostile code that are looked for: the adversary has
     // every one of them, or the list would be wrong, and the worker none.
     let words = ["forged-version", "ready-too-early", "changed text was run"];
-    let holds = |program: &[u8], word: &str| program.windows(word.len()).any(|window| window == word.as_bytes());
+    let holds =
+        |program: &[u8], word: &str| program.windows(word.len()).any(|window| window == word.as_bytes());
     let [worker, adversary] = casemate_supervisor::embedded();
     for word in words {
         assert!(holds(adversary, word), "the adversary does not say {word:?}");

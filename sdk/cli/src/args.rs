@@ -46,7 +46,7 @@ pub enum Command {
     Inspect(Inspect),
     /// Each layer of the wall on this machine: on or off, why, how to turn it on
     Doctor(Doctor),
-    /// A good guest and several bad ones, live, and what stopped each
+    /// Good and bad guests, then native code that has broken out: live, and what stopped each
     Demo(Demo),
 }
 

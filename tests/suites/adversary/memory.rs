@@ -1,6 +1,7 @@
 //! How much memory an attacker can hold, and what it costs the kernel beside it.
 
-use crate::cell::{Cell, End};
+use crate::cell::Cell;
+use casemate::attack::End;
 use casemate_tests::{block_on, processes};
 
 /// RLIMIT_DATA of a worker whose policy is the default.
@@ -28,7 +29,10 @@ fn memory_ends_at_the_limit_by_every_way_of_taking_it() {
                 .unwrap();
             println!("{way}: {text}; limit {limit}, resident {resident}, page tables {tables}");
             assert!(bytes <= limit, "{way}: {text}, and RLIMIT_DATA is {limit}");
-            assert!(resident <= limit + (32 << 20), "{way}: {resident} bytes resident, RLIMIT_DATA is {limit}");
+            assert!(
+                resident <= limit + (32 << 20),
+                "{way}: {resident} bytes resident, RLIMIT_DATA is {limit}"
+            );
             // A table of 4 KiB maps 2 MiB of address space, which has a limit of its own.
             assert!(tables <= 16 << 20, "{way}: {tables} bytes of page tables");
             cell.close().await;

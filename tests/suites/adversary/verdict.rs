@@ -44,9 +44,9 @@ fn written(number: u32, args: [u64; 6]) -> Word {
         }
     };
     let allows = |list: &List| {
-        list.iter()
-            .filter(|syscall| syscall.number(Arch::NATIVE) == Some(number))
-            .any(|syscall| syscall.rules.is_empty() || syscall.rules.iter().any(|rule| rule.iter().all(holds)))
+        list.iter().filter(|syscall| syscall.number(Arch::NATIVE) == Some(number)).any(|syscall| {
+            syscall.rules.is_empty() || syscall.rules.iter().any(|rule| rule.iter().all(holds))
+        })
     };
     let names = |list: &List| list.iter().any(|syscall| syscall.number(Arch::NATIVE) == Some(number));
     if allows(&list::CORE) {
