@@ -1,5 +1,6 @@
 //! What every part of one supervisor shares.
 
+use crate::experiment::Leniency;
 use crate::host::Host;
 use crate::identity::Identities;
 use crate::log::LogSink;
@@ -19,6 +20,7 @@ pub(crate) struct Context {
     pub(crate) log_sink: LogSink,
     pub(crate) worker: Program,
     pub(crate) compiler: Program,
+    pub(crate) leniency: Leniency,
     pub(crate) namespaces: bool,
     pub(crate) spawn_timeout: Duration,
     pub(crate) compile_timeout: Duration,

@@ -2,6 +2,9 @@
 
 use crate::compile::compile;
 use crate::context::Context;
+#[cfg(feature = "adversary")]
+use crate::experiment::Findings;
+use crate::experiment::Leniency;
 use crate::host::Host;
 use crate::identity::Identities;
 use crate::instance::Shared;
@@ -38,6 +41,8 @@ pub struct Config {
     /// For tests: start this hostile behaviour in the worker's place.
     #[doc(hidden)]
     pub adversary: Option<String>,
+    /// What becomes of a process that the inspection finds wrong.
+    pub(crate) leniency: Leniency,
     /// For tests: stop for ever at a named point of spawning.
     #[doc(hidden)]
     pub pause_at: Option<PausePoint>,
@@ -51,6 +56,7 @@ impl Default for Config {
             compile_timeout: Duration::from_secs(120),
             namespaces: true,
             adversary: None,
+            leniency: Leniency::default(),
             pause_at: None,
         }
     }
@@ -62,6 +68,14 @@ impl Config {
     #[cfg(feature = "adversary")]
     pub fn use_adversary(&mut self, behaviour: &str) {
         self.adversary = Some(behaviour.to_owned());
+    }
+
+    /// The same, and whatever the inspection finds wrong with it is only written down.
+    #[doc(hidden)]
+    #[cfg(feature = "adversary")]
+    pub fn use_adversary_unjudged(&mut self, behaviour: &str, findings: Findings) {
+        self.use_adversary(behaviour);
+        self.leniency = Leniency::writing_to(findings);
     }
 }
 
@@ -107,6 +121,8 @@ impl Supervisor {
             log_sink: config.log_sink.unwrap_or_else(|| Arc::new(to_tracing)),
             worker: worker.map_err(|error| broken("preparing the worker program", error))?,
             compiler: Program::compiler().map_err(|error| broken("preparing the compiler program", error))?,
+            // Whatever else was set: an honest worker is always judged.
+            leniency: config.adversary.map(|_| config.leniency).unwrap_or_default(),
             namespaces: config.namespaces,
             spawn_timeout: config.spawn_timeout,
             compile_timeout: config.compile_timeout,

@@ -74,7 +74,7 @@ pub struct Expect<'a> {
 }
 
 /// A zygote that has a module.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockedView {
     /// What was seen.
     pub observed: Observed,

@@ -16,7 +16,7 @@ fn workers(marker: &str) -> Vec<i32> {
 #[test]
 fn memory_ends_at_the_limit_by_every_way_of_taking_it() {
     block_on(async {
-        for way in ["anonymous", "reserved", "heap", "moved", "sparse"] {
+        for way in ["anonymous", "reserved", "heap", "moved", "module", "sparse"] {
             // A worker that has eaten lives on, to be looked at.
             let cell = Cell::open().await;
             let End::Answered(text) = cell.order(&format!("eat {way}")).await else { panic!("{way}") };

@@ -1,6 +1,7 @@
 //! Resource limits, every one set afresh: nothing a host happened to have reaches a worker.
 
 use crate::error::{LockdownError, Step};
+use crate::experiment::raise;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
 const STEP: &str = "setting resource limits";
@@ -58,9 +59,23 @@ pub(crate) fn set_job() -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NOFILE, 0)
 }
 
+/// Those that an experiment can leave out.
+fn name(resource: Resource) -> &'static str {
+    match resource {
+        Resource::RLIMIT_AS => "limit-address-space",
+        Resource::RLIMIT_CORE => "limit-core",
+        Resource::RLIMIT_DATA => "limit-data",
+        Resource::RLIMIT_FSIZE => "limit-file-size",
+        Resource::RLIMIT_NOFILE => "limit-open-files",
+        Resource::RLIMIT_NPROC => "limit-processes",
+        Resource::RLIMIT_STACK => "limit-stack",
+        _ => "another limit",
+    }
+}
+
 /// Soft and hard together; a hard limit that is lower already stays.
 fn set(resource: Resource, wanted: u64) -> Result<(), LockdownError> {
     let (_, hard) = getrlimit(resource).step(STEP)?;
     let value = wanted.min(hard);
-    setrlimit(resource, value, value).step(STEP)
+    raise(name(resource), || setrlimit(resource, value, value)).step(STEP)
 }

@@ -2,6 +2,7 @@
 
 use crate::control::Control;
 use crate::error::{LockdownError, Step};
+use crate::experiment::raise;
 use crate::landlock::{self, Enforced};
 use crate::report::Report;
 use crate::seccomp::{self, Default as FilterDefault};
@@ -77,7 +78,8 @@ impl Entered {
         } else {
             report.missing(Layer::EmptyRoot, "needs a mount namespace");
         }
-        descriptors::close_from(1).step("closing every descriptor but the control socket")?;
+        raise("descriptors", || descriptors::close_from(1))
+            .step("closing every descriptor but the control socket")?;
         // Without a user namespace of its own the supervisor could not look at an undumpable process.
         privileges::give_up(!self.namespaces)?;
         report.holds(Layer::NoNewPrivs);
@@ -127,7 +129,7 @@ impl Walled {
         warm_up();
         // The engine keeps the module's file open behind its mapping, for uses that our configuration rules out. It is
         // never dropped in a process that ends by `exit_now`, so nobody will close that number again.
-        let closed = descriptors::close_from(1).step("closing the module's file");
+        let closed = raise("descriptors", || descriptors::close_from(1)).step("closing the module's file");
         match closed.and_then(|()| self.try_lock(code, seccomp::filter_a)) {
             Ok(()) => Ok(Locked { control: self.control, parent }),
             Err(error) => {
@@ -171,7 +173,7 @@ impl Walled {
     ) -> Result<(), LockdownError> {
         let mut report = Report::default();
         if !code.is_empty() {
-            let sealed = memory::seal(code.clone());
+            let sealed = raise("sealed-code", || memory::seal(code.clone()));
             optional(
                 &mut report,
                 Layer::SealedCode,
@@ -185,7 +187,7 @@ impl Walled {
             Layer::DenyNewExecutable,
             "denying new executable memory",
             "this kernel has no MDWE (6.3)",
-            memory::deny_new_executable(),
+            raise("deny-new-executable", memory::deny_new_executable),
         )?;
 
         let step = "installing filter A";

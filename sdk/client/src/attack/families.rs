@@ -6,6 +6,7 @@ use super::lies::{self, Lie, timed};
 use super::numbers;
 use super::routes::{self, Route};
 use casemate_protocol::outcome::{Failure, SyscallReport};
+use casemate_protocol::syscalls::{Arch, syscall_name};
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -162,7 +163,9 @@ impl Family {
 }
 
 fn stopped(number: u32, args: &str) -> Attempt {
-    let order = format!("syscall {} {args}", number.cast_signed());
+    let name =
+        syscall_name(Arch::NATIVE, number).map_or_else(|| number.cast_signed().to_string(), str::to_owned);
+    let order = format!("syscall {name} {args}");
     Attempt { order: Cow::Owned(order.trim_end().to_owned()), must: Must::Stop(number) }
 }
 
@@ -187,7 +190,15 @@ fn executable() -> Vec<Attempt> {
 }
 
 fn memory() -> Vec<Attempt> {
-    let ways = ["eat anonymous", "eat reserved", "eat heap", "eat moved", "eat sparse", "eat mappings"];
+    let ways = [
+        "eat anonymous",
+        "eat reserved",
+        "eat heap",
+        "eat moved",
+        "eat module",
+        "eat sparse",
+        "eat mappings",
+    ];
     let mut attempts = ways.map(|way| order(way, Must::Starve(DATA_BYTES_MAX))).to_vec();
     attempts.push(order("eat stack", Must::Crash));
     attempts
@@ -197,7 +208,7 @@ fn siblings() -> Vec<Attempt> {
     let mut attempts = routed(routes::SIBLINGS);
     // A descriptor for the supervisor, which only reads.
     let messages = ["sendmsg", "sendmmsg", "recvmsg"].into_iter().filter_map(numbers::of);
-    attempts.extend(messages.map(|number| stopped(number, "0 @page 0")));
+    attempts.extend(messages.map(|number| stopped(number, "0 @page 0x40")));
     attempts
 }
 

@@ -88,13 +88,14 @@ pub const KERNEL: &[Route] = &[
 
 /// Other processes: their memory, their descriptors, their lives.
 pub const SIBLINGS: &[Route] = &[
+    // Eight bytes at 0x1000 of the zygote, which is 1 in here
     route(
-        "syscall process_vm_readv 1 @page 1 @page 1 0",
+        "syscall process_vm_readv 1 @hex:00100000000000000800000000000000 1 @hex:00100000000000000800000000000000 1 0",
         "process_vm_readv",
         &[Some(1), None, Some(1), None, Some(1), Some(0)],
     ),
     route(
-        "syscall process_vm_writev 1 @page 1 @page 1 0",
+        "syscall process_vm_writev 1 @hex:00100000000000000800000000000000 1 @hex:00100000000000000800000000000000 1 0",
         "process_vm_writev",
         &[Some(1), None, Some(1), None],
     ),

@@ -29,5 +29,11 @@ pub(super) const EVENTS: &[Syscall] = &[
         rules: &[],
         reason: "the way back from a trap of the guest (SIGSEGV, SIGILL, SIGFPE) and from the deadline's SIGUSR1",
     },
-    Syscall { name: "exit_group", x86_64: Some(231), aarch64: Some(94), rules: &[], reason: "the host is gone, and nobody may be left to kill a worker" },
+    Syscall {
+        name: "exit_group",
+        x86_64: Some(231),
+        aarch64: Some(94),
+        rules: &[],
+        reason: "the host is gone, and nobody may be left to kill a worker",
+    },
 ];

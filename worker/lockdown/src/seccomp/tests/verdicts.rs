@@ -65,17 +65,7 @@ fn a_worker_is_left_with_its_list_and_the_table_says_so() {
         assert_eq!(left, told);
         assert_eq!(
             told,
-            [
-                "brk",
-                "exit_group",
-                "mmap",
-                "mprotect",
-                "mremap",
-                "munmap",
-                "read",
-                "rt_sigreturn",
-                "write",
-            ]
+            ["brk", "exit_group", "mmap", "mprotect", "mremap", "munmap", "read", "rt_sigreturn", "write",]
         );
         println!("{arch}\n{table}");
     }
