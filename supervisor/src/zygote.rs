@@ -156,14 +156,15 @@ impl Zygote {
         let observed = std::mem::take(&mut self.tree.observed);
         self.tree.observed = observed.and(view.observed);
         self.executable = view.executable;
-        let (data, address) =
-            self.tree.look(&pidfd, |view, _| Ok((view.data_bytes()?, view.address_bytes()?)))?;
+        let data = self.tree.look(&pidfd, |view, _| view.data_bytes())?;
         // What the guest has already is in what its zygote has; what it may still grow comes on top.
         let growth = limits.memory_bytes.saturating_sub(loaded.memory_bytes);
         let more = growth + WORKER_DATA_BYTES + bodies(limits);
         self.memory = MemoryLimits {
             data_bytes: data + more,
-            address_bytes: address.saturating_add(more).saturating_add(loaded.unreserved_bytes),
+            // No limit: a mapping that becomes writable is held to RLIMIT_DATA only as long as RLIMIT_AS has room for it once
+            // more (mprotect, as of 6.18), so whoever has used the one up is rid of the other.
+            address_bytes: u64::MAX,
         };
         Ok(())
     }

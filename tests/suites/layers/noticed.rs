@@ -26,7 +26,6 @@ pub(crate) const SEEN: &[(&str, &str)] = &[
     ("empty-root", "(empty-root)"),
     ("descriptors", "(descriptors)"),
     ("sealed-code", "(sealed-code)"),
-    ("limit-address-space", "(rlimits): Max address space"),
     ("limit-core", "(rlimits): Max core file size"),
     ("limit-data", "(rlimits): Max data size"),
     ("limit-file-size", "(rlimits): Max file size"),

@@ -214,16 +214,22 @@ fn take_sparse() -> i64 {
     if stride < GIB { 2 * 4096 } else { 3 * 4096 }
 }
 
-/// Address space that the module's memory has reserved and not used, made usable without asking for any more.
+/// Address space that the module's memory has reserved and not used, made usable without asking for any more: all at
+/// once, then piece by piece.
 fn eat_module() -> String {
     // Found by trying: it is the only thing of such a size near a new mapping.
     let here = map(4096, NONE, NO_RESERVE).cast_unsigned() & !(MIB - 1);
-    let usable = |at: u64| call("mprotect", [at, MIB, READ_WRITE, 0, 0, 0]);
-    let near = (1..64).flat_map(|n| [here + n * GIB / 4, here - n * GIB / 4]);
-    let Some(start) = near.into_iter().find(|at| usable(*at) == 0) else { return eaten(0, 0, 12) };
+    let usable = |at: u64, bytes: u64| call("mprotect", [at, bytes, READ_WRITE, 0, 0, 0]);
+    let near = || (1..64).flat_map(|n| [here + n * GIB / 4, here - n * GIB / 4]);
+    // More than there is address space left for: then the kernel (6.18) does not ask whether there is data left.
+    if let Some(start) = near().find(|at| usable(*at, ENOUGH) == 0) {
+        pages(start, ENOUGH).for_each(native::touch);
+        return eaten(ENOUGH, 1, 0);
+    }
+    let Some(start) = near().find(|at| usable(*at, MIB) == 0) else { return eaten(0, 0, 12) };
     let (mut bytes, mut count) = (0, 0);
     loop {
-        let given = usable(start + bytes);
+        let given = usable(start + bytes, MIB);
         if given < 0 || bytes >= ENOUGH {
             return eaten(bytes, count, -given);
         }

@@ -48,7 +48,6 @@ pub const WALLS: &[&str] = &[
     "descriptors",
     "sealed-code",
     "deny-new-executable",
-    "limit-address-space",
     "limit-core",
     "limit-data",
     "limit-file-size",

@@ -44,8 +44,7 @@ pub(crate) fn set_initial(initial: &Initial) -> Result<(), LockdownError> {
     limits.into_iter().try_for_each(|(resource, value)| set(resource, value))
 }
 
-/// What a worker may still do: open nothing, fork nothing, and have this much data, in so much address space. The second
-/// is for the kernel's page tables, which no limit counts: data spread far and wide would need twice its size of them.
+/// What a worker may still do: open nothing, fork nothing, and have this much data, in so much address space.
 pub(crate) fn set_worker(data_bytes: u64, address_bytes: u64) -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NPROC, 0)?;
     set(Resource::RLIMIT_DATA, data_bytes)?;
@@ -62,7 +61,6 @@ pub(crate) fn set_job() -> Result<(), LockdownError> {
 /// Those that an experiment can leave out.
 fn name(resource: Resource) -> &'static str {
     match resource {
-        Resource::RLIMIT_AS => "limit-address-space",
         Resource::RLIMIT_CORE => "limit-core",
         Resource::RLIMIT_DATA => "limit-data",
         Resource::RLIMIT_FSIZE => "limit-file-size",
