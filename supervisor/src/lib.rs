@@ -21,6 +21,7 @@ pub mod cache;
 mod compile;
 mod context;
 pub mod doctor;
+mod experiment;
 mod host;
 mod identity;
 pub mod inspect;
@@ -37,6 +38,9 @@ mod supervisor;
 mod tree;
 mod zygote;
 
+#[cfg(feature = "adversary")]
+#[doc(hidden)]
+pub use experiment::Findings;
 pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
 pub use log::{LogRecord, LogSink};

@@ -20,6 +20,9 @@
 //! retry is safe.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "adversary")]
+#[doc(hidden)]
+pub mod attack;
 #[cfg(feature = "embedded")]
 pub mod blocking;
 #[cfg(feature = "embedded")]

@@ -74,7 +74,7 @@ pub struct Expect<'a> {
 }
 
 /// A zygote, with a module or before it has one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockedView {
     /// What was seen.
     pub observed: Observed,

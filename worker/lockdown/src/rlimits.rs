@@ -1,6 +1,7 @@
 //! Resource limits, every one set afresh: nothing a host happened to have reaches a worker.
 
 use crate::error::{LockdownError, Step};
+use crate::experiment::raise;
 use casemate_protocol::spawn::SpawnLimits;
 use nix::errno::Errno;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
@@ -69,16 +70,29 @@ pub(crate) fn set_job() -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NOFILE, 0)
 }
 
+/// Those that an experiment can leave out.
+fn name(resource: Resource) -> &'static str {
+    match resource {
+        Resource::RLIMIT_CORE => "limit-core",
+        Resource::RLIMIT_DATA => "limit-data",
+        Resource::RLIMIT_FSIZE => "limit-file-size",
+        Resource::RLIMIT_NOFILE => "limit-open-files",
+        Resource::RLIMIT_NPROC => "limit-processes",
+        Resource::RLIMIT_STACK => "limit-stack",
+        _ => "another limit",
+    }
+}
+
 /// Soft and hard together; a hard limit that is lower already stays.
 fn set(resource: Resource, wanted: u64) -> Result<(), LockdownError> {
     let (_, hard) = getrlimit(resource).step(STEP)?;
     let value = wanted.min(hard);
-    setrlimit(resource, value, value).step(STEP)
+    raise(name(resource), || setrlimit(resource, value, value)).step(STEP)
 }
 
 /// The same where no capability is left to raise a limit with: it is only asked for when it is in the way.
 fn lower(resource: Resource, wanted: u64) -> Result<(), LockdownError> {
-    match setrlimit(resource, wanted, wanted) {
+    match raise(name(resource), || setrlimit(resource, wanted, wanted)) {
         Err(Errno::EPERM) => set(resource, wanted),
         done => done.step(STEP),
     }
