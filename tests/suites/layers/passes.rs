@@ -19,6 +19,8 @@ pub(crate) const PASSES: &[(&str, &[&str])] = &[
             "mmap 0 4096 3 0x21 -1 0",
             "mmap 0 4096 3 0x122 -1 0",
             "mmap 0 4096 3 0x8022 -1 0",
+            "mmap @page 4096 0 0x32 -1 0",
+            "mmap 0x10000000 4096 3 0x22 -1 0",
             "mprotect @page 4096 1",
             "mprotect @page 4096 0",
             "mseal @page 4096 0",
