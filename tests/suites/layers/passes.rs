@@ -42,16 +42,7 @@ pub(crate) const PASSES: &[(&str, &[&str])] = &[
         ],
     ),
     ("filter-b", &["sendmsg 0 @page 0x40"]),
-    (
-        "sealed-code",
-        &[
-            "munmap @code 4096",
-            "mprotect @code 4096 3",
-            "mremap @code 4096 8192 1",
-            "mmap @code 4096 0 0x32 -1 0",
-            "mmap @code 4096 3 0x32 -1 0",
-        ],
-    ),
+    ("sealed-code", &["munmap @code 4096", "mprotect @code 4096 3", "mremap @code 4096 8192 1"]),
     ("limit-data", &["eat anonymous", "eat reserved", "eat heap", "eat moved", "eat module", "eat sparse"]),
 ];
 
