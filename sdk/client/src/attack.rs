@@ -15,6 +15,7 @@
 
 pub mod attacker;
 pub mod attempt;
+mod degraded;
 pub mod families;
 pub mod lies;
 pub mod numbers;
