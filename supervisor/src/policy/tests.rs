@@ -1,0 +1,76 @@
+//! Whole files, what comes out of them, and every kind of mistake.
+
+mod effective;
+mod errors;
+mod manifest;
+
+use super::keys::{Kind, MANIFEST, WHOLE};
+use super::*;
+use casemate_protocol::policy::{Isolation, Rate, Snapshot};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+pub(super) const REFERENCE: &str = include_str!("../../../docs/casemate.toml");
+pub(super) const MANIFEST_REFERENCE: &str = include_str!("../../../docs/plugin.toml");
+
+pub(super) fn parse(text: &str) -> Configuration {
+    Configuration::parse(text, "c.toml").unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+#[test]
+fn the_reference_has_every_key_and_sets_it() {
+    let configuration = parse(REFERENCE);
+    let daemon = configuration.daemon();
+    assert_eq!((daemon.connections, daemon.handshake_timeout), (64, Duration::from_secs(2)));
+    assert_eq!(daemon.listen.as_deref(), Some("/run/casemate.sock".as_ref()));
+    assert_eq!(daemon.clients[0].rights, ["call", "serve", "admin"]);
+    let effective = configuration.plugin("sentiment", None).unwrap();
+    let policy = effective.limits();
+    let limits = policy.limits();
+    assert_eq!((limits.memory_bytes, limits.table_entries, limits.stack_bytes), (100 << 20, 10_000, 1 << 20));
+    assert_eq!(
+        (limits.cpu, limits.cpu_total),
+        (Some(Duration::from_secs(1)), Some(Duration::from_secs(3600)))
+    );
+    assert_eq!(limits.host_calls, Some(Rate { count: 1000, window: Duration::from_secs(60) }));
+    assert_eq!((limits.fuel, limits.cgroup.cpu_percent), (Some(10_000_000), Some(50)));
+    assert_eq!((policy.instances().spare, policy.instances().recycle_memory_bytes), (1, Some(64 << 20)));
+    assert_eq!((policy.snapshot(), policy.isolation()), (Snapshot::Instance, Isolation::Plugin));
+    assert_eq!((policy.restart().factor_percent, policy.restart().jitter_percent), (200, 20));
+    assert_eq!(policy.call_timeout("scan"), Duration::from_secs(600));
+    assert_eq!(policy.call_timeout("other"), Duration::from_secs(30));
+    assert_eq!(policy.host_calls("scan").map(|rate| rate.count), Some(100));
+    assert_eq!(policy.require().iter().count(), 9);
+    assert!(policy.allows_host("query:ai.ocr") && !policy.allows_host("query:db"));
+}
+
+/// A reference without a key would be none: the words of both files are looked for in the files themselves.
+#[test]
+fn the_references_name_every_key() {
+    for (text, keys) in [(REFERENCE, WHOLE), (MANIFEST_REFERENCE, MANIFEST)] {
+        let words: BTreeSet<&str> = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+        let mut open = vec![keys];
+        while let Some(keys) = open.pop() {
+            for key in keys {
+                if std::ptr::eq(text, MANIFEST_REFERENCE) && key.name == "limits" {
+                    // Those of the other file.
+                    continue;
+                }
+                assert!(words.contains(key.name), "{} is not in the reference", key.name);
+                if let Kind::Table(inner) | Kind::Named(inner) | Kind::Many(inner) = key.kind {
+                    open.push(inner);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_said_is_the_default_policy() {
+    for text in ["", "version = 1", "[defaults.limits]\n[plugins]\n[ceiling]"] {
+        let effective = parse(text).others("x", None, &Overrides::default()).unwrap();
+        assert_eq!(effective.limits(), &casemate_protocol::policy::Policy::default(), "{text}");
+        assert!(effective.policy().is_ok());
+        assert!(effective.values().iter().all(|value| value.origin == Origin::Default));
+    }
+}
