@@ -8,11 +8,14 @@
 //! What a policy's value may be is decided in one place, [`casemate_protocol::policy::Policy`]; here a mistake gets its file,
 //! line and column. What this version does not have is read like the rest and refused by name where somebody wants to use it.
 
+mod change;
 mod configuration;
 mod daemon;
+mod diff;
 mod effective;
 mod entry;
 mod error;
+mod explain;
 mod keys;
 mod manifest;
 mod near;
@@ -20,15 +23,19 @@ mod place;
 mod read;
 pub mod schema;
 mod slot;
+pub mod syscalls;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+pub use change::Change;
 pub use configuration::Configuration;
 pub use daemon::{Client, Daemon};
+pub use diff::{Changes, Difference};
 pub use effective::{Effective, EffectiveValue, Origin, Overrides, Section};
 pub use error::{ConfigError, ConfigProblem};
+pub use explain::{Explanation, HostTrial};
 pub use manifest::{Example, MANIFEST_FILE, Manifest, Method};
 pub use place::Place;
 pub use value::{Order, Value, Width};

@@ -89,6 +89,10 @@ pub struct EffectiveValue {
     pub origin: Origin,
     /// What was said too and does not hold, or not wholly.
     pub overruled: Vec<(Value, Origin)>,
+    /// What the operator grants, before anybody bounds it.
+    pub(super) granted: (Option<Value>, Origin),
+    /// What it must stay within.
+    pub(super) bounds: Vec<(Value, Origin)>,
     pub(super) key: &'static Key,
 }
 
@@ -115,6 +119,11 @@ impl EffectiveValue {
         self.overruled.iter().rev().find(|(_, origin)| by_ceiling && granted(origin))
     }
 
+    /// Whether a change takes effect only when the plugin is loaded anew.
+    pub fn needs_restart(&self) -> bool {
+        self.key.restart
+    }
+
     /// Whether this version does not have what it asks for.
     fn is_not_available(&self) -> bool {
         self.value.as_ref().is_some_and(|value| !self.key.has(value))
@@ -130,8 +139,14 @@ impl EffectiveValue {
         self.origin = origin;
     }
 
+    fn new(path: String, key: &'static Key, value: Option<Value>, origin: Origin) -> Self {
+        let granted = (value.clone(), origin.clone());
+        Self { path, value, origin, overruled: Vec::new(), granted, bounds: Vec::new(), key }
+    }
+
     /// Takes a bound: what both allow holds.
     fn bound(&mut self, bound: &Value, origin: Origin) {
+        self.bounds.push((bound.clone(), origin.clone()));
         let order = self.key.order();
         let both = order.both(self.value.as_ref(), bound);
         if order.compare(Some(&both), self.value.as_ref()) == Width::Same {
@@ -271,8 +286,7 @@ impl Sayings<'_> {
     }
 
     fn value(&self, path: String, key: &'static Key) -> EffectiveValue {
-        let (value, origin) = (key.default(), Origin::Default);
-        let mut value = EffectiveValue { path, value, origin, overruled: Vec::new(), key };
+        let mut value = EffectiveValue::new(path, key, key.default(), Origin::Default);
         for (section, settings) in [(Section::Defaults, Some(self.defaults)), (Section::Plugin, self.plugin)]
         {
             if let Some(setting) = settings.and_then(|settings| settings.get(&value.path)) {
@@ -287,6 +301,7 @@ impl Sayings<'_> {
                 _ => value.replace(given.clone(), Origin::Flag(flag)),
             }
         }
+        value.granted = (value.value.clone(), value.origin.clone());
         self.bounds(&mut value, None);
         value
     }
@@ -302,13 +317,9 @@ impl Sayings<'_> {
         let asked = self.manifest.as_ref().and_then(|(manifest, _)| manifest.get(&path));
         let mut value = match (own, asked) {
             (Some(own), _) => {
-                let (value, origin) = (Some(own.value.clone()), self.written(Section::Plugin, own));
-                EffectiveValue { path, value, origin, overruled: Vec::new(), key }
+                EffectiveValue::new(path, key, Some(own.value.clone()), self.written(Section::Plugin, own))
             }
-            (None, Some(_)) => {
-                let (value, origin) = (base?.value.clone(), base?.origin.clone());
-                EffectiveValue { path, value, origin, overruled: Vec::new(), key }
-            }
+            (None, Some(_)) => EffectiveValue::new(path, key, base?.value.clone(), base?.origin.clone()),
             (None, None) => return None,
         };
         self.bounds(&mut value, Some(&format!("limits.{}", key.name)));

@@ -30,6 +30,8 @@ pub(super) struct Key {
     pub(super) ordered: bool,
     /// Whether this version has all of it; if not, only its first word and an empty list.
     pub(super) built: bool,
+    /// Whether a running plugin keeps the old value until it is loaded anew.
+    pub(super) restart: bool,
 }
 
 /// `[defaults]`.
@@ -112,7 +114,7 @@ impl Key {
         by: &'static str,
     ) -> Self {
         let sections = DEFAULTS | PLUGINS | CEILING;
-        Self { name, kind, scope, field, doc, by, sections, ordered: true, built: true }
+        Self { name, kind, scope, field, doc, by, sections, ordered: true, built: true, restart: true }
     }
 
     const fn table(name: &'static str, keys: &'static [Self], doc: &'static str) -> Self {
@@ -130,6 +132,12 @@ impl Key {
     const fn choice(mut self) -> Self {
         self.ordered = false;
         self.within(DEFAULTS | PLUGINS)
+    }
+
+    /// The next call has the new value already.
+    const fn at_once(mut self) -> Self {
+        self.restart = false;
+        self
     }
 
     /// This version has only the first word of it, or the empty list.

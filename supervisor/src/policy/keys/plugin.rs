@@ -204,7 +204,8 @@ pub(super) const LIMITS: &[Key] = &[
         of_policy!(MaybeTime limits.cpu),
         "CPU time of one call; host calls use none",
         "the guard, by the worker's CPU clock",
-    ),
+    )
+    .at_once(),
     limit(
         "cpu_total",
         Kind::Time,
@@ -220,7 +221,8 @@ pub(super) const LIMITS: &[Key] = &[
         of_policy!(Time limits.call_timeout),
         "Wall time of one call, host calls included; then the guest is interrupted",
         "the guard",
-    ),
+    )
+    .at_once(),
     limit(
         "grace",
         Kind::Time,
@@ -228,7 +230,8 @@ pub(super) const LIMITS: &[Key] = &[
         of_policy!(Time limits.grace),
         "From the interrupt to SIGKILL",
         "the guard",
-    ),
+    )
+    .at_once(),
     limit(
         "input",
         Kind::Bytes,
@@ -236,7 +239,8 @@ pub(super) const LIMITS: &[Key] = &[
         of_policy!(U32 limits.input_bytes),
         "What it is called with",
         "the supervisor",
-    ),
+    )
+    .at_once(),
     limit(
         "output",
         Kind::Bytes,
@@ -252,7 +256,8 @@ pub(super) const LIMITS: &[Key] = &[
         of_policy!(U32 limits.queue),
         "Calls that wait",
         "the supervisor",
-    ),
+    )
+    .at_once(),
     limit(
         "log",
         Kind::BytesPerSecond,
@@ -268,7 +273,8 @@ pub(super) const LIMITS: &[Key] = &[
         of_policy!(Rate limits.host_calls),
         "Host calls, all instances together, in any window of that time",
         "the supervisor",
-    ),
+    )
+    .at_once(),
     limit(
         "store",
         Kind::Bytes,
@@ -319,7 +325,8 @@ pub(super) const CALL_TIMEOUT: Key = Key::new(
     "Wall time of one call, in place of the plugin's",
     "the guard",
 )
-.within(PLUGINS | ASKED);
+.within(PLUGINS | ASKED)
+.at_once();
 
 pub(super) const HOST_CALLS: Key = Key::new(
     "host_calls",
@@ -329,7 +336,8 @@ pub(super) const HOST_CALLS: Key = Key::new(
     "Host calls during its calls; the plugin's rate counts them too",
     "the supervisor",
 )
-.within(PLUGINS | ASKED);
+.within(PLUGINS | ASKED)
+.at_once();
 
 const fn permission(
     name: &'static str,
@@ -338,7 +346,7 @@ const fn permission(
     doc: &'static str,
     by: &'static str,
 ) -> Key {
-    limit(name, Kind::Texts(texts), PLUGIN_SCOPE, field, doc, by)
+    limit(name, Kind::Texts(texts), PLUGIN_SCOPE, field, doc, by).at_once()
 }
 
 const NOT_HERE: &str = "denied to all in this version";
