@@ -9,6 +9,7 @@
 //! | `CASEMATE_EMBED` | `skip`: embed nothing, for checking that the code compiles; loading a plugin then fails |
 #![expect(clippy::disallowed_methods, reason = "a build script reads its environment and starts compilers")]
 
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -143,14 +144,19 @@ fn take_prebuilt(recipe: &Recipe, path: &Path, arch: &str) -> Outcome<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Puts a program where the library includes it from; an equal file stays untouched.
+/// Puts a program where the library includes it from, and says what its digest is; an equal file stays untouched.
 fn install(out: &Path, recipe: &Recipe, bytes: &[u8]) -> Outcome<()> {
     let path = out.join(recipe.name);
     if fs::read(&path).ok().as_deref() != Some(bytes) {
         fs::write(&path, bytes).doing(format!("writing {}", path.display()))?;
     }
     println!("cargo:rustc-env={}={}", recipe.embedded, path.display());
+    println!("cargo:rustc-env={}_SHA256={}", recipe.embedded, hexadecimal(&Sha256::digest(bytes)));
     Ok(())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -23,7 +23,7 @@ pub const META_BYTES_MAX: u32 = 32 * 1024;
 pub const META_LENGTH_BYTES: usize = 4;
 
 /// What the decoder keeps between frames: one read usually brings a whole small frame.
-const BUFFER_BYTES_IDLE: usize = 4 * 1024;
+const BUFFER_BYTES_IDLE: usize = 1024;
 
 /// A buffer larger than this is given back once its frame is consumed.
 const BUFFER_BYTES_KEPT: usize = 256 * 1024;

@@ -3,6 +3,7 @@
 use crate::certificate::LayerSet;
 use crate::module::CompileError;
 use std::fmt;
+use std::time::Duration;
 
 /// Who has to do something about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,11 +77,24 @@ pub enum LimitName {
     Fuel = 6,
     /// `limits.queue`, calls.
     Queue = 7,
+    /// `limits.cpu`, milliseconds.
+    Cpu = 8,
+    /// `limits.cpu_total`, milliseconds.
+    CpuTotal = 9,
 }
 
 impl LimitName {
-    const ALL: [Self; 7] =
-        [Self::Memory, Self::Tables, Self::Stack, Self::Input, Self::Output, Self::Fuel, Self::Queue];
+    const ALL: [Self; 9] = [
+        Self::Memory,
+        Self::Tables,
+        Self::Stack,
+        Self::Input,
+        Self::Output,
+        Self::Fuel,
+        Self::Queue,
+        Self::Cpu,
+        Self::CpuTotal,
+    ];
 
     /// From its number on the link.
     pub fn from_number(number: u32) -> Option<Self> {
@@ -97,6 +111,8 @@ impl LimitName {
             Self::Output => "output",
             Self::Fuel => "fuel",
             Self::Queue => "queue",
+            Self::Cpu => "cpu",
+            Self::CpuTotal => "cpu_total",
         }
     }
 
@@ -107,6 +123,7 @@ impl LimitName {
             Self::Tables => "entries",
             Self::Fuel => "units",
             Self::Queue => "calls",
+            Self::Cpu | Self::CpuTotal => "ms",
         }
     }
 }
@@ -242,8 +259,6 @@ pub enum Cause {
         kind: TrapKind,
         /// The engine's words.
         message: String,
-        /// Wasm frames, innermost first, one a line; empty without.
-        backtrace: String,
     },
     /// The guest was interrupted at its deadline.
     SoftTimeout {
@@ -440,22 +455,51 @@ pub struct Failure {
     pub cause: Cause,
     /// Whether a retry is safe.
     pub retry: Retry,
+    /// What led to it.
+    pub trail: Box<Trail>,
+}
+
+/// What led to a failure, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trail {
+    /// The last host calls of the call, at most [`HOST_CALLS_MAX`], the latest last.
+    pub host_calls: Vec<HostCallNote>,
+    /// Where the guest was, escaped: a frame a line, innermost first; empty if it was outside of it.
+    pub backtrace: String,
+}
+
+/// How many host calls a failure remembers.
+pub const HOST_CALLS_MAX: usize = 8;
+
+/// A host call that a guest made before its call failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostCallNote {
+    /// The method, escaped.
+    pub method: String,
+    /// `ok`, or the code of the error that it got, escaped.
+    pub code: String,
+    /// How long it took.
+    pub elapsed: Duration,
 }
 
 impl Failure {
+    fn new(cause: Cause, retry: Retry) -> Self {
+        Self { cause, retry, trail: Box::default() }
+    }
+
     /// The guest never saw the call.
     pub fn not_started(cause: Cause) -> Self {
-        Self { cause, retry: Retry::NotStarted }
+        Self::new(cause, Retry::NotStarted)
     }
 
     /// The guest may have acted on the call.
     pub fn maybe_ran(cause: Cause) -> Self {
-        Self { cause, retry: Retry::MaybeRan }
+        Self::new(cause, Retry::MaybeRan)
     }
 
     /// The guest answered.
     pub fn done(cause: Cause) -> Self {
-        Self { cause, retry: Retry::Done }
+        Self::new(cause, Retry::Done)
     }
 
     /// The stable dotted code.

@@ -33,6 +33,9 @@ pub const OUT_OF_MEMORY: i32 = 4;
 /// Exit code of a compiler that panicked.
 pub const PANICKED: i32 = 101;
 
+/// Bytes of an order, a packet down: a dozen numbers. Small enough to be received on the stack.
+pub const ORDER_BYTES_MAX: usize = 512;
+
 /// Who a walled process is outside, when the supervisor is root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Identity {
@@ -109,19 +112,28 @@ pub enum Role {
 pub struct SpawnSpec {
     /// What it does.
     pub role: Role,
+    /// What it gets.
+    pub limits: SpawnLimits,
+}
+
+/// Limits that the kernel keeps for a forked process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Encode, Decode)]
+pub struct SpawnLimits {
     /// RLIMIT_DATA, in bytes.
     pub data_bytes: u64,
     /// RLIMIT_AS, in bytes.
     pub address_bytes: u64,
+    /// RLIMIT_CPU, in seconds: SIGXCPU then, and SIGKILL a second later.
+    pub cpu_seconds: Option<u64>,
 }
 
 /// A packet that cannot be made or read; both ends are ours, so this is our mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a spawn packet of another build or of more than {PACKET_BYTES_MAX} bytes")]
+#[error("a spawn packet of another build or of more than {ORDER_BYTES_MAX} bytes")]
 pub struct BadPacket;
 
 fn configuration() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<PACKET_BYTES_MAX>()
+    bincode::config::standard().with_limit::<ORDER_BYTES_MAX>()
 }
 
 /// Makes a packet to a stub or zygote.
@@ -286,9 +298,14 @@ mod tests {
 
     #[test]
     fn packets_down_survive_and_refuse_trailing_bytes() {
-        let spec = SpawnSpec { role: Role::CanaryDelta, data_bytes: 1 << 40, address_bytes: 1 << 41 };
+        let limits = SpawnLimits { data_bytes: 1 << 40, address_bytes: 1 << 41, cpu_seconds: Some(7) };
+        let spec = SpawnSpec { role: Role::CanaryDelta, limits };
         let mut bytes = encode_down(&spec).unwrap();
-        assert_eq!(bytes, [2, 253, 0, 0, 0, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0, 2, 0, 0], "golden bytes");
+        assert_eq!(
+            bytes,
+            [2, 253, 0, 0, 0, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0, 2, 0, 0, 1, 7],
+            "golden bytes"
+        );
         assert_eq!(decode_down(&bytes), Ok(spec));
         bytes.push(0);
         assert_eq!(decode_down::<SpawnSpec>(&bytes), Err(BadPacket));

@@ -1,9 +1,9 @@
-//! What this machine can give of each layer, and how to turn on what it cannot. Nothing is started or changed, but for one
-//! child that tries the namespaces and ends at once.
+//! What this machine can give of each layer, and how to turn on what it cannot. Nothing is started or changed, but for two
+//! children that try the namespaces and a seccomp listener and end at once.
 
 mod facts;
 
-use casemate_protocol::certificate::Layer;
+use casemate_protocol::certificate::{Layer, LayerSet};
 use facts::Facts;
 use rustix::io::Errno;
 
@@ -23,6 +23,17 @@ pub struct Finding {
 /// Looks at this machine, as the user that we are. One finding for each layer, in the certificate's order.
 pub fn doctor() -> Vec<Finding> {
     judge(&Facts::gather())
+}
+
+/// What to do to have these layers, each thing once: one cause often takes several of them.
+pub fn remedies(findings: &[Finding], missing: LayerSet) -> Vec<&str> {
+    let mut remedies = Vec::new();
+    for finding in findings.iter().filter(|finding| missing.contains(finding.layer) && !finding.available) {
+        if !remedies.contains(&finding.how.as_str()) {
+            remedies.push(&finding.how);
+        }
+    }
+    remedies
 }
 
 /// An answer before it has its layer.
@@ -120,8 +131,23 @@ fn violation_reports(facts: &Facts) -> Verdict {
             "a kernel from 5.0 on",
         );
     }
-    let verdict =
-        yes("the kernel reports forbidden calls, unless the host program has a seccomp listener of its own");
+    let verdict = match facts.listener {
+        Ok(()) => yes("the kernel reports forbidden calls"),
+        Err(Errno::BUSY) => {
+            return no(
+                "somebody has a seccomp listener over this process already, and the kernel allows one: forbidden calls kill \
+                 without a word",
+                "start the host program outside of what listens to its system calls, such as a container runtime that \
+                 emulates some",
+            );
+        }
+        Err(errno) => {
+            return no(
+                format!("making a seccomp listener answers {errno}: forbidden calls kill without a word"),
+                "allow seccomp with SECCOMP_FILTER_FLAG_NEW_LISTENER to the host program",
+            );
+        }
+    };
     match facts.kernel {
         Some(kernel) if kernel < (5, 19) => {
             verdict.but("a kernel from 5.19 on, or a signal may repeat a report")
@@ -158,8 +184,14 @@ fn namespaces(facts: &Facts) -> Verdict {
             "this kernel lacks one of the seven kinds",
             "a kernel built with CONFIG_USER_NS, PID_NS, NET_NS, IPC_NS, UTS_NS and CGROUPS",
         ),
+        Err(Errno::PERM) if facts.filters == 0 => no(
+            "the kernel forbids them, as it does in a chroot",
+            "run outside of a chroot, as a user that its user namespace knows",
+        ),
         Err(errno) => no(
-            format!("making them answers {errno}"),
+            format!(
+                "making them answers {errno}: this is a chroot, or a filter or security module forbids it"
+            ),
             "run outside of a chroot; in a container, allow clone and unshare with namespaces in its seccomp profile",
         ),
     }
@@ -196,29 +228,42 @@ fn landlock(facts: &Facts) -> Verdict {
                 facts.lsms.as_deref().map(|lsms| format!(" (now: {})", lsms.trim())).unwrap_or_default();
             no("Landlock is not enabled at boot", format!("add landlock to the kernel's lsm= list{lsms}"))
         }
-        Err(Errno::NOSYS) => {
+        Err(Errno::NOSYS) if facts.filters == 0 => {
             no("this kernel has no Landlock", "a kernel from 5.13 on, built with CONFIG_SECURITY_LANDLOCK")
         }
-        Err(errno) => no(
-            format!("asking for Landlock answers {errno}"),
-            "allow landlock_create_ruleset in the container's seccomp profile",
+        Err(Errno::NOSYS) => no(
+            "this kernel has no Landlock, or a filter over this process hides it",
+            format!("a kernel from 5.13 on, built with CONFIG_SECURITY_LANDLOCK; or {ALLOW_LANDLOCK}"),
         ),
+        Err(errno) => no(format!("asking for Landlock answers {errno}"), ALLOW_LANDLOCK),
     }
 }
 
+const ALLOW_LANDLOCK: &str =
+    "allow landlock_create_ruleset and landlock_restrict_self in the container's seccomp profile";
+
 fn unprivileged_uid(facts: &Facts) -> Verdict {
-    match (facts.is_root(), facts.may_change_user) {
-        (false, _) => yes(format!("we are user {}", facts.uid)),
-        (true, true) => yes("we are root: each plugin gets a user of its own"),
-        (true, false) => no(
+    if !facts.is_root() {
+        return yes(format!("we are user {}", facts.uid));
+    }
+    match (&facts.other_user, facts.may_change_user) {
+        (Ok(true), true) => yes("we are root: each plugin gets a user of its own"),
+        (Ok(true), false) => no(
             "we are root and may not change to another user",
             "give CAP_SETUID and CAP_SETGID, or run as a user",
         ),
+        (Ok(false), _) => no(
+            "we are root of a user namespace that knows no other user",
+            "run as the user who made it, or map a range of ids into it",
+        ),
+        (Err(problem), _) => {
+            no(problem.clone(), "map a range of user and group ids into this user namespace")
+        }
     }
 }
 
 fn deny_new_executable(facts: &Facts) -> Verdict {
-    match facts.denied_new_executable {
+    match facts.bequeaths_mdwe {
         Ok(false) => yes("MDWE"),
         Ok(true) => no(
             "this process was itself started with it, and no compiled module can be loaded then",

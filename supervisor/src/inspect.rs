@@ -24,9 +24,7 @@ mod text;
 mod view;
 
 pub use error::{InspectError, ProcError};
-pub use judge::{
-    Expect, LoadedCode, LockedView, MemoryLimits, Observed, judge_locked, judge_worker, judge_zygote,
-};
+pub use judge::{Expect, LoadedCode, LockedView, Observed, judge_locked, judge_worker, judge_zygote};
 pub use limits::{Limit, Limits, Resource};
 pub use maps::{CodePages, Maps};
 pub use mounts::{Mounts, RootMount};

@@ -3,36 +3,32 @@
 //! The link's machine is `casemate_protocol::link`; here its bytes are moved, its host calls answered and its end
 //! explained. On this socket the supervisor only reads and sends, so no descriptor can be pushed at it.
 
+mod hosting;
+mod outcome;
+
 use crate::context::Context;
-use crate::host::{HostError, HostReply, HostRequest};
 use crate::log::{LogRecord, Volume, line};
 use crate::process::control::broken;
-use crate::process::guard::{Deadline, Fate, Process};
+use crate::process::guard::{Allowance, Fate, Process};
 use crate::process::registered::Registered;
-use crate::tree::cause_of;
+use crate::rate::Rates;
 use crate::zygote::{Forked, Zygote, took_too_long};
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::ids::{InstanceId, PluginName};
 use casemate_protocol::link::{
-    Call, CallResult, HostCall, HostStatus, LinkViolation, Setup, Status, SupervisorLink, Up, UpBounds,
+    Call, CallResult, HostCall, LinkViolation, Setup, Status, SupervisorLink, Up, UpBounds,
 };
-use casemate_protocol::outcome::{Cause, Exit, Failure, LimitName, Retry, TrapKind, escape};
-use casemate_protocol::policy::{Policy, millis};
+use casemate_protocol::outcome::{Cause, Failure, HostCallNote, Retry};
+use casemate_protocol::policy::Policy;
 use casemate_protocol::spawn::Role;
+use outcome::Ran;
+use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-use tokio::io::{Interest, Ready};
+use std::time::Instant;
 
-/// How long the end of a worker that broke its link is waited for, to say how it ended.
-const END_PATIENCE: Duration = Duration::from_secs(5);
 /// Reads from a link between two calls, of a few kilobytes each. A worker has nothing to say then.
 const IDLE_READS_MAX: u32 = 16;
-/// Lines of a backtrace, and bytes of one.
-const BACKTRACE_LINES_MAX: usize = 64;
-const LINE_BYTES_MAX: usize = 512;
-/// Bytes of a guest's own words in an outcome.
-const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
 /// Level of our own lines in a plugin's log.
 const LEVEL_WARN: u32 = 3;
@@ -53,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) name: PluginName,
     pub(crate) policy: Policy,
     pub(crate) config: Option<Vec<u8>>,
+    pub(crate) rates: Rates,
 }
 
 /// A worker that waits for calls. Dropping it kills it.
@@ -66,6 +63,8 @@ pub(crate) struct Instance {
     link: SupervisorLink,
     out: Vec<u8>,
     log: Volume,
+    /// What the guest asked the host for during this call, the last of it.
+    asked: VecDeque<HostCallNote>,
     /// What came while something was being sent.
     pending: Option<Event>,
     /// Whether the guest has been set up: an end during that is one before the call.
@@ -119,6 +118,7 @@ impl Instance {
             link: SupervisorLink::new(),
             out: Vec::new(),
             log: Volume::new(limits.log_bytes_per_second, Instant::now()),
+            asked: VecDeque::new(),
             pending: None,
             set_up: false,
         };
@@ -184,31 +184,36 @@ impl Instance {
         body: &[u8],
     ) -> (Result<Reply, Failure>, bool) {
         let limits = self.shared.policy.limits();
-        let deadline = self.process.arm(limits.call_timeout, limits.grace);
+        let allowance = Allowance {
+            wall: self.shared.policy.call_timeout(method),
+            grace: limits.grace,
+            cpu: limits.cpu,
+            cpu_total: limits.cpu_total,
+        };
+        let deadline = self.process.arm(&allowance);
+        self.asked.clear();
         let first = !std::mem::replace(&mut self.set_up, true);
         if let Err(failure) = self.begin(method, content_type, body) {
             return (Err(failure), false);
         }
-        let end = self.converse(&deadline).await;
+        let end = self.converse(method).await;
         self.say_what_was_dropped();
         match end {
             Ok((result, status, body)) => {
-                let elapsed = deadline.disarm();
-                // Signalled at the last moment: it answered in time, but nothing more is expected of it.
-                let reusable = !self.process.fate().interrupted;
-                self.outcome(result, status, body, elapsed, reusable)
+                let ran = Ran { wall: allowance.wall, elapsed: deadline.disarm() };
+                self.outcome(result, status, body, ran)
             }
             Err(stop) => {
                 // It is over: what ends the worker from here on is no deadline.
-                let elapsed = deadline.disarm();
-                let cause = self.explain(stop, Some(elapsed)).await;
+                let ran = Ran { wall: allowance.wall, elapsed: deadline.disarm() };
+                let cause = self.explain(stop, Some(ran)).await;
                 // Without the result one cannot know whether it was still being set up.
                 let retry = if first && matches!(cause, Cause::Spawn { .. }) {
                     Retry::NotStarted
                 } else {
                     Retry::MaybeRan
                 };
-                (Err(Failure { cause, retry }), false)
+                (Err(self.failure(cause, retry)), false)
             }
         }
     }
@@ -248,14 +253,14 @@ impl Instance {
     }
 
     /// From the call to its result, answering what the guest asks on the way.
-    async fn converse(&mut self, deadline: &Deadline) -> Result<(CallResult, Status, Vec<u8>), Stop> {
+    async fn converse(&mut self, method: &str) -> Result<(CallResult, Status, Vec<u8>), Stop> {
         self.flush().await?;
         self.shared.context.point("instance", "call sent");
         loop {
             match self.next_event().await? {
                 Event::Result(result, status, body) => return Ok((result, status, body)),
                 Event::HostCall(call, body) => {
-                    let (status, reply) = self.answer(call, body, deadline).await;
+                    let (status, reply) = self.answer(method, call, body).await;
                     if self.link.host_result(&mut self.out, status, reply.content_type, &reply.body).is_err()
                     {
                         // Our own mistake; the worker cannot go on without an answer.
@@ -266,45 +271,6 @@ impl Instance {
                 }
                 Event::Ready(_) => return Err(Stop::Gone),
             }
-        }
-    }
-
-    /// Permission first, then the handler; at the deadline the guest gets its call back cancelled.
-    async fn answer(&self, call: HostCall, body: Vec<u8>, _deadline: &Deadline) -> (HostStatus, HostReply) {
-        if !self.shared.policy.allows_host(&call.method) {
-            let message = format!(
-                "host method {:?} is not granted: add it to permissions.host of the plugin's policy",
-                escape(&call.method, 200)
-            );
-            return (HostStatus::Error, HostError::new("denied", message).reply());
-        }
-        let request = HostRequest {
-            plugin: self.shared.name.clone(),
-            instance: self.id,
-            method: call.method,
-            content_type: call.content_type,
-            body,
-        };
-        let answer = self.shared.context.host.answer(request);
-        let over = self.process.until(|fate| fate.interrupted);
-        tokio::select! {
-            biased;
-            _ = over => {
-                let error = HostError::new("cancelled", "the call is over its deadline");
-                (HostStatus::Cancelled, error.reply())
-            }
-            answer = answer => match answer {
-                Ok(reply) if within(&reply, self.shared.policy.limits().output_bytes) => (HostStatus::Ok, reply),
-                Ok(reply) => {
-                    let message = format!(
-                        "the host's answer has {} bytes; limits.output is {}",
-                        reply.body.len(),
-                        self.shared.policy.limits().output_bytes
-                    );
-                    (HostStatus::Error, HostError::new("too_large", message).reply())
-                }
-                Err(error) => (HostStatus::Error, error.reply()),
-            },
         }
     }
 
@@ -383,120 +349,23 @@ impl Instance {
     /// Waits until the worker may have room, and reads meanwhile: one that writes its log before it reads on would
     /// otherwise wait for us as we wait for it.
     async fn wait_to_send(&mut self) -> Result<(), Stop> {
-        let listens = self.pending.is_none();
-        let interest = if listens { Interest::READABLE | Interest::WRITABLE } else { Interest::WRITABLE };
-        let mut ready = self.socket.ready(interest).await.or(Err(Stop::Gone))?;
-        if ready.ready().is_writable() {
-            ready.clear_ready_matching(Ready::WRITABLE);
+        if self.pending.is_some() {
+            return self.socket.has_room().await.or(Err(Stop::Gone));
         }
-        if listens && ready.ready().is_readable() {
-            match rustix::io::read(&**ready.get_inner(), self.decoder.spare()) {
-                Ok(0) => return Err(Stop::Gone),
-                Ok(bytes) => self.decoder.filled(bytes),
-                Err(rustix::io::Errno::AGAIN) => ready.clear_ready_matching(Ready::READABLE),
-                Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return Err(Stop::Gone),
-            }
-            drop(ready);
-            self.pending = self.take_frame()?;
-            tokio::task::consume_budget().await;
+        let mut ready = tokio::select! {
+            room = self.socket.has_room() => return room.or(Err(Stop::Gone)),
+            ready = self.socket.readable() => ready.or(Err(Stop::Gone))?,
+        };
+        match rustix::io::read(&**ready.get_inner(), self.decoder.spare()) {
+            Ok(0) => return Err(Stop::Gone),
+            Ok(bytes) => self.decoder.filled(bytes),
+            Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return Err(Stop::Gone),
         }
+        drop(ready);
+        self.pending = self.take_frame()?;
+        tokio::task::consume_budget().await;
         Ok(())
-    }
-
-    /// Why a link ended: what the kernel says of the process comes before what its bytes say.
-    async fn explain(&mut self, stop: Stop, elapsed: Option<Duration>) -> Cause {
-        // A worker whose socket is gone is mostly gone itself, or about to be; one that lied is not.
-        if matches!(stop, Stop::Violation(_)) {
-            self.process.kill();
-        }
-        let mut fate = match tokio::time::timeout(END_PATIENCE, self.process.ended()).await {
-            Ok(fate) => fate,
-            Err(_elapsed) => self.process.fate(),
-        };
-        self.process.kill();
-        if fate.exit.is_none() {
-            fate.exit = Some(Exit::Unknown);
-        }
-        let limits = self.shared.policy.limits();
-        if let Some(cause) = cause_of(&fate) {
-            return cause;
-        }
-        if let (true, Some(elapsed)) = (fate.overdue, elapsed) {
-            return Cause::HardTimeout {
-                limit_ms: millis(limits.call_timeout),
-                grace_ms: millis(limits.grace),
-                observed_ms: millis(elapsed),
-            };
-        }
-        match stop {
-            Stop::Violation(violation) => Cause::Link { message: violation.to_string() },
-            Stop::Gone => Cause::WorkerLost { exit: fate.exit.unwrap_or(Exit::Unknown) },
-        }
-    }
-
-    /// What a result means for the caller, and whether the instance may be used again.
-    fn outcome(
-        &self,
-        result: CallResult,
-        status: Status,
-        body: Vec<u8>,
-        elapsed: Duration,
-        reusable: bool,
-    ) -> (Result<Reply, Failure>, bool) {
-        let message = escape(&result.message, MESSAGE_BYTES_MAX);
-        let cause = match status {
-            Status::Ok => return (Ok(Reply { content_type: result.content_type, body }), reusable),
-            Status::GuestError => {
-                return (Err(Failure::done(guest_error(result.content_type, &body))), reusable);
-            }
-            Status::Interrupted => Cause::SoftTimeout {
-                limit_ms: millis(self.shared.policy.limits().call_timeout),
-                observed_ms: millis(elapsed),
-            },
-            Status::Trap => Cause::Trap {
-                kind: TrapKind::from_number(result.trap),
-                message,
-                backtrace: escape_lines(&result.backtrace),
-            },
-            Status::Limit => match LimitName::from_number(result.limit) {
-                Some(limit) => Cause::Limit {
-                    limit,
-                    configured: result.limit_configured,
-                    observed: result.limit_observed,
-                },
-                None => Cause::Abi { message },
-            },
-            Status::Abi => Cause::Abi { message },
-            Status::None => Cause::Link { message: "a result without a status".to_owned() },
-        };
-        let retry = if result.in_setup { Retry::NotStarted } else { Retry::MaybeRan };
-        (Err(Failure { cause, retry }), false)
-    }
-}
-
-/// One line a frame, each escaped for itself.
-fn escape_lines(text: &str) -> String {
-    let lines: Vec<String> =
-        text.lines().take(BACKTRACE_LINES_MAX).map(|line| escape(line, LINE_BYTES_MAX)).collect();
-    lines.join("\n")
-}
-
-fn within(reply: &HostReply, bytes_max: u32) -> bool {
-    u32::try_from(reply.body.len()).is_ok_and(|bytes| bytes <= bytes_max)
-}
-
-/// `{"code","message","retryable"}` as guests send it; anything else becomes the message.
-fn guest_error(content_type: u32, body: &[u8]) -> Cause {
-    let json: Option<serde_json::Value> = match content_type {
-        1 => serde_json::from_slice(body).ok(),
-        _ => None,
-    };
-    let text = |key: &str| json.as_ref()?.get(key)?.as_str().map(|text| escape(text, MESSAGE_BYTES_MAX));
-    let whole = || escape(&String::from_utf8_lossy(body), MESSAGE_BYTES_MAX);
-    Cause::GuestError {
-        code: text("code").unwrap_or_else(|| "unknown".to_owned()),
-        message: text("message").unwrap_or_else(whole),
-        retryable: json.as_ref().and_then(|json| json.get("retryable")?.as_bool()).unwrap_or(false),
     }
 }

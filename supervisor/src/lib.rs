@@ -11,7 +11,7 @@
 //! | `instance`, `plugin` | one worker and its calls; a plugin's instances |
 //! | [`policy`] | policy files |
 //! | [`doctor`] | what this host's kernel can give |
-//! | `host`, `log` | what plugins may ask for and say |
+//! | `host`, `rate`, `log` | what plugins may ask for, how often, and say |
 //!
 //! It changes one thing in its host: it raises the soft limit of open descriptors to the hard one, because every worker
 //! needs a few. No signal handler, no panic hook, no logger, no other limit.
@@ -21,6 +21,7 @@ pub mod cache;
 mod compile;
 mod context;
 pub mod doctor;
+mod experiment;
 mod host;
 mod identity;
 pub mod inspect;
@@ -32,10 +33,14 @@ mod plugin;
 pub mod policy;
 mod process;
 mod programs;
+mod rate;
 mod supervisor;
 mod tree;
 mod zygote;
 
+#[cfg(feature = "adversary")]
+#[doc(hidden)]
+pub use experiment::Findings;
 pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
 pub use log::{LogRecord, LogSink};

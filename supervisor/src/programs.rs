@@ -9,7 +9,6 @@ use crate::memfd::seal;
 use rustix::fs::{CWD, MemfdFlags, Mode, OFlags, SealFlags, StatVfsMountFlags};
 use rustix::fs::{fchmod, fstatvfs, memfd_create, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
-use sha2::{Digest as _, Sha256};
 use std::fs::{self, DirBuilder, File};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
@@ -29,10 +28,18 @@ const MODE: u32 = 0o777;
 #[derive(Debug)]
 pub(crate) struct Program {
     name: String,
-    file: OwnedFd,
     /// As it was built.
     bytes: &'static [u8],
-    digest: OnceLock<[u8; 32]>,
+    /// SHA-256 of them, in hexadecimal.
+    digest: &'static str,
+    /// Written when it is first needed: a compiler that only a cache's miss needs takes milliseconds.
+    opened: OnceLock<Opened>,
+}
+
+/// A program in a file that can be executed.
+#[derive(Debug)]
+struct Opened {
+    file: OwnedFd,
     /// Why it is a file on disk, if it is.
     on_disk: Option<&'static str>,
 }
@@ -76,6 +83,7 @@ pub(crate) enum ProgramError {
 const FORBIDDEN: &str = "memory files may not be executable here (vm.memfd_noexec=2, or a security module): the program is a file on disk";
 
 const WORKER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_WORKER"));
+const COMPILER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_COMPILER"));
 #[cfg(feature = "adversary")]
 const ADVERSARY: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_ADVERSARY"));
 
@@ -90,18 +98,19 @@ pub fn embedded() -> [&'static [u8]; 2] {
 impl Program {
     /// The zygote and worker.
     pub(crate) fn worker() -> Result<Self, ProgramError> {
-        Self::new("casemate-worker".to_owned(), WORKER)
+        Self::opened("casemate-worker".to_owned(), WORKER, env!("CASEMATE_EMBEDDED_WORKER_SHA256"))
     }
 
-    /// The compiler.
+    /// The compiler, which is made executable when something is compiled.
     pub(crate) fn compiler() -> Result<Self, ProgramError> {
-        Self::new("casemate-compiler".to_owned(), include_bytes!(env!("CASEMATE_EMBEDDED_COMPILER")))
+        Self::new("casemate-compiler".to_owned(), COMPILER, env!("CASEMATE_EMBEDDED_COMPILER_SHA256"))
     }
 
     /// Hostile native code on the worker's path, to prove the walls; its name says what it is to do.
     #[cfg(feature = "adversary")]
     pub(crate) fn adversary(behaviour: &str) -> Result<Self, ProgramError> {
-        Self::new(format!("casemate-adversary:{behaviour}"), ADVERSARY)
+        let digest = env!("CASEMATE_EMBEDDED_ADVERSARY_SHA256");
+        Self::opened(format!("casemate-adversary:{behaviour}"), ADVERSARY, digest)
     }
 
     /// Only a build with the feature `adversary` has one.
@@ -111,21 +120,38 @@ impl Program {
         Err(ProgramError::NotEmbedded { name: "casemate-adversary".to_owned(), how })
     }
 
-    fn new(name: String, bytes: &'static [u8]) -> Result<Self, ProgramError> {
+    fn opened(name: String, bytes: &'static [u8], digest: &'static str) -> Result<Self, ProgramError> {
+        let program = Self::new(name, bytes, digest)?;
+        program.open()?;
+        Ok(program)
+    }
+
+    fn new(name: String, bytes: &'static [u8], digest: &'static str) -> Result<Self, ProgramError> {
         if bytes.is_empty() {
             let how =
                 "it was made with CASEMATE_EMBED=skip, which is for checking code only; build it without";
             return Err(ProgramError::NotEmbedded { name, how });
         }
-        let digest = OnceLock::new();
-        match sealed_memory(&name, bytes) {
-            Ok(file) => Ok(Self { name, file, bytes, digest, on_disk: None }),
-            Err((_, Errno::ACCESS)) => match first_private_copy(bytes) {
-                Ok(file) => Ok(Self { name, file, bytes, digest, on_disk: Some(FORBIDDEN) }),
-                Err((folder, source)) => Err(ProgramError::Disk { name, folder, source }),
-            },
-            Err((step, errno)) => Err(ProgramError::Memory { name, step, source: errno.into() }),
+        Ok(Self { name, bytes, digest, opened: OnceLock::new() })
+    }
+
+    /// Two that need it first at once may both write it; the first stays.
+    fn open(&self) -> Result<&Opened, ProgramError> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
         }
+        let name = || self.name.clone();
+        let opened = match sealed_memory(&self.name, self.bytes) {
+            Ok(file) => Opened { file, on_disk: None },
+            Err((_, Errno::ACCESS)) => match first_private_copy(self.bytes) {
+                Ok(file) => Opened { file, on_disk: Some(FORBIDDEN) },
+                Err((folder, source)) => return Err(ProgramError::Disk { name: name(), folder, source }),
+            },
+            Err((step, errno)) => {
+                return Err(ProgramError::Memory { name: name(), step, source: errno.into() });
+            }
+        };
+        Ok(self.opened.get_or_init(|| opened))
     }
 
     /// Its name, which is also its first argument.
@@ -134,18 +160,18 @@ impl Program {
     }
 
     /// What to execute, in a child of this process.
-    pub(crate) fn path(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()))
+    pub(crate) fn path(&self) -> Result<PathBuf, ProgramError> {
+        Ok(PathBuf::from(format!("/proc/self/fd/{}", self.open()?.file.as_raw_fd())))
     }
 
     /// SHA-256 of its bytes: another build has another.
     pub(crate) fn digest(&self) -> &[u8] {
-        self.digest.get_or_init(|| Sha256::digest(self.bytes).into())
+        self.digest.as_bytes()
     }
 
     /// Why it is no sealed memory file, if it is none.
     pub(crate) fn unsealed_because(&self) -> Option<&str> {
-        self.on_disk
+        self.opened.get().and_then(|opened| opened.on_disk)
     }
 }
 
@@ -257,21 +283,22 @@ mod tests {
     }
 
     fn program(bytes: &'static [u8]) -> Result<Program, ProgramError> {
-        Program::new("casemate-test".to_owned(), bytes)
+        Program::opened("casemate-test".to_owned(), bytes, "")
     }
 
     #[test]
     fn a_program_runs_from_a_sealed_file() {
         let program = program(any_program()).unwrap();
+        let (file, path) = (&program.open().unwrap().file, program.path().unwrap());
         if program.unsealed_because().is_none() {
             let seals = SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE;
-            assert!(fcntl_get_seals(&program.file).unwrap().contains(seals));
-            assert!(fs::write(program.path(), b"x").is_err());
+            assert!(fcntl_get_seals(file).unwrap().contains(seals));
+            assert!(fs::write(&path, b"x").is_err());
         }
-        assert!(program.file.as_raw_fd() >= DESCRIPTOR_MIN);
-        assert!(fcntl_getfd(&program.file).unwrap().contains(FdFlags::CLOEXEC));
-        assert!(run(&program.path(), "/").success());
-        assert!(!run(&program.path(), "/nonexistent").success());
+        assert!(file.as_raw_fd() >= DESCRIPTOR_MIN);
+        assert!(fcntl_getfd(file).unwrap().contains(FdFlags::CLOEXEC));
+        assert!(run(&path, "/").success());
+        assert!(!run(&path, "/nonexistent").success());
     }
 
     #[test]
@@ -281,13 +308,12 @@ mod tests {
         let file = private_copy(any_program(), &scratch).unwrap();
         let program = Program {
             name: String::new(),
-            file,
             bytes: &[],
-            digest: OnceLock::new(),
-            on_disk: Some(FORBIDDEN),
+            digest: "",
+            opened: OnceLock::from(Opened { file, on_disk: Some(FORBIDDEN) }),
         };
         // Another test's child may hold the file open for writing between its fork and its exec.
-        assert!((0..100).any(|_| succeeds(&program.path())));
+        assert!((0..100).any(|_| succeeds(&program.path().unwrap())));
         let mut named = unlinked_file(&scratch).unwrap();
         named.write_all(b"x").unwrap();
         assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0);

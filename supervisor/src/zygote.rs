@@ -1,7 +1,7 @@
 //! The zygote of one plugin: loaded, proven, and forked whenever an instance is wanted.
 
 use crate::context::Context;
-use crate::inspect::{LoadedCode, MemoryLimits, judge_locked, judge_worker};
+use crate::inspect::{LoadedCode, judge_locked, judge_worker};
 use crate::process::control::broken;
 use crate::process::guard::{Fate, Kind, Process, Subject};
 use crate::process::stub::off_the_standard_descriptors;
@@ -10,7 +10,7 @@ use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Stat
 use casemate_protocol::module::Accepted;
 use casemate_protocol::outcome::{Cause, Exit, Failure};
 use casemate_protocol::policy::{Policy, Snapshot};
-use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnSpec, StubSpec};
+use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnLimits, SpawnSpec, StubSpec};
 use casemate_protocol::syscalls::CANARY_OUTSIDE;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ops::Range;
@@ -41,8 +41,8 @@ pub(crate) struct Zygote {
     /// One order at a time on its control socket.
     orders: Mutex<Orders>,
     tree: Tree,
-    /// RLIMIT_DATA of a worker.
-    memory: MemoryLimits,
+    /// What the kernel holds a worker to.
+    given: SpawnLimits,
     executable: Option<Vec<Range<u64>>>,
     listener: bool,
     certificate: Certificate,
@@ -103,7 +103,7 @@ impl Zygote {
             context: Arc::clone(context),
             orders: Mutex::default(),
             tree,
-            memory: MemoryLimits::default(),
+            given: SpawnLimits::default(),
             executable: None,
             listener: false,
             certificate: Certificate::new(Profile::Core),
@@ -198,14 +198,17 @@ impl Zygote {
         let observed = std::mem::take(&mut self.tree.observed);
         self.tree.observed = observed.and(view.observed);
         self.executable = view.executable;
-        let (data, address) =
-            self.tree.look(&pidfd, |view, _| Ok((view.data_bytes()?, view.address_bytes()?)))?;
+        let data = self.tree.look(&pidfd, |view, _| view.data_bytes())?;
         // What the guest has already is in what its zygote has; what it may still grow comes on top.
         let growth = limits.memory_bytes.saturating_sub(loaded.memory_bytes);
         let more = growth + WORKER_DATA_BYTES + bodies(limits);
-        self.memory = MemoryLimits {
+        self.given = SpawnLimits {
             data_bytes: data + more,
-            address_bytes: address.saturating_add(more).saturating_add(loaded.unreserved_bytes),
+            // No limit: a mapping that becomes writable is held to RLIMIT_DATA only as long as RLIMIT_AS has room for it once
+            // more (mprotect, as of 6.18), so whoever has used the one up is rid of the other.
+            address_bytes: u64::MAX,
+            // Where our own clock does not run: up to a second of rounding, and one more.
+            cpu_seconds: limits.cpu_total.map(|total| total.as_secs() + 2),
         };
         Ok(())
     }
@@ -213,8 +216,7 @@ impl Zygote {
     /// Filters cannot be seen from outside, so they are tried: by one process that makes a call that no list allows, and
     /// one that makes a call that only a zygote may.
     async fn prove(&mut self) -> Result<(), Failure> {
-        let disagrees =
-            |message: &str| Failure::not_started(Cause::Inspection { message: message.to_owned() });
+        let disagrees = |message: &str| self.context.leniency.finds(message.to_owned());
         self.context.point("zygote", "canary ordered");
         let outside = self.fork(Role::CanaryOutside).await?;
         self.context.point("zygote", "canary reported");
@@ -228,9 +230,9 @@ impl Zygote {
             _ => false,
         };
         if !caught {
-            return Err(disagrees("filter A let a call through that no list allows"));
+            disagrees("filter A let a call through that no list allows")?;
         }
-        let observed = if self.listener {
+        let observed = if self.listener && caught {
             // It waits in the notification: a worker on which one can look at leisure.
             Some(self.judge(&outside.process)?)
         } else {
@@ -242,7 +244,7 @@ impl Zygote {
         let delta = self.fork(Role::CanaryDelta).await?;
         let fate = delta.process.ended().await;
         if fate.violation.is_some() || !fate.exit.is_some_and(|exit| was_killed(exit, &delta.link)) {
-            return Err(disagrees("filter B let a call through that only a zygote may make"));
+            disagrees("filter B let a call through that only a zygote may make")?;
         }
         self.certify(observed);
         Ok(())
@@ -285,7 +287,13 @@ impl Zygote {
             .iter()
             .map(|layer| format!("{layer}: {}", self.certificate.reason(layer).unwrap_or("not there")))
             .collect();
-        Err(Failure::not_started(Cause::LayersMissing { missing, reasons: reasons.join("; ") }))
+        let findings = crate::doctor::doctor();
+        let mut reasons = reasons.join("; ");
+        for remedy in crate::doctor::remedies(&findings, missing) {
+            reasons.push_str("; what helps: ");
+            reasons.push_str(remedy);
+        }
+        Err(Failure::not_started(Cause::LayersMissing { missing, reasons }))
     }
 
     /// Forks one process.
@@ -295,8 +303,7 @@ impl Zygote {
             .map_err(|error| broken(step, error))?;
         let link = Arc::new(off_the_standard_descriptors(ours).map_err(|error| broken(step, error))?);
         rustix::io::ioctl_fionbio(&link, true).map_err(|error| broken(step, error))?;
-        let MemoryLimits { data_bytes, address_bytes } = self.memory;
-        let order = SpawnSpec { role, data_bytes, address_bytes };
+        let order = SpawnSpec { role, limits: self.given };
         let mut orders = self.orders.lock().await;
         let pidfd =
             match tokio::time::timeout(self.context.spawn_timeout, self.order(&mut orders, &order, theirs))
@@ -351,12 +358,12 @@ impl Zygote {
     pub(crate) fn judge(&self, process: &Process) -> Result<crate::inspect::Observed, Failure> {
         let pidfd = process.pidfd().map_err(|error| broken("looking at a worker", error))?;
         let executable = self.executable.as_deref();
-        self.tree.look(&pidfd, |view, expect| judge_worker(view, expect, self.memory, executable))
+        self.tree.look(&pidfd, |view, expect| judge_worker(view, expect, self.given, executable))
     }
 
     /// RLIMIT_DATA that its workers were given, in bytes.
     pub(crate) fn data_bytes(&self) -> u64 {
-        self.memory.data_bytes
+        self.given.data_bytes
     }
 }
 

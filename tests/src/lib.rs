@@ -1,4 +1,4 @@
-//! What the suites share: guests, processes of hosts, and a look at what is left of them.
+//! What the suites share: guests, processes of hosts, what hosts may lack, and a look at what is left of them.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,6 +7,9 @@
     reason = "a harness for tests: it fails loudly, reads the environment that xtask sets and starts host processes"
 )]
 
+pub mod claims;
+pub mod command;
+pub mod conditions;
 pub mod guests;
 pub mod host;
 pub mod processes;

@@ -37,7 +37,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
 const COMMAND: (&str, &[&str]) = ("casemate-cli", &["casemate"]);
 
 /// What sees everything and is seen by nothing.
-const ON_TOP: [&str; 3] = ["casemate-tests", "casemate-xtask", "casemate-fuzz"];
+const ON_TOP: [&str; 4] = ["casemate-tests", "casemate-bench", "casemate-xtask", "casemate-fuzz"];
 
 /// Never in the core worker: a code generator, threads, an async runtime, another program's body.
 const NOT_IN_THE_WORKER: [&str; 7] = [

@@ -1,6 +1,7 @@
 //! What this kernel can do, asked without changing anything in this process.
 
 use crate::process::exit_now;
+use crate::seccomp::{self, Instruction};
 use crate::{check, descriptor};
 use std::io;
 use std::mem::zeroed;
@@ -13,6 +14,8 @@ const LANDLOCK_CREATE_RULESET_VERSION: libc::c_uint = 1;
 /// So has `mseal`.
 const SYS_MSEAL: libc::c_long = 462;
 const PR_GET_MDWE: libc::c_int = 66;
+const PR_MDWE_REFUSE_EXEC_GAIN: libc::c_long = 1;
+const PR_MDWE_NO_INHERIT: libc::c_long = 2;
 
 /// The Landlock ABI. ENOSYS: the kernel was built without it; EOPNOTSUPP: it is not enabled at boot.
 pub fn landlock_abi() -> io::Result<u32> {
@@ -35,48 +38,65 @@ pub fn memory_sealing() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this process is itself denied new executable memory. EINVAL: the kernel is older than 6.3.
-pub fn denied_new_executable() -> io::Result<bool> {
+/// Whether what this process starts is denied new executable memory from its first moment. EINVAL: the kernel is older
+/// than 6.3.
+pub fn bequeaths_deny_new_executable() -> io::Result<bool> {
     let zero: libc::c_ulong = 0;
     // SAFETY: this prctl takes numbers only.
     let bits = check(unsafe { libc::prctl(PR_GET_MDWE, zero, zero, zero, zero) }.into())?;
-    Ok(bits != 0)
+    Ok(bits & (PR_MDWE_REFUSE_EXEC_GAIN | PR_MDWE_NO_INHERIT) == PR_MDWE_REFUSE_EXEC_GAIN)
 }
 
 /// Whether a process of ours gets the seven namespaces: makes one in them, which ends at once.
 pub fn namespaces() -> io::Result<()> {
-    #[repr(C, align(8))]
-    #[derive(Default)]
-    struct CloneArguments {
-        flags: u64,
-        pidfd: u64,
-        /// No signal at its end: a host may handle SIGCHLD, and this child is none of its business.
-        unused_and_exit_signal: [u64; 3],
-        stack_and_tls: [u64; 3],
-    }
-    const FLAGS: libc::c_int = libc::CLONE_NEWUSER
+    let all = libc::CLONE_NEWUSER
         | libc::CLONE_NEWPID
         | libc::CLONE_NEWNET
         | libc::CLONE_NEWIPC
         | libc::CLONE_NEWUTS
         | libc::CLONE_NEWNS
-        | libc::CLONE_NEWCGROUP
-        | libc::CLONE_PIDFD;
+        | libc::CLONE_NEWCGROUP;
+    in_a_child(all, || Ok(()))
+}
+
+/// Whether a process of ours gets a seccomp listener: one tries, and ends at once. EBUSY: somebody owns one already over
+/// this thread, and there can be no second. EINVAL: the kernel is older than 5.0.
+pub fn listener() -> io::Result<()> {
+    const ALLOW: Instruction = Instruction { code: 6, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW };
+    in_a_child(0, || {
+        let zero: libc::c_ulong = 0;
+        // SAFETY: this prctl takes numbers only, and makes the child it is called in no more than less powerful.
+        check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, zero, zero, zero) }.into())?;
+        seccomp::install_with_listener(&[ALLOW]).map(drop)
+    })
+}
+
+/// What one attempt comes to in a child of ours, which ends at once with the answer. It may make system calls and nothing
+/// else: other threads may hold any lock.
+fn in_a_child(namespaces: libc::c_int, attempt: fn() -> io::Result<()>) -> io::Result<()> {
+    const ZERO: libc::c_long = 0;
     let mut pidfd: libc::c_int = -1;
-    let arguments = CloneArguments {
-        flags: u64::try_from(FLAGS).unwrap_or(0),
-        pidfd: (&raw mut pidfd) as u64,
-        ..CloneArguments::default()
-    };
-    // SAFETY: without CLONE_VM the child has its own copy of everything, and all it does is one system call that ends it,
-    // so that locks which other threads held do not matter. The kernel reads `arguments` and writes `pidfd`.
-    let child =
-        check(unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<CloneArguments>()) })?;
+    // No signal at its end: a host may handle SIGCHLD, and this child is none of its business. Not clone3: profiles of
+    // containers hide that one, whatever it is asked for.
+    let flags = libc::c_long::from(namespaces | libc::CLONE_PIDFD);
+    // SAFETY: without CLONE_VM the child has its own copy of everything, and goes on on its copy of this stack; all it does
+    // is system calls, the last of which ends it, so that locks which other threads held do not matter. The kernel writes
+    // `pidfd`, alive here. The first three arguments are the same on all our machines.
+    let child = check(unsafe { libc::syscall(libc::SYS_clone, flags, ZERO, &raw mut pidfd, ZERO, ZERO) })?;
     if child == 0 {
-        exit_now(0);
+        // Numbers of errors fit into the byte of an exit code.
+        exit_now(attempt().map_or_else(|error| error.raw_os_error().unwrap_or(libc::EIO), |()| 0));
     }
     // SAFETY: the kernel made this descriptor for us in the call above.
     let pidfd = unsafe { OwnedFd::from_raw_fd(descriptor(pidfd.into())?) };
+    match ended(&pidfd)? {
+        0 => Ok(()),
+        number => Err(io::Error::from_raw_os_error(number)),
+    }
+}
+
+/// Waits for a child of ours, and says its exit code.
+fn ended(pidfd: &OwnedFd) -> io::Result<i32> {
     let id = libc::id_t::try_from(pidfd.as_raw_fd()).or(Err(io::Error::from_raw_os_error(libc::EBADF)))?;
     loop {
         // SAFETY: all zeroes is a valid siginfo.
@@ -86,7 +106,12 @@ pub fn namespaces() -> io::Result<()> {
         // SAFETY: the kernel writes `info`.
         match check(unsafe { libc::waitid(libc::P_PIDFD, id, &raw mut info, options) }.into()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => return other.map(|_| ()),
+            Err(error) => return Err(error),
+            Ok(_) if info.si_code != libc::CLD_EXITED => {
+                return Err(io::Error::from_raw_os_error(libc::EPERM));
+            }
+            // SAFETY: the kernel has filled in how a child ended, which has a status.
+            Ok(_) => return Ok(unsafe { info.si_status() }),
         }
     }
 }
@@ -104,13 +129,20 @@ mod tests {
             Err(error) => assert!(matches!(number(error), libc::ENOSYS | libc::EOPNOTSUPP)),
         }
         assert!(matches!(memory_sealing().map_err(number), Ok(()) | Err(libc::ENOSYS | libc::EPERM)));
-        assert!(matches!(denied_new_executable().map_err(number), Ok(_) | Err(libc::EINVAL)));
+        assert!(matches!(bequeaths_deny_new_executable().map_err(number), Ok(_) | Err(libc::EINVAL)));
+        assert!(matches!(listener().map_err(number), Ok(()) | Err(libc::EBUSY | libc::EINVAL)));
     }
 
     #[test]
-    fn asking_for_namespaces_leaves_no_child() {
-        let answers: Vec<_> = (0..3).map(|_| namespaces().map_err(|error| error.raw_os_error())).collect();
-        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    fn asking_in_a_child_leaves_none_and_changes_nothing() {
+        for ask in [namespaces, listener] {
+            let answers: Vec<_> = (0..3).map(|_| ask().map_err(|error| error.raw_os_error())).collect();
+            assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+        }
+        assert_eq!(
+            in_a_child(0, || Err(io::Error::from_raw_os_error(libc::ENOTTY))).unwrap_err().raw_os_error(),
+            Some(libc::ENOTTY)
+        );
         // SAFETY: with a null pointer waitpid writes nothing.
         let left = unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG | libc::__WALL) };
         assert!(left <= 0);

@@ -63,7 +63,7 @@ pub enum Command {
     Inspect(Inspect),
     /// Each layer of the wall on this machine: on or off, why, how to turn it on
     Doctor(Doctor),
-    /// A good guest and several bad ones, live, and what stopped each
+    /// Good and bad guests, then native code that has broken out: live, and what stopped each
     Demo(Demo),
     /// Compiled code that is kept, so that a module is compiled once
     Cache(Cache),

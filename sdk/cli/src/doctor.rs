@@ -71,7 +71,9 @@ fn required(missing: LayerSet, findings: &[Finding]) -> Problem {
         .map(|finding| format!("{}: {}", finding.layer, finding.why))
         .collect();
     let reasons = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join("; ")) };
-    Problem::layers(format!("required and not there: {missing}{reasons}"))
+    let remedies = casemate::doctor::remedies(findings, missing);
+    let remedies: String = remedies.iter().map(|remedy| format!("; what helps: {remedy}")).collect();
+    Problem::layers(format!("required and not there: {missing}{reasons}{remedies}"))
 }
 
 fn to_json(findings: &[Finding], tried: &Result<Certificate, Problem>, missing: LayerSet) -> Value {
@@ -160,7 +162,9 @@ mod tests {
         assert_eq!(missing(LayerSet::EMPTY, &findings(), None), LayerSet::EMPTY);
         let problem = required(landlock, &findings());
         assert_eq!(problem.exit(), Exit::Layer);
-        assert!(problem.to_string().contains("landlock: it is not among"), "{problem}");
+        for words in ["landlock: it is not among", "what helps: boot with lsm=landlock"] {
+            assert!(problem.to_string().contains(words), "{problem}");
+        }
     }
 
     #[test]

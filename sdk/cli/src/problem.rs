@@ -159,7 +159,7 @@ impl Problem {
         put("retry", json!(retry));
         put("exit_code", json!(self.exit().number()));
         match self {
-            Self::Failure { failure, .. } => object.extend(details(&failure.cause)),
+            Self::Failure { failure, .. } => object.extend(failed(failure)),
             Self::Config(ConfigError { file, line, column, .. }) if *line > 0 => {
                 put("place", json!({"file": file, "line": line, "column": column}));
             }
@@ -169,15 +169,34 @@ impl Problem {
     }
 }
 
+/// What a program may want to know beyond the code, and what led there.
+fn failed(failure: &Failure) -> Map<String, Value> {
+    let mut object = details(&failure.cause);
+    if !failure.trail.backtrace.is_empty() {
+        object.insert("backtrace".to_owned(), json!(failure.trail.backtrace));
+    }
+    let calls: Vec<Value> = failure
+        .trail
+        .host_calls
+        .iter()
+        .map(|call| {
+            let elapsed_ms = u64::try_from(call.elapsed.as_millis()).unwrap_or(u64::MAX);
+            json!({"method": call.method, "code": call.code, "elapsed_ms": elapsed_ms})
+        })
+        .collect();
+    if !calls.is_empty() {
+        object.insert("host_calls".to_owned(), Value::Array(calls));
+    }
+    object
+}
+
 /// What a program may want to know beyond the code.
 fn details(cause: &Cause) -> Map<String, Value> {
     let value = match cause {
         Cause::GuestError { code, message, retryable } => {
             json!({"guest": {"code": code, "message": message, "retryable": retryable}})
         }
-        Cause::Trap { message, backtrace, .. } => {
-            json!({"trap": {"message": message, "backtrace": backtrace}})
-        }
+        Cause::Trap { message, .. } => json!({"trap": {"message": message}}),
         Cause::SoftTimeout { limit_ms, observed_ms } => {
             json!({"timeout": {"limit_ms": limit_ms, "observed_ms": observed_ms}})
         }
@@ -284,8 +303,8 @@ mod tests {
             json!({"code": "empty", "message": "no numbers", "retryable": true})
         );
         let kind = TrapKind::Unreachable;
-        let trap = Cause::Trap { kind, message: "unreachable".into(), backtrace: "f\n".into() };
-        assert_eq!(json(trap)["trap"], json!({"message": "unreachable", "backtrace": "f\n"}));
+        let trap = Cause::Trap { kind, message: "unreachable".into() };
+        assert_eq!(json(trap)["trap"], json!({"message": "unreachable"}));
         let timeout = Cause::HardTimeout { limit_ms: 5, grace_ms: 1, observed_ms: 7 };
         assert_eq!(json(timeout)["timeout"], json!({"limit_ms": 5, "grace_ms": 1, "observed_ms": 7}));
         let report =

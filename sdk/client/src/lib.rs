@@ -20,6 +20,9 @@
 //! retry is safe.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "adversary")]
+#[doc(hidden)]
+pub mod attack;
 #[cfg(feature = "embedded")]
 pub mod blocking;
 #[cfg(feature = "embedded")]
@@ -34,7 +37,8 @@ mod source;
 pub use casemate_protocol::certificate::{self, Certificate, Layer, LayerSet};
 pub use casemate_protocol::module;
 pub use casemate_protocol::outcome::{
-    self, Cause, Exit, Failure, Fault, LimitName, Retry, SyscallReport, TrapKind,
+    self, Cause, Exit, Failure, Fault, HOST_CALLS_MAX, HostCallNote, LimitName, Retry, SyscallReport, Trail,
+    TrapKind,
 };
 pub use casemate_protocol::policy::{self, Limits, Policy, PolicyError, PolicySpec, Snapshot};
 #[cfg(feature = "embedded")]

@@ -1,5 +1,6 @@
 //! What is read of the machine. Each fact may be missing: an absent file is an absent feature.
 
+use crate::identity::Identities;
 use crate::inspect::{Status, host_facts};
 use casemate_sys::support;
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -17,8 +18,12 @@ pub(super) struct Facts {
     pub(super) kernel: Option<(u32, u32)>,
     /// Whether /proc can be used, or what is wrong with it.
     pub(super) proc: Result<(), String>,
+    /// Filters that were over this process before ours.
+    pub(super) filters: u32,
     pub(super) uid: u32,
     pub(super) may_change_user: bool,
+    /// Whether there is a user for each plugin, or why there can be none; `Ok(false)`: ours has to do.
+    pub(super) other_user: Result<bool, String>,
     pub(super) namespaces: Result<(), Errno>,
     pub(super) max_user_namespaces: Option<u64>,
     pub(super) unprivileged_userns_clone: Option<u64>,
@@ -28,7 +33,10 @@ pub(super) struct Facts {
     pub(super) lsms: Option<String>,
     pub(super) seccomp_actions: Option<String>,
     pub(super) sealing: Result<(), Errno>,
-    pub(super) denied_new_executable: Result<bool, Errno>,
+    /// Whether what we start is denied new executable memory before it begins.
+    pub(super) bequeaths_mdwe: Result<bool, Errno>,
+    /// Whether there can be one listener more over what we start.
+    pub(super) listener: Result<(), Errno>,
     pub(super) executable_memfd: Result<(), Errno>,
     pub(super) memfd_noexec: Option<u64>,
 }
@@ -37,10 +45,13 @@ impl Facts {
     pub(super) fn gather() -> Self {
         let own = fs::read("/proc/thread-self/status").ok().and_then(|text| Status::parse(&text).ok());
         let effective = own.map_or(0, |status| status.capabilities.effective);
+        let host = host_facts();
         Self {
             kernel: text("/proc/sys/kernel/osrelease").as_deref().and_then(release),
-            proc: host_facts().map(|_| ()).map_err(|problem| problem.to_string()),
+            filters: host.as_ref().map_or(0, |host| host.filters),
+            proc: host.map(drop).map_err(|problem| problem.to_string()),
             uid: rustix::process::geteuid().as_raw(),
+            other_user: other_user(),
             may_change_user: effective & CHANGE_USER == CHANGE_USER,
             namespaces: numbered(support::namespaces()),
             max_user_namespaces: number("/proc/sys/user/max_user_namespaces"),
@@ -51,7 +62,8 @@ impl Facts {
             lsms: text("/sys/kernel/security/lsm"),
             seccomp_actions: text("/proc/sys/kernel/seccomp/actions_avail"),
             sealing: numbered(support::memory_sealing()),
-            denied_new_executable: numbered(support::denied_new_executable()),
+            bequeaths_mdwe: numbered(support::bequeaths_deny_new_executable()),
+            listener: numbered(support::listener()),
             executable_memfd: executable_memfd(),
             memfd_noexec: number("/proc/sys/vm/memfd_noexec"),
         }
@@ -60,6 +72,10 @@ impl Facts {
     pub(super) fn is_root(&self) -> bool {
         self.uid == 0
     }
+}
+
+fn other_user() -> Result<bool, String> {
+    Identities::default().lease().map(|lease| lease.is_some()).map_err(|error| error.to_string())
 }
 
 fn executable_memfd() -> Result<(), Errno> {

@@ -8,8 +8,10 @@ fn whole() -> Facts {
     Facts {
         kernel: Some((6, 18)),
         proc: Ok(()),
+        filters: 0,
         uid: 1000,
         may_change_user: false,
+        other_user: Ok(false),
         namespaces: Ok(()),
         max_user_namespaces: Some(96365),
         unprivileged_userns_clone: None,
@@ -19,7 +21,8 @@ fn whole() -> Facts {
         lsms: None,
         seccomp_actions: Some("kill_process kill_thread trap errno user_notif trace log allow\n".to_owned()),
         sealing: Ok(()),
-        denied_new_executable: Ok(false),
+        bequeaths_mdwe: Ok(false),
+        listener: Ok(()),
         executable_memfd: Ok(()),
         memfd_noexec: Some(0),
     }
@@ -86,7 +89,7 @@ fn why_there_are_no_namespaces_is_told_apart() {
         // Root may, but the users that it gives the plugins may not.
         (
             |facts| {
-                (facts.uid, facts.may_change_user) = (0, true);
+                (facts.uid, facts.may_change_user, facts.other_user) = (0, true, Ok(true));
                 facts.apparmor_restricts = Some(1);
             },
             "kernel.apparmor_restrict_unprivileged_userns=0",
@@ -108,7 +111,7 @@ fn why_there_are_no_namespaces_is_told_apart() {
 fn older_kernels_lack_layers_one_by_one() {
     let cases: [(Change, &[&str], &str); 8] = [
         (|facts| facts.sealing = Err(Errno::NOSYS), &["sealed-code"], "6.10"),
-        (|facts| facts.denied_new_executable = Err(Errno::INVAL), &["deny-new-executable"], "6.3"),
+        (|facts| facts.bequeaths_mdwe = Err(Errno::INVAL), &["deny-new-executable"], "6.3"),
         (|facts| facts.landlock = Err(Errno::NOSYS), &["landlock"], "5.13"),
         (|facts| facts.kernel = Some((5, 8)), &["descriptors"], "5.9"),
         (
@@ -157,15 +160,41 @@ fn what_could_be_more_is_said_without_calling_it_missing() {
 
 #[test]
 fn hosts_that_stand_in_the_way_are_named() {
-    let (layers, how) = missing(|facts| facts.denied_new_executable = Ok(true));
+    let (layers, how) = missing(|facts| facts.bequeaths_mdwe = Ok(true));
     assert_eq!(
         (layers.as_slice(), how.contains("MemoryDenyWriteExecute")),
         (&["deny-new-executable"][..], true)
     );
-    let (layers, how) = missing(|facts| facts.uid = 0);
+    let (layers, how) = missing(|facts| facts.listener = Err(Errno::BUSY));
+    assert_eq!((layers.as_slice(), how.contains("listens")), (&["violation-reports"][..], true));
+    let hidden: Change = |facts| (facts.filters, facts.landlock) = (1, Err(Errno::NOSYS));
+    let (layers, how) = missing(hidden);
+    assert_eq!((layers.as_slice(), how.contains("seccomp profile")), (&["landlock"][..], true));
+    let (layers, how) = missing(|facts| (facts.uid, facts.other_user) = (0, Ok(true)));
     assert_eq!((layers.as_slice(), how.contains("CAP_SETUID")), (&["unprivileged-uid"][..], true));
+    // Root of a namespace that an ordinary user made for itself alone, and one in which nobody can be given anything.
+    for other_user in [Ok(false), Err("root cannot be given away".to_owned())] {
+        let change =
+            |facts: &mut Facts| (facts.uid, facts.may_change_user, facts.other_user) = (0, true, other_user);
+        let (layers, how) = missing(change);
+        assert_eq!((layers.as_slice(), how.contains("ids into")), (&["unprivileged-uid"][..], true));
+    }
     let (layers, _) = missing(|facts| facts.proc = Err("/proc is no proc file system".to_owned()));
     assert_eq!(layers.len(), Layer::all().count());
+}
+
+#[test]
+fn what_helps_several_layers_is_said_once() {
+    let findings = with(|facts| {
+        facts.max_user_namespaces = Some(0);
+        facts.sealing = Err(Errno::NOSYS);
+    });
+    let all: LayerSet = Layer::all().collect();
+    assert_eq!(
+        remedies(&findings, all),
+        ["sysctl -w user.max_user_namespaces=15000", "a kernel from 6.10 on"]
+    );
+    assert_eq!(remedies(&findings, LayerSet::EMPTY), [""; 0]);
 }
 
 #[test]

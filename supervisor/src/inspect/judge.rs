@@ -10,7 +10,7 @@ use super::maps::Maps;
 use super::status::Status;
 use super::view::{HostFacts, NAMESPACES, ProcessView, Seen};
 use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Status as LayerStatus};
-use casemate_protocol::spawn::StubSpec;
+use casemate_protocol::spawn::{SpawnLimits, StubSpec};
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 use std::ops::Range;
@@ -74,7 +74,7 @@ pub struct Expect<'a> {
 }
 
 /// A zygote, with a module or before it has one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockedView {
     /// What was seen.
     pub observed: Observed,
@@ -172,32 +172,25 @@ pub fn judge_locked(
     Ok(LockedView { observed, executable })
 }
 
-/// A worker's limits on memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MemoryLimits {
-    /// RLIMIT_DATA, in bytes.
-    pub data_bytes: u64,
-    /// RLIMIT_AS, in bytes.
-    pub address_bytes: u64,
-}
-
-/// Looks at a worker before it gets a byte of input: `memory` is what it was given, `executable` what its zygote had.
+/// Looks at a worker before it gets a byte of input: `given` is what it was given, `executable` what its zygote had.
 pub fn judge_worker(
     view: &ProcessView<'_>,
     expect: Expect<'_>,
-    memory: MemoryLimits,
+    given: SpawnLimits,
     executable: Option<&[Range<u64>]>,
 ) -> Result<Observed, InspectError> {
     let mut observed = Observed::default();
-    let limits = [
+    let mut limits = vec![
         (Resource::OpenFiles, 0),
         (Resource::Processes, 0),
-        (Resource::DataSize, memory.data_bytes),
-        (Resource::AddressSpace, memory.address_bytes),
+        (Resource::DataSize, given.data_bytes),
+        (Resource::AddressSpace, given.address_bytes),
         (Resource::StackSize, expect.spec.stack_bytes),
         (Resource::CoreFileSize, 0),
         (Resource::LockedMemory, 0),
     ];
+    // The hard limit is a second above the soft one.
+    limits.extend(given.cpu_seconds.map(|seconds| (Resource::CpuTime, seconds.saturating_add(1))));
     let look = Look::read(view, &limits)?;
     look.core(expect, 2, Place::Inside, &mut observed)?;
     look.code_is_fixed(executable, &mut observed)?;
@@ -294,7 +287,7 @@ impl Look {
         };
         equal(layer, "its user", &ordered, &self.status.uids)?;
         if ordered.contains(&0) {
-            observed.unseen(layer, "the supervisor is root and gave the plugin no identity of its own");
+            observed.unseen(layer, "the supervisor is root here and has no other user to give the plugin");
         } else {
             observed.seen(layer);
         }

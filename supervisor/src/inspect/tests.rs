@@ -2,7 +2,7 @@
 
 use super::*;
 use casemate_protocol::certificate::Layer;
-use casemate_protocol::spawn::StubSpec;
+use casemate_protocol::spawn::{SpawnLimits, StubSpec};
 use proptest::prelude::*;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::os::fd::{AsFd, OwnedFd};
@@ -74,7 +74,7 @@ fn an_ordinary_process_is_no_worker_and_no_zygote() {
     assert_eq!(view.pid(), sleeper.0.id());
     assert!((4096..1 << 24).contains(&view.data_bytes().unwrap()));
     let expect = Expect { host: &host, spec: &SPEC, namespaces: true };
-    let worker = judge_worker(&view, expect, MemoryLimits::default(), None).unwrap_err();
+    let worker = judge_worker(&view, expect, SpawnLimits::default(), None).unwrap_err();
     if host.filters == 0 {
         let text = "a walled process is not as ordered (seccomp): Seccomp must be 2 and is 0";
         assert_eq!(worker.to_string(), text);
@@ -98,7 +98,7 @@ fn a_process_that_has_ended_is_never_mistaken_for_another() {
     // Once as a zombie, once reaped.
     rustix::event::poll(&mut [rustix::event::PollFd::new(&sleeper.1, rustix::event::PollFlags::IN)], None)
         .unwrap();
-    assert!(matches!(judge_worker(&view, expect, MemoryLimits::default(), None), Err(InspectError::Ended)));
+    assert!(matches!(judge_worker(&view, expect, SpawnLimits::default(), None), Err(InspectError::Ended)));
     assert!(matches!(ProcessView::open(sleeper.1.as_fd()), Err(InspectError::Ended)));
     sleeper.0.wait().unwrap();
     assert!(matches!(judge_zygote(&view, expect), Err(InspectError::Ended)));

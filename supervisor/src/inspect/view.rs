@@ -298,11 +298,11 @@ pub fn parent_of(pidfd: BorrowedFd<'_>) -> Result<u32, InspectError> {
     }
     // An older kernel, or no process any more.
     let path = format!("/proc/{}/stat", pid_of(pidfd)?);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(InspectError::Ended),
-        Err(source) => return Err(ProcError::Unreadable { path, source }.into()),
-    };
+    let text = std::fs::read_to_string(&path).map_err(|source| match Errno::from_io_error(&source) {
+        // Gone before the file was opened, or between that and the reading.
+        Some(Errno::NOENT | Errno::SRCH) => InspectError::Ended,
+        _ => ProcError::Unreadable { path, source }.into(),
+    })?;
     // It lived until now, so the number was its own.
     if has_ended(pidfd)? {
         return Err(InspectError::Ended);

@@ -7,11 +7,14 @@ use casemate_protocol::spawn::{ControlUp, PACKET_BYTES_MAX, Report, encode_down}
 use casemate_sys::packet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, PoisonError};
 
 /// A connected control socket. Any surprise on it is the end of the whole tree of processes.
 #[derive(Debug)]
 pub(crate) struct Control {
     socket: Registered,
+    /// Where a packet is received: made once, for clearing so much takes longer than all else here.
+    buffer: Mutex<Vec<u8>>,
 }
 
 /// What may go wrong here, as the end of a spawn.
@@ -22,7 +25,7 @@ pub(crate) fn broken(step: &str, message: impl ToString) -> Failure {
 impl Control {
     /// Takes a non-blocking socket. Needs a tokio runtime with I/O around it.
     pub(crate) fn new(socket: OwnedFd) -> io::Result<Self> {
-        Ok(Self { socket: Registered::new(socket)? })
+        Ok(Self { socket: Registered::new(socket)?, buffer: Mutex::new(vec![0; PACKET_BYTES_MAX]) })
     }
 
     /// Sends an order.
@@ -33,14 +36,14 @@ impl Control {
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), Failure> {
         let bytes = encode_down(order).map_err(|error| broken(step, error))?;
-        let sent = loop {
-            let mut guard = self.socket.writable().await.map_err(|error| broken(step, error))?;
-            match guard.try_io(|socket| packet::send(socket.get_ref().as_fd(), &bytes, descriptors)) {
-                Ok(sent) => break sent,
-                Err(_would_block) => {}
+        loop {
+            match packet::send(self.socket.get_ref().as_fd(), &bytes, descriptors) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.socket.has_room().await.map_err(|error| broken(step, error))?;
+                }
+                sent => return sent.map_err(|error| broken(step, error)),
             }
-        };
-        sent.map_err(|error| broken(step, error))
+        }
     }
 
     /// Waits for a report with as many descriptors as `expected` allows.
@@ -49,20 +52,23 @@ impl Control {
         step: &str,
         expected: impl Fn(usize) -> bool,
     ) -> Result<(Report, Vec<OwnedFd>), Failure> {
-        let mut buffer = vec![0; PACKET_BYTES_MAX];
         let received = loop {
-            let mut guard = self.socket.readable().await.map_err(|error| broken(step, error))?;
+            let mut ready = self.socket.readable().await.map_err(|error| broken(step, error))?;
             // A failure report carries no descriptor where one was due.
             let allowed = |count: usize| count == 0 || expected(count);
-            match guard.try_io(|socket| packet::receive(socket.get_ref().as_fd(), &mut buffer, allowed)) {
-                Ok(received) => break received,
+            let mut buffer = self.buffer.lock().unwrap_or_else(PoisonError::into_inner);
+            match ready.try_io(|socket| packet::receive(socket.get_ref().as_fd(), &mut buffer, allowed)) {
+                Ok(Ok(Some((bytes, fds)))) => {
+                    break Ok(Some((ControlUp::parse(buffer.get(..bytes).unwrap_or_default()), fds)));
+                }
+                Ok(received) => break received.map(|_end| None),
                 Err(_would_block) => {}
             }
         };
-        let (bytes, fds) = received
+        let (report, fds) = received
             .map_err(|error| broken(step, error))?
             .ok_or_else(|| broken(step, "the process ended before it reported"))?;
-        match ControlUp::parse(buffer.get(..bytes).unwrap_or_default()) {
+        match report {
             Some(Report::Failed(failed)) => Err(failure(failed)),
             Some(report) if expected(fds.len()) => {
                 let fds = fds

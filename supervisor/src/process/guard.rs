@@ -9,22 +9,26 @@
 //! What it learns of a process it publishes in that process's [`Fate`]; a violation always before the end it leads to.
 //! It must never know what a call is.
 
+mod alarm;
 mod book;
+mod cpu;
 mod idle;
 mod listener;
 mod loading;
 mod process;
 mod watched;
 
-pub(crate) use process::{Deadline, Process};
+pub(crate) use cpu::{Allowance, Spent};
+pub(crate) use process::Process;
 pub(crate) use watched::Fate;
 
+use alarm::Alarm;
 use book::{Book, Due, Entry};
 use casemate_protocol::outcome::Exit;
 use listener::{Listener, Unknown};
 use loading::Loading;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
-use rustix::event::{EventfdFlags, Timespec, eventfd};
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::process::Signal;
 use std::collections::HashMap;
 use std::io;
@@ -42,9 +46,10 @@ const REAP_PAUSE: Duration = Duration::from_millis(1);
 /// How long a stub may take to end once its zygote is killed: it has to wait for it, which takes well under a millisecond.
 pub(crate) const STUB_PATIENCE: Duration = Duration::from_secs(1);
 
-#[derive(Default)]
 struct State {
     book: Book,
+    /// Rings when something is due. Only the process that made the guard sets it.
+    alarm: Alarm,
     processes: HashMap<u64, Watched>,
     /// By the key of their zygote.
     listeners: HashMap<u64, Listener>,
@@ -55,8 +60,6 @@ struct State {
     stop: bool,
     /// Whether the ends that come late have been ordered.
     stop_ordered: bool,
-    /// When the thread looks at the book next without being woken; `None`: not until it is.
-    looks_at: Option<Instant>,
 }
 
 struct Shared {
@@ -105,6 +108,7 @@ pub(crate) struct Subject {
 const NO_PID: i32 = -1;
 
 const WAKE: u64 = u64::MAX;
+const ALARM: u64 = u64::MAX - 1;
 const LISTENER_BIT: u64 = 1 << 63;
 
 impl Guard {
@@ -116,8 +120,10 @@ impl Guard {
             EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK,
         )?)?;
         epoll::add(&epoll, &wake, EventData::new_u64(WAKE), EventFlags::IN)?;
+        let alarm = Alarm::new()?;
+        epoll::add(&epoll, &alarm, EventData::new_u64(ALARM), EventFlags::IN)?;
         let shared = Arc::new(Shared {
-            state: Mutex::new(State::default()),
+            state: Mutex::new(State::new(alarm)),
             epoll,
             wake,
             alive: watch::Sender::new(0),
@@ -147,13 +153,13 @@ impl Guard {
         if let Some(report) = state.take_unknown(pid, tree) {
             watched.violates(report);
         }
-        let wakes = !canary && tree != key && state.look_at_idle();
+        if !canary && tree != key {
+            state.look_at_idle();
+            self.shared.set_alarm(&mut state);
+        }
         state.processes.insert(key, watched);
         self.shared.alive.send_modify(|alive| *alive += 1);
         drop(state);
-        if wakes {
-            self.shared.wake();
-        }
         Ok(Process::new(Arc::clone(&self.shared), key, pid, fate))
     }
 
@@ -240,10 +246,18 @@ impl Shared {
         let at = Instant::now() + patience;
         let mut state = self.lock();
         state.book.insert(at, Entry { key, due: Due::Hard });
-        let is_awake_in_time = state.looks_at.is_some_and(|looks_at| looks_at <= at);
-        drop(state);
-        if !is_awake_in_time {
-            self.wake();
+        self.set_alarm(&mut state);
+    }
+
+    /// Sees to it that the thread looks at the book when its first entry is due. An alarm for what is not in it any more
+    /// may stay.
+    #[expect(clippy::disallowed_methods, reason = "the guard is the driver of deadlines")]
+    fn set_alarm(&self, state: &mut State) {
+        if let Some(first) = state.book.first()
+            && !state.alarm.rings_by(first)
+            && self.is_own()
+        {
+            state.alarm.set(first, Instant::now());
         }
     }
 
@@ -257,8 +271,8 @@ impl Shared {
         let mut room =
             [const { epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) } }; 64];
         loop {
-            let timeout = self.next_timeout();
-            let events: &mut [epoll::Event] = match epoll::wait(&self.epoll, &mut room, timeout.as_ref()) {
+            self.set_alarm(&mut self.lock());
+            let events: &mut [epoll::Event] = match epoll::wait(&self.epoll, &mut room, None) {
                 Ok(count) => room.get_mut(..count).unwrap_or_default(),
                 Err(rustix::io::Errno::INTR) => continue,
                 // Without epoll no deadline can be kept: end everything rather than let it run on.
@@ -269,6 +283,7 @@ impl Shared {
                     WAKE => {
                         let _ = rustix::io::read(&self.wake, &mut [0_u8; 8]);
                     }
+                    ALARM => self.lock().alarm.has_rung(),
                     data if data & LISTENER_BIT != 0 => self.on_listener(data & !LISTENER_BIT),
                     key => self.on_exit(key, 0),
                 }
@@ -302,17 +317,6 @@ impl Shared {
     }
 
     #[expect(clippy::disallowed_methods, reason = "the guard is the driver of deadlines")]
-    fn next_timeout(&self) -> Option<Timespec> {
-        let mut state = self.lock();
-        state.looks_at = state.book.first();
-        let wait = state.looks_at?.saturating_duration_since(Instant::now());
-        Some(Timespec {
-            tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: wait.subsec_nanos().into(),
-        })
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "the guard is the driver of deadlines")]
     fn on_due(&self) {
         let now = Instant::now();
         let mut ended = Vec::new();
@@ -328,14 +332,24 @@ impl Shared {
                         state.on_idle(now);
                         continue;
                     }
-                    Due::Soft { .. } | Due::Hard | Due::Reap { .. } => {}
+                    Due::Soft { .. } | Due::Cpu { .. } | Due::Hard | Due::Reap { .. } => {}
                 }
                 let Some(watched) = state.processes.get(&entry.key) else { continue };
                 match entry.due {
                     Due::Soft { grace } => {
-                        watched.fate.send_modify(|fate| fate.interrupted = true);
-                        watched.signal(Signal::USR1);
+                        watched.interrupt(None);
                         state.book.insert_as(id, now + grace, Entry { key: entry.key, due: Due::Hard });
+                    }
+                    Due::Cpu { meter, grace } => {
+                        let Some(clock) = casemate_sys::process::cpu_time(watched.pid) else { continue };
+                        let (at, due) = match meter.look(clock) {
+                            Ok(left) => (now + left, entry.due),
+                            Err(spent) => {
+                                watched.interrupt(Some(spent));
+                                (now + grace, Due::Hard)
+                            }
+                        };
+                        state.book.insert_as(id, at, Entry { key: entry.key, due });
                     }
                     Due::Hard => {
                         watched.fate.send_modify(|fate| fate.overdue = true);
@@ -382,6 +396,20 @@ impl Shared {
 }
 
 impl State {
+    fn new(alarm: Alarm) -> Self {
+        Self {
+            book: Book::default(),
+            alarm,
+            processes: HashMap::new(),
+            listeners: HashMap::new(),
+            unknown: HashMap::new(),
+            last_key: 0,
+            looks_at_idle: false,
+            stop: false,
+            stop_ordered: false,
+        }
+    }
+
     /// Closes a tree's listener with its last process. Closed earlier, a forbidden call would return ENOSYS and go on.
     fn on_gone(&mut self, key: u64, tree: u64) {
         if key == tree

@@ -4,9 +4,11 @@ use std::io;
 use std::ops::Deref;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A non-blocking socket, registered with the runtime of the thread that made it.
+/// A non-blocking socket, registered with the runtime of the thread that made it: for reading only. A peer that has taken
+/// what was sent would else wake us to say that there is room again, in the middle of each call; there nearly always is.
 ///
 /// The runtime's epoll is shared with a forked child of the host. Taking the socket out of it there would make the parent
 /// deaf to its worker, so what is dropped in such a child stays as it is until the child ends or executes something.
@@ -25,12 +27,23 @@ pub(crate) struct Registered {
 impl Registered {
     /// Registers a non-blocking socket. Needs a tokio runtime with I/O around it.
     pub(crate) fn new(socket: impl Into<Arc<OwnedFd>>) -> io::Result<Self> {
+        Self::with_interest(socket.into(), Interest::READABLE)
+    }
+
+    /// Waits until something can be sent. For when the socket was full: it is registered a second time while that lasts.
+    pub(crate) async fn has_room(&self) -> io::Result<()> {
+        let again = rustix::io::fcntl_dupfd_cloexec(&**self.get_ref(), 3)?;
+        let _ready = Self::with_interest(Arc::new(again), Interest::WRITABLE)?.writable().await?;
+        Ok(())
+    }
+
+    fn with_interest(socket: Arc<OwnedFd>, interest: Interest) -> io::Result<Self> {
         tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         #[expect(
             deprecated,
             reason = "sound for an OwnedFd, which keeps its number as long as it lives; the successor is an unsafe function"
         )]
-        let socket = Arc::new(AsyncFd::new(socket.into())?);
+        let socket = Arc::new(AsyncFd::with_interest(socket, interest)?);
         Ok(Self { keep: Some(Box::new(Arc::clone(&socket))), socket, host_pid: std::process::id() })
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn start(program: &Program, marker: Marker) -> io::Result<Started> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let ours = off_the_standard_descriptors(ours)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
-    let child = Command::new(program.path())
+    let child = Command::new(program.path().map_err(io::Error::other)?)
         .arg0(program.name())
         .args(["stub", &marker.to_string()])
         .env_clear()

@@ -7,7 +7,7 @@ use crate::project::{Project, in_ci};
 use crate::request::TestPlan;
 use crate::suite::{Prepared, Who};
 use crate::tally::{Tally, Verdict};
-use crate::{checks, fuzz, guests, setup, suite};
+use crate::{checks, fuzz, guests, setup, suite, vm};
 
 /// A group of checks with a name, a time and a verdict of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Group {
             Self::Fuzz => "every fuzz target for a minute; needs a nightly toolchain",
             Self::Soak => "hours of calls, spawns and deaths",
             Self::Toolchains => "guests from other languages' toolchains",
-            Self::Vm => "other kernels in virtual machines",
+            Self::Vm => "suites on Debian's 6.1 kernel in a virtual machine, as root and as an ordinary user",
         }
     }
 
@@ -160,7 +160,8 @@ impl Run<'_> {
             Group::Doctests => checks::doctests(project),
             Group::Advisories => checks::advisories(project),
             Group::Fuzz => fuzz::run(project, self.plan.fuzz_seconds),
-            Group::Soak | Group::Toolchains | Group::Vm => checks::long_group(project, group.name()),
+            Group::Vm => vm::run(project, self.plan.executable_limit),
+            Group::Soak | Group::Toolchains => checks::long_group(project, group.name()),
         }
     }
 

@@ -8,6 +8,7 @@
 //! | [`setup`] | what a machine must have, and how it gets it |
 //! | [`guests`] | the test guests, from source to wasm |
 //! | [`demo`] | the `demo` command |
+//! | [`bench`] | the `bench` command |
 //! | [`group`] | the named groups of checks |
 //! | [`checks`] | the groups that are one tool's verdict |
 //! | [`suite`] | the tests in real processes, as root and as an ordinary user |
@@ -16,6 +17,7 @@
 //! | [`user`] | an ordinary user made for one run |
 //! | [`watch`] | one executable, its time limit, and whatever it left behind |
 //! | [`fuzz`] | the `fuzz` group |
+//! | [`vm`] | the `vm` group: suites in a virtual machine with an older kernel |
 //! | [`tally`] | counts, verdicts and the closing lines |
 //! | [`problem`] | what went wrong, in words for the person at the terminal |
 #![expect(
@@ -24,6 +26,7 @@
     reason = "a developer's command: it runs programs, reads the environment and the clock, and talks on the terminal"
 )]
 
+mod bench;
 mod build;
 mod checks;
 mod demo;
@@ -39,6 +42,7 @@ mod step;
 mod suite;
 mod tally;
 mod user;
+mod vm;
 mod watch;
 
 use std::process::ExitCode;
@@ -64,6 +68,7 @@ fn carry_out(request: Request) -> Result<ExitCode, Problem> {
         Request::Setup => setup::everything(&Project::open()?)?,
         Request::Guests => guests::build(&Project::open()?)?,
         Request::Demo { arguments } => demo::run(&Project::open()?, &arguments)?,
+        Request::Bench { arguments } => bench::run(&Project::open()?, &arguments)?,
         Request::Test(plan) => return Ok(group::run(&Project::open()?, &plan)),
     }
     Ok(ExitCode::SUCCESS)

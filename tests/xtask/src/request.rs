@@ -8,6 +8,9 @@ use crate::problem::Problem;
 pub(crate) const HELP: &str = "\
 cargo xtask setup                     install what the checks need
 cargo xtask demo [ARGS…]              the demonstration: good and bad guests, live
+cargo xtask bench [ROW…]              the numbers, each beside its baseline; ROW is the beginning of a row's name
+    --keep FOLDER                     put the table into its README.md and everything into its numbers.json
+    --quick                           fewer rounds: for a look
 cargo xtask guests                    build the test guests into target/guests
 cargo xtask test [GROUP…] [-- ARGS…]  the default groups, or those named; ARGS go to the test executables
     --list                            the groups and what each does
@@ -21,6 +24,7 @@ pub(crate) enum Request {
     Setup,
     Guests,
     Demo { arguments: Vec<String> },
+    Bench { arguments: Vec<String> },
     ListGroups,
     Test(TestPlan),
 }
@@ -53,6 +57,7 @@ impl Request {
             "setup" => nothing_more(words, Self::Setup),
             "guests" => nothing_more(words, Self::Guests),
             "demo" => Ok(Self::Demo { arguments: words.skip_while(|word| word == "--").collect() }),
+            "bench" => Ok(Self::Bench { arguments: words.skip_while(|word| word == "--").collect() }),
             "test" => parse_test(words),
             other => Err(Problem::new(format!("no command `{other}`\n{HELP}"))),
         }

@@ -9,6 +9,7 @@ use crate::group::Group;
 use crate::problem::Problem;
 use crate::project::Project;
 use crate::step::{Step, find_program};
+use crate::vm;
 
 /// What the guests are built for.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
@@ -49,6 +50,9 @@ pub(crate) fn for_groups(project: &Project, groups: &[Group]) {
     }
     if wants(&[Group::Fuzz]) {
         complain(cargo_fuzz(project));
+    }
+    if wants(&[Group::Vm]) {
+        complain(vm::parts(project));
     }
 }
 
@@ -103,9 +107,26 @@ fn musl_compiler(project: &Project) -> Result<(), Problem> {
     if find_program("apt-get").is_none() {
         return Err(Problem::new(by_hand));
     }
+    install(project, "musl-tools")
+}
+
+/// Where a program of the system's is, after installing its package if need be.
+pub(crate) fn program(project: &Project, name: &str, package: &str) -> Result<PathBuf, Problem> {
+    if let Some(file) = find_program(name) {
+        return Ok(file);
+    }
+    let by_hand = || Problem::new(format!("{name} is missing: install {package} (Debian, Ubuntu), as root"));
+    if !rustix::process::geteuid().is_root() || find_program("apt-get").is_none() {
+        return Err(by_hand());
+    }
+    install(project, package)?;
+    find_program(name).ok_or_else(by_hand)
+}
+
+fn install(project: &Project, package: &str) -> Result<(), Problem> {
     let apt = || Step::new("apt-get", &project.root).env("DEBIAN_FRONTEND", "noninteractive");
     apt().arg("update").run()?;
-    apt().args(["install", "--yes", "--no-install-recommends", "musl-tools"]).run()
+    apt().args(["install", "--yes", "--no-install-recommends", package]).run()
 }
 
 fn add_targets(project: &Project, targets: &[&str]) -> Result<(), Problem> {

@@ -2,8 +2,8 @@
 
 use crate::liar::{self, Liar};
 use crate::obey::{call, obey};
-use casemate_lockdown::Spawned;
 use casemate_lockdown::seccomp::list;
+use casemate_lockdown::{Spawned, experiment};
 use casemate_protocol::spawn::Role;
 use casemate_sys::process::exit_now;
 use casemate_worker::Guest;
@@ -79,9 +79,13 @@ const NAMED: &[(&str, Behaviour)] = &[
 ];
 
 impl Behaviour {
-    /// From a program name: `casemate-adversary:NAME` or `casemate-adversary:without-SYSCALL`.
+    /// From a program name: `casemate-adversary:NAME`, `casemate-adversary:without-SYSCALL`, or
+    /// `casemate-adversary:minus-WALL[,WALL]...`, which takes orders behind the walls that are left.
     pub fn named(program: &str) -> Option<Self> {
         let (_, name) = program.split_once(':')?;
+        if let Some(mut left_out) = experiment::left_out(program) {
+            return left_out.all(|wall| experiment::WALLS.contains(&wall)).then_some(Self::Obey);
+        }
         if let Some(syscall) = name.strip_prefix("without-") {
             let listed = list::CORE.iter().find(|listed| listed.name == syscall)?;
             return Some(Self::Without(listed.name));
@@ -125,7 +129,7 @@ pub fn attack(spawned: Spawned, guest: &mut Guest) -> ! {
 fn attack_the_link(spawned: Spawned, behaviour: Behaviour) -> ! {
     // The canaries are left alone: the zygote must be proven before its worker can lie.
     if behaviour == Behaviour::ReadyTooEarly && spawned.order().role == Role::Worker {
-        liar::ready_too_early(spawned.link(), spawned.order().data_bytes);
+        liar::ready_too_early(spawned.link(), spawned.order().limits.data_bytes);
         spin();
     }
     let Ok(confined) = spawned.confine() else { exit_now(65) };

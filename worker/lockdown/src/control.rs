@@ -2,7 +2,7 @@
 
 use crate::error::{LockdownError, Step};
 use bincode::Decode;
-use casemate_protocol::spawn::{ControlUp, FailedReport, PACKET_BYTES_MAX, Report, decode_down};
+use casemate_protocol::spawn::{ControlUp, FailedReport, ORDER_BYTES_MAX, Report, decode_down};
 use casemate_sys::{descriptors, packet};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
@@ -30,7 +30,7 @@ impl Control {
         descriptors: usize,
     ) -> Result<Option<(T, Vec<OwnedFd>)>, LockdownError> {
         let step = "reading the control socket";
-        let mut buffer = vec![0; PACKET_BYTES_MAX];
+        let mut buffer = [0; ORDER_BYTES_MAX];
         let received = loop {
             match packet::receive(self.socket.as_fd(), &mut buffer, |count| count == descriptors) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

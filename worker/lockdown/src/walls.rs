@@ -2,6 +2,7 @@
 
 use crate::control::Control;
 use crate::error::{LockdownError, Step};
+use crate::experiment::raise;
 use crate::landlock::{self, Enforced};
 use crate::report::Report;
 use crate::seccomp::{self, Default as FilterDefault};
@@ -19,6 +20,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{getpid, read};
 use std::io;
 use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::sync::Arc;
 
 /// A zygote that dies with its stub, and has no wall yet: the place to make what the walls would forbid.
 #[derive(Debug)]
@@ -77,7 +79,8 @@ impl Entered {
         } else {
             report.missing(Layer::EmptyRoot, "needs a mount namespace");
         }
-        descriptors::close_from(1).step("closing every descriptor but the control socket")?;
+        raise("descriptors", || descriptors::close_from(1))
+            .step("closing every descriptor but the control socket")?;
         // Without a user namespace of its own the supervisor could not look at an undumpable process.
         privileges::give_up(!self.namespaces)?;
         report.holds(Layer::NoNewPrivs);
@@ -96,7 +99,7 @@ impl Entered {
                 Ok(abi)
             }
             Enforced::Absent => {
-                report.missing(Layer::Landlock, "this kernel has no Landlock, or it is not enabled at boot");
+                report.missing(Layer::Landlock, "there is no Landlock: this kernel has none, it is not enabled at boot, or a filter hides it");
                 Ok(0)
             }
         }
@@ -202,7 +205,8 @@ impl Filtered {
         match self.try_lock(code) {
             Ok(report) => {
                 self.control.report(spawn::Report::Sealed(report), &[])?;
-                Ok(Locked { control: self.control, parent: self.parent })
+                let filter_b = Arc::new(seccomp::filter_b());
+                Ok(Locked { control: self.control, parent: self.parent, filter_b })
             }
             Err(error) => {
                 self.control.fail_step(&error);
@@ -214,10 +218,10 @@ impl Filtered {
     fn try_lock(&self, code: &CodeRange) -> Result<SealedReport, LockdownError> {
         // The engine keeps the module's file open behind its mapping, for uses that our configuration rules out. It is
         // never dropped in a process that ends by `exit_now`, so nobody will close that number again.
-        descriptors::close_from(1).step("closing the module's file")?;
+        raise("descriptors", || descriptors::close_from(1)).step("closing the module's file")?;
         let mut report = Report::default();
         let why_not = "this kernel has no mseal (6.10)";
-        let sealed = memory::seal(code.clone());
+        let sealed = raise("sealed-code", || memory::seal(code.clone()));
         optional(&mut report, Layer::SealedCode, "sealing the code", why_not, sealed)?;
         deny_new_executable(&mut report)?;
         if !self.reports {
@@ -258,7 +262,8 @@ fn listen(
 fn deny_new_executable(report: &mut Report) -> Result<(), LockdownError> {
     let step = "denying new executable memory";
     let why_not = "this kernel has no MDWE (6.3)";
-    optional(report, Layer::DenyNewExecutable, step, why_not, memory::deny_new_executable())
+    let denied = raise("deny-new-executable", memory::deny_new_executable);
+    optional(report, Layer::DenyNewExecutable, step, why_not, denied)
 }
 
 mod libc_errno {
@@ -313,6 +318,8 @@ pub struct Locked {
     control: Control,
     /// Without a pid namespace: who a worker must not outlive.
     parent: Option<nix::unistd::Pid>,
+    /// What each worker will install.
+    filter_b: Arc<seccomp::Program>,
 }
 
 impl Locked {
@@ -340,7 +347,10 @@ impl Locked {
                 return Err(io::Error::from(io::ErrorKind::InvalidData)).step("taking a worker's link");
             };
             match process::fork().step("forking a worker")? {
-                process::Fork::Child => return Ok(Some(Spawned::new(link, spec, self.parent))),
+                process::Fork::Child => {
+                    let filter_b = Arc::clone(&self.filter_b);
+                    return Ok(Some(Spawned::new(link, spec, self.parent, filter_b)));
+                }
                 process::Fork::Parent(pidfd) => {
                     drop(link);
                     self.control.report(spawn::Report::Spawned(spawn::SpawnedReport {}), &[pidfd.as_fd()])?;

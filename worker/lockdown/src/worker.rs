@@ -1,6 +1,7 @@
 //! The last wall: a forked process becomes a worker that holds one descriptor and nine system calls.
 
 use crate::error::{LockdownError, Step};
+use crate::experiment::raise;
 use crate::{rlimits, seccomp};
 use casemate_protocol::spawn::{Role, SpawnSpec};
 use casemate_sys::{descriptors, process, seccomp as kernel};
@@ -9,6 +10,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Pid, getppid};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// Just forked: it still has the zygote's control socket and the zygote's filter.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub struct Spawned {
     link: OwnedFd,
     spec: SpawnSpec,
     parent: Option<Pid>,
+    /// Made before the fork: making it takes longer than installing it.
+    filter_b: Arc<seccomp::Program>,
 }
 
 /// A worker behind every wall.
@@ -26,8 +30,13 @@ pub struct Confined {
 }
 
 impl Spawned {
-    pub(crate) fn new(link: OwnedFd, spec: SpawnSpec, parent: Option<Pid>) -> Self {
-        Self { link, spec, parent }
+    pub(crate) fn new(
+        link: OwnedFd,
+        spec: SpawnSpec,
+        parent: Option<Pid>,
+        filter_b: Arc<seccomp::Program>,
+    ) -> Self {
+        Self { link, spec, parent, filter_b }
     }
 
     /// The link, before it is the only descriptor: for whoever wants to lie early.
@@ -42,7 +51,8 @@ impl Spawned {
 
     /// Takes the last steps. A canary does not come back from here.
     pub fn confine(self) -> Result<Confined, LockdownError> {
-        self.confine_behind(&seccomp::filter_b())
+        let filter_b = Arc::clone(&self.filter_b);
+        self.confine_behind(&filter_b)
     }
 
     /// The same behind a filter B that takes one more call of the worker's list away: whether anything breaks then tells
@@ -64,12 +74,12 @@ impl Spawned {
         // Descriptor 0 was the control socket; from here on it is the link.
         descriptors::duplicate_to(self.link.as_fd(), 0).step(step)?;
         std::mem::drop(self.link);
-        descriptors::close_from(1).step(step)?;
+        raise("descriptors", || descriptors::close_from(1)).step(step)?;
         let link = descriptors::inherited(0).step(step)?;
-        rlimits::set_worker(self.spec.data_bytes, self.spec.address_bytes)?;
+        rlimits::set_worker(&self.spec.limits)?;
         kernel::install(filter_b.instructions()).step("installing filter B")?;
         match self.spec.role {
-            Role::Worker => Ok(Confined { link, data_limit_bytes: self.spec.data_bytes }),
+            Role::Worker => Ok(Confined { link, data_limit_bytes: self.spec.limits.data_bytes }),
             Role::CanaryOutside => fail_to_die(&link, seccomp::CANARY_OUTSIDE),
             Role::CanaryDelta => fail_to_die(&link, seccomp::CANARY_DELTA),
         }

@@ -18,7 +18,7 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// How one dialect is spoken. All of it but `link` may run guest code.
+/// How one dialect is spoken. `start` and `call` run guest code, `link` and `bind` never.
 pub(crate) trait GuestAbi {
     /// Defines the imports that this dialect knows.
     fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()>;

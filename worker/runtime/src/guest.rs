@@ -2,11 +2,12 @@
 
 use crate::abi::{self, Answer, GuestAbi};
 use crate::epoch;
-use crate::fault::Fault;
+use crate::fault::{Fault, backtrace};
 use crate::limiter::Limiter;
-use crate::link::Link;
+use crate::link::{Buffers, Link};
 use crate::load;
 use casemate_lockdown::CodeRange;
+use casemate_protocol::link::DownBounds;
 use casemate_protocol::module::Dialect;
 use casemate_protocol::outcome::LimitName;
 use casemate_protocol::spawn::LoadSpec;
@@ -30,7 +31,11 @@ pub struct Guest {
     abi: Box<dyn GuestAbi>,
     instance: Option<Instance>,
     spec: LoadSpec,
+    /// For the link, until there is one.
+    buffers: Option<Buffers>,
     ready: Result<(), Fault>,
+    /// Where the guest was when it last failed.
+    backtrace: String,
     /// Set-up has armed the deadline of the first call, which came with it.
     armed: bool,
 }
@@ -58,11 +63,23 @@ impl Guest {
         let mut linker = Linker::new(engine);
         let linked = abi.link(&mut linker).and_then(|()| linker.instantiate_pre(module));
         let pre = linked.map_err(|error| Fault::from_engine(&error, None, None))?;
-        let mut guest = Self { store, pre, abi, instance: None, spec, ready: Ok(()), armed: false };
+        let buffers = Some(Buffers::new(bounds(&spec)));
+        let mut guest = Self {
+            store,
+            pre,
+            abi,
+            instance: None,
+            spec,
+            buffers,
+            ready: Ok(()),
+            backtrace: String::new(),
+            armed: false,
+        };
         if guest.spec.instantiate {
             // Filling memories and tables is code of the engine's making, and counts like a guest's.
             guest.begin()?;
             guest.instantiate()?;
+            guest.ready = guest.bind();
         }
         Ok(guest)
     }
@@ -88,8 +105,8 @@ impl Guest {
         load::code_range(self.pre.module())
     }
 
-    pub(crate) fn spec(&self) -> &LoadSpec {
-        &self.spec
+    pub(crate) fn take_buffers(&mut self) -> Buffers {
+        self.buffers.take().unwrap_or_else(|| Buffers::new(bounds(&self.spec)))
     }
 
     /// Gives the guest its link. From here on its code may run.
@@ -104,7 +121,9 @@ impl Guest {
     /// Makes the instance if the zygote did not, and runs the guest's own initialisation. A failure stays: every call
     /// then answers it.
     pub(crate) fn set_up(&mut self, config: Option<&[u8]>) {
-        self.ready = self.try_set_up(config);
+        if self.ready.is_ok() {
+            self.ready = self.try_set_up(config);
+        }
     }
 
     /// Why calls cannot be answered, if they cannot.
@@ -117,10 +136,9 @@ impl Guest {
         self.armed = true;
         if self.instance.is_none() {
             self.instantiate()?;
+            self.bind()?;
         }
-        let Some(instance) = self.instance else { return Err(Fault::Abi("there is no instance".to_owned())) };
-        let bound = self.abi.bind(&mut self.store, &instance);
-        let started = bound.and_then(|()| self.abi.start(&mut self.store, config));
+        let started = self.abi.start(&mut self.store, config);
         started.map_err(|error| self.explain(&error))
     }
 
@@ -131,8 +149,14 @@ impl Guest {
         answer.map_err(|error| self.explain(&error))
     }
 
+    /// Where it was when it last failed, innermost frame first; empty if that was outside of it.
+    pub(crate) fn backtrace(&self) -> String {
+        self.backtrace.clone()
+    }
+
     /// Fresh fuel and a fresh deadline.
     fn begin(&mut self) -> Result<(), Fault> {
+        self.backtrace.clear();
         self.store.data_mut().limiter.forget();
         // An interrupt that fell between set-up and the first call must not be lost.
         if !std::mem::take(&mut self.armed) {
@@ -152,7 +176,15 @@ impl Guest {
         Ok(())
     }
 
-    fn explain(&self, error: &wasmtime::Error) -> Fault {
+    /// Finds the exports, which runs no guest code.
+    fn bind(&mut self) -> Result<(), Fault> {
+        let Some(instance) = self.instance else { return Err(Fault::Abi("there is no instance".to_owned())) };
+        let bound = self.abi.bind(&mut self.store, &instance);
+        bound.map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&mut self, error: &wasmtime::Error) -> Fault {
+        self.backtrace = backtrace(error);
         let fault = Fault::from_engine(error, self.store.data().limiter.denied(), self.spec.fuel);
         match fault {
             // The engine names the trap; the policy's number is ours to name.
@@ -169,4 +201,8 @@ impl Guest {
             other => other,
         }
     }
+}
+
+fn bounds(spec: &LoadSpec) -> DownBounds {
+    DownBounds { input_bytes_max: spec.input_bytes, host_result_bytes_max: spec.output_bytes }
 }

@@ -7,6 +7,9 @@ use casemate_protocol::link::{
 use std::io;
 use std::os::fd::OwnedFd;
 
+/// Room for most answers.
+const SMALL_FRAME_BYTES: usize = 512;
+
 /// The link is gone or its peer is not a supervisor: nothing is left to do but to exit.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkError {
@@ -29,6 +32,21 @@ pub(crate) enum Job {
     Shutdown,
 }
 
+/// What a link needs besides its socket. Made before the fork, so that no worker has to allocate it.
+#[derive(Debug)]
+pub(crate) struct Buffers {
+    decoder: Decoder<DownBounds>,
+    out: Vec<u8>,
+}
+
+impl Buffers {
+    pub(crate) fn new(bounds: DownBounds) -> Self {
+        let mut decoder = Decoder::new(bounds);
+        decoder.spare();
+        Self { decoder, out: Vec::with_capacity(SMALL_FRAME_BYTES) }
+    }
+}
+
 /// A connected link.
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -42,13 +60,13 @@ impl Link {
     /// Says Ready.
     pub(crate) fn open(
         socket: OwnedFd,
-        bounds: DownBounds,
+        buffers: Buffers,
         layers: u32,
         data_limit_bytes: u64,
     ) -> Result<Self, LinkError> {
-        let mut out = Vec::new();
+        let Buffers { decoder, mut out } = buffers;
         let machine = WorkerLink::ready(&mut out, layers, data_limit_bytes)?;
-        let mut link = Self { socket, decoder: Decoder::new(bounds), machine, out };
+        let mut link = Self { socket, decoder, machine, out };
         link.flush()?;
         Ok(link)
     }

@@ -1,11 +1,10 @@
 //! A worker's life: Ready, set-up, then one call after the other until the link ends.
 
-use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::link::{Job, Link, LinkError};
 use casemate_lockdown::{Confined, Spawned};
 use casemate_protocol::certificate::{Layer, LayerSet};
-use casemate_protocol::link::{CallResult, DownBounds, Status};
+use casemate_protocol::link::{CallResult, Status};
 use casemate_sys::process::exit_now;
 
 /// How a call is answered: method, content type and body in, the result and its body out.
@@ -32,12 +31,9 @@ pub fn serve_confined(confined: Confined, guest: &mut Guest, answer: Answer) -> 
 
 fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), LinkError> {
     let (socket, data_limit_bytes) = confined.into_parts();
-    let bounds = DownBounds {
-        input_bytes_max: guest.spec().input_bytes,
-        host_result_bytes_max: guest.spec().output_bytes,
-    };
     let layers: LayerSet = [Layer::Seccomp, Layer::ResourceLimits, Layer::Descriptors].into_iter().collect();
-    guest.attach(Link::open(socket, bounds, layers.bits(), data_limit_bytes)?);
+    let buffers = guest.take_buffers();
+    guest.attach(Link::open(socket, buffers, layers.bits(), data_limit_bytes)?);
     loop {
         let job = link(guest)?.next()?;
         match job {
@@ -59,7 +55,8 @@ fn link(guest: &mut Guest) -> Result<&mut Link, LinkError> {
 /// Asks the guest.
 pub fn answer(guest: &mut Guest, method: &str, content_type: u32, body: &[u8]) -> (CallResult, Vec<u8>) {
     if let Err(fault) = guest.ready() {
-        return (CallResult { in_setup: true, ..fault.into_result() }, Vec::new());
+        let backtrace = guest.backtrace();
+        return (CallResult { in_setup: true, backtrace, ..fault.into_result() }, Vec::new());
     }
     match guest.call(method, content_type, body) {
         Ok(answer) => {
@@ -72,6 +69,6 @@ pub fn answer(guest: &mut Guest, method: &str, content_type: u32, body: &[u8]) -
             };
             (result, answer.body)
         }
-        Err(fault) => (Fault::into_result(fault), Vec::new()),
+        Err(fault) => (CallResult { backtrace: guest.backtrace(), ..fault.into_result() }, Vec::new()),
     }
 }

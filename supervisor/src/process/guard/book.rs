@@ -1,5 +1,6 @@
 //! The book of deadlines: what is due when. Pure; the guard brings the time.
 
+use super::cpu::Meter;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use std::time::{Duration, Instant};
 pub(super) enum Due {
     /// Interrupt, and kill after this long.
     Soft { grace: Duration },
+    /// Look whether its CPU time is used up; then the same.
+    Cpu { meter: Meter, grace: Duration },
     /// Kill.
     Hard,
     /// Ask again how it ended.
@@ -53,7 +56,7 @@ impl Book {
         id
     }
 
-    /// Adds an entry under the name of one that was taken.
+    /// Adds an entry under the name of one that was taken, which keeps the time it was named after.
     pub(super) fn insert_as(&mut self, id: Id, at: Instant, entry: Entry) {
         self.entries.insert((at, id.number), entry);
     }

@@ -45,15 +45,12 @@ impl Calm {
 }
 
 impl State {
-    /// Orders a look, if none is in the book; whether the guard must be woken for it.
+    /// Orders a look, if none is in the book.
     #[expect(clippy::disallowed_methods, reason = "the guard is the driver of deadlines")]
-    pub(super) fn look_at_idle(&mut self) -> bool {
-        if std::mem::replace(&mut self.looks_at_idle, true) {
-            return false;
+    pub(super) fn look_at_idle(&mut self) {
+        if !std::mem::replace(&mut self.looks_at_idle, true) {
+            self.book.insert(Instant::now() + LOOK_EVERY, Entry { key: 0, due: Due::Idle });
         }
-        let at = Instant::now() + LOOK_EVERY;
-        self.book.insert(at, Entry { key: 0, due: Due::Idle });
-        self.looks_at.is_none_or(|looks_at| at < looks_at)
     }
 
     /// Ends every worker that computes without a call. The next look is due as long as there is a worker.

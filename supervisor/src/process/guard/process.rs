@@ -2,6 +2,7 @@
 
 use super::Shared;
 use super::book::{self, Due, Entry};
+use super::cpu::{Allowance, Meter};
 use super::watched::Fate;
 use rustix::process::Signal;
 use std::io;
@@ -77,25 +78,36 @@ impl Process {
         }
     }
 
-    /// From now on: SIGUSR1 after `soft`, SIGKILL after `grace` more, unless disarmed before.
-    pub(crate) fn arm(&self, soft: Duration, grace: Duration) -> Deadline {
+    /// From now on: SIGUSR1 when what it may use is used up, SIGKILL after the grace time more, unless disarmed before.
+    pub(crate) fn arm(&self, allowance: &Allowance) -> Deadline {
         #[expect(clippy::disallowed_methods, reason = "deadlines are measured here")]
         let now = Instant::now();
-        let soft_at = now + soft;
-        let entry = Entry { key: self.key, due: Due::Soft { grace } };
+        let meter = Meter::new(allowance, || self.cpu_time());
+        let grace = allowance.grace;
         let mut state = self.shared.lock();
         if let Some(watched) = state.processes.get_mut(&self.key) {
             watched.calm.work();
             // What an earlier deadline did is no news about this one.
-            watched.fate.send_if_modified(|fate| std::mem::take(&mut fate.interrupted));
+            watched.fate.send_if_modified(|fate| {
+                fate.spent = None;
+                std::mem::take(&mut fate.interrupted)
+            });
         }
-        let id = state.book.insert(soft_at, entry);
-        let is_awake_in_time = state.looks_at.is_some_and(|looks_at| looks_at <= soft_at);
+        let entry = |due| Entry { key: self.key, due };
+        let wall = state.book.insert(now + allowance.wall, entry(Due::Soft { grace }));
+        let cpu = meter.map(|meter| {
+            // At once, if there is nothing left.
+            let first = now + meter.look(meter.from()).unwrap_or_default();
+            state.book.insert(first, entry(Due::Cpu { meter, grace }))
+        });
+        self.shared.set_alarm(&mut state);
         drop(state);
-        if !is_awake_in_time {
-            self.shared.wake();
-        }
-        Deadline { shared: Arc::clone(&self.shared), id, key: self.key, armed_at: now, armed: true }
+        Deadline { shared: Arc::clone(&self.shared), wall, cpu, key: self.key, armed_at: now, armed: true }
+    }
+
+    /// CPU time that it has used; `None` if it has ended.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        casemate_sys::process::cpu_time(self.pid)
     }
 
     /// It is ready, and has nothing to do until its next deadline is armed.
@@ -130,7 +142,8 @@ impl Drop for Process {
 /// An armed deadline; dropping it disarms it.
 pub(crate) struct Deadline {
     shared: Arc<Shared>,
-    id: book::Id,
+    wall: book::Id,
+    cpu: Option<book::Id>,
     key: u64,
     armed_at: Instant,
     armed: bool,
@@ -153,7 +166,10 @@ impl Deadline {
         // In a forked child of the host nobody may ever unlock what the guard held at that moment.
         if std::mem::take(&mut self.armed) && self.shared.is_own() {
             let mut state = self.shared.lock();
-            state.book.remove(self.id, self.key);
+            state.book.remove(self.wall, self.key);
+            if let Some(cpu) = self.cpu {
+                state.book.remove(cpu, self.key);
+            }
             if let Some(watched) = state.processes.get_mut(&self.key) {
                 watched.calm.rest();
             }

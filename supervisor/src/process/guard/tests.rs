@@ -12,6 +12,10 @@ fn sleeper(guard: &Guard) -> Process {
     guard.watch(Subject { pidfd, child: Some(child), link: None, kind: Kind::Head }).unwrap()
 }
 
+fn wall(wall: Duration, grace: Duration) -> Allowance {
+    Allowance { wall, grace, cpu: None, cpu_total: None }
+}
+
 fn wait(process: &Process) -> Fate {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(30), process.ended()).await.unwrap() })
@@ -48,7 +52,7 @@ fn a_killed_process_is_reaped_and_published() {
 fn a_deadline_interrupts_first() {
     let guard = Guard::start().unwrap();
     let process = sleeper(&guard);
-    let _deadline = process.arm(Duration::from_millis(20), Duration::from_secs(1000));
+    let _deadline = process.arm(&wall(Duration::from_millis(20), Duration::from_secs(1000)));
     let fate = wait(&process);
     // SIGUSR1 ends a program that does not handle it.
     assert_eq!((fate.interrupted, fate.overdue, fate.exit), (true, false, Some(Exit::Signal(10))));
@@ -60,7 +64,7 @@ fn a_deadline_without_grace_kills() {
     let process = sleeper(&guard);
     // A stopped process does not take the first signal.
     stop(&process);
-    let _deadline = process.arm(Duration::from_millis(20), Duration::from_millis(20));
+    let _deadline = process.arm(&wall(Duration::from_millis(20), Duration::from_millis(20)));
     let fate = wait(&process);
     assert_eq!((fate.interrupted, fate.overdue, fate.exit), (true, true, Some(Exit::Signal(9))));
 }
@@ -69,8 +73,8 @@ fn a_deadline_without_grace_kills() {
 fn a_disarmed_deadline_does_nothing() {
     let guard = Guard::start().unwrap();
     let process = sleeper(&guard);
-    process.arm(Duration::from_millis(10), Duration::ZERO).disarm();
-    drop(process.arm(Duration::from_millis(10), Duration::ZERO));
+    process.arm(&wall(Duration::from_millis(10), Duration::ZERO)).disarm();
+    drop(process.arm(&wall(Duration::from_millis(10), Duration::ZERO)));
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(process.fate(), Fate::default());
 }
@@ -98,22 +102,21 @@ fn a_process_that_is_let_go_is_killed_only_when_its_time_is_over() {
 }
 
 #[test]
-fn a_later_deadline_wakes_nobody_and_an_earlier_one_does() {
+fn a_later_deadline_leaves_the_alarm_and_an_earlier_one_sets_it() {
     let guard = Guard::start().unwrap();
     let process = sleeper(&guard);
-    let looks_at = || guard.shared.lock().looks_at;
-    let first = process.arm(Duration::from_secs(100), Duration::ZERO);
-    patiently(|| looks_at().is_some(), "nobody was woken for the first deadline");
-    let planned = looks_at();
-    first.disarm();
-    // Call after call with the same limit: none is due before the look that is planned already.
+    let alarm = || guard.shared.lock().alarm.at();
+    process.arm(&wall(Duration::from_secs(100), Duration::ZERO)).disarm();
+    let planned = alarm();
+    assert!(planned.is_some());
+    // Call after call with the same limit: none is due before the alarm that is set already.
     for _ in 0..100 {
-        process.arm(Duration::from_secs(100), Duration::ZERO).disarm();
+        process.arm(&wall(Duration::from_secs(100), Duration::ZERO)).disarm();
     }
-    std::thread::sleep(Duration::from_millis(20));
-    assert_eq!(looks_at(), planned);
-    let _earlier = process.arm(Duration::from_millis(20), Duration::from_secs(100));
+    assert_eq!(alarm(), planned);
+    let _earlier = process.arm(&wall(Duration::from_millis(20), Duration::from_secs(100)));
     assert!(wait(&process).interrupted);
+    assert!(alarm() > planned, "it rang, and was set for the kill");
 }
 
 #[test]
@@ -121,10 +124,10 @@ fn what_one_deadline_did_is_not_said_of_the_next() {
     let guard = Guard::start().unwrap();
     let process = sleeper(&guard);
     stop(&process);
-    let first = process.arm(Duration::ZERO, Duration::from_secs(100));
+    let first = process.arm(&wall(Duration::ZERO, Duration::from_secs(100)));
     patiently(|| process.fate().interrupted, "the deadline was forgotten");
     first.disarm();
-    let _second = process.arm(Duration::from_secs(100), Duration::ZERO);
+    let _second = process.arm(&wall(Duration::from_secs(100), Duration::ZERO));
     assert!(!process.fate().interrupted);
 }
 

@@ -1,6 +1,7 @@
 //! One process: what is known of it, and how its end is learnt.
 
 use super::Subject;
+use super::cpu::Spent;
 use super::idle::Calm;
 use casemate_protocol::outcome::{Exit, SyscallReport};
 use casemate_sys::process::ExitStatus;
@@ -18,6 +19,8 @@ pub(crate) struct Fate {
     pub(crate) violation: Option<SyscallReport>,
     /// It was sent the soft signal of its deadline.
     pub(crate) interrupted: bool,
+    /// It was that for its CPU time.
+    pub(crate) spent: Option<Spent>,
     /// It was killed for its deadline.
     pub(crate) overdue: bool,
     /// It was killed because it computed without a call: CPU time it used meanwhile.
@@ -62,6 +65,15 @@ impl Watched {
     pub(super) fn signal(&self, signal: Signal) {
         // ESRCH: it has ended already.
         let _ = rustix::process::pidfd_send_signal(&self.pidfd, signal);
+    }
+
+    /// Asks it to stop: its deadline has come, or its CPU time is spent.
+    pub(super) fn interrupt(&self, spent: Option<Spent>) {
+        self.fate.send_modify(|fate| {
+            fate.interrupted = true;
+            fate.spent = fate.spent.or(spent);
+        });
+        self.signal(Signal::USR1);
     }
 
     /// Records what it tried first, then ends it.

@@ -23,7 +23,6 @@ type Free = TypedFunc<(i32, i32, i32), ()>;
 type OnBlock = TypedFunc<(i32, i32), i64>;
 
 /// The exports of one instance.
-#[derive(Clone)]
 struct Exports {
     memory: Memory,
     version: TypedFunc<(), i32>,
@@ -40,8 +39,8 @@ pub(crate) struct Casemate1 {
 }
 
 impl Casemate1 {
-    fn exports(&self) -> Result<Exports, Fault> {
-        self.exports.clone().ok_or_else(|| Fault::Abi("it was called before it was bound".to_owned()))
+    fn exports(&self) -> Result<&Exports, Fault> {
+        self.exports.as_ref().ok_or_else(|| Fault::Abi("it was called before it was bound".to_owned()))
     }
 }
 
@@ -87,9 +86,9 @@ impl GuestAbi for Casemate1 {
             );
         }
         let Some(init) = &exports.init else { return Ok(()) };
-        let block = place(&exports, store, &[config.unwrap_or_default()])?;
+        let block = place(exports, store, &[config.unwrap_or_default()])?;
         let packed = init.call(&mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
-        let answer = take_reply(&exports, store, packed)?;
+        let answer = take_reply(exports, store, packed)?;
         if answer.is_error {
             let text = String::from_utf8_lossy(&answer.body).into_owned();
             return Err(Fault::Abi(format!("casemate_init answered with an error: {text}")).into());
@@ -107,10 +106,10 @@ impl GuestAbi for Casemate1 {
         let exports = self.exports()?;
         let method_bytes = u16::try_from(method.len()).unwrap_or(u16::MAX).to_le_bytes();
         let content_type = [u8::try_from(content_type).unwrap_or(0)];
-        let block = place(&exports, store, &[&method_bytes, method.as_bytes(), &content_type, body])?;
+        let block = place(exports, store, &[&method_bytes, method.as_bytes(), &content_type, body])?;
         let packed =
             exports.call.call(&mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
-        take_reply(&exports, store, packed)
+        take_reply(exports, store, packed)
     }
 }
 

@@ -1,0 +1,82 @@
+//! What a guest asks its host for: permission first, then how often, then the handler, and never longer than the call.
+
+use super::Instance;
+use crate::host::{HostError, HostReply, HostRequest};
+use casemate_protocol::link::{HostCall, HostStatus};
+use casemate_protocol::outcome::{HOST_CALLS_MAX, HostCallNote, escape};
+use std::time::Instant;
+
+/// Bytes of a method's name where it is told.
+const METHOD_BYTES_SHOWN: usize = 200;
+
+impl Instance {
+    /// Answers a host call that came while `during` was being called, and notes it.
+    #[expect(clippy::disallowed_methods, reason = "rates and durations are measured here")]
+    pub(super) async fn answer(
+        &mut self,
+        during: &str,
+        call: HostCall,
+        body: Vec<u8>,
+    ) -> (HostStatus, HostReply) {
+        let start = Instant::now();
+        let method = escape(&call.method, METHOD_BYTES_SHOWN);
+        let answer = match self.admit(during, &call.method, start) {
+            Ok(()) => self.ask(call, body).await,
+            Err(error) => Err((HostStatus::Error, error)),
+        };
+        let (status, code, reply) = match answer {
+            Ok(reply) => (HostStatus::Ok, "ok".to_owned(), reply),
+            Err((status, error)) => (status, escape(&error.code, METHOD_BYTES_SHOWN), error.reply()),
+        };
+        let elapsed = start.elapsed();
+        if self.asked.len() == HOST_CALLS_MAX {
+            self.asked.pop_front();
+        }
+        self.asked.push_back(HostCallNote { method, code, elapsed });
+        (status, reply)
+    }
+
+    fn admit(&self, during: &str, method: &str, now: Instant) -> Result<(), HostError> {
+        let policy = &self.shared.policy;
+        if !policy.allows_host(method) {
+            let message = format!(
+                "host method {:?} is not granted: add it to permissions.host of the plugin's policy",
+                escape(method, METHOD_BYTES_SHOWN)
+            );
+            return Err(HostError::new("denied", message));
+        }
+        self.shared.rates.admit(policy, during, now).map_err(|(key, rate)| {
+            let (count, ms) = (rate.count, rate.window.as_millis());
+            let message =
+                format!("{count} host calls in {ms} ms is the most ({key}): ask less often or raise it");
+            HostError { retryable: true, ..HostError::new("limit.host_calls", message) }
+        })
+    }
+
+    /// At the deadline the guest gets its call back cancelled.
+    async fn ask(&self, call: HostCall, body: Vec<u8>) -> Result<HostReply, (HostStatus, HostError)> {
+        let request = HostRequest {
+            plugin: self.shared.name.clone(),
+            instance: self.id,
+            method: call.method,
+            content_type: call.content_type,
+            body,
+        };
+        let bytes_max = self.shared.policy.limits().output_bytes;
+        let answer = self.shared.context.host.answer(request);
+        let over = self.process.until(|fate| fate.interrupted);
+        tokio::select! {
+            biased;
+            _ = over => Err((HostStatus::Cancelled, HostError::new("cancelled", "the call is over its deadline"))),
+            answer = answer => match answer {
+                Ok(reply) if u32::try_from(reply.body.len()).is_ok_and(|bytes| bytes <= bytes_max) => Ok(reply),
+                Ok(reply) => {
+                    let bytes = reply.body.len();
+                    let message = format!("the host's answer has {bytes} bytes; limits.output is {bytes_max}");
+                    Err((HostStatus::Error, HostError::new("too_large", message)))
+                }
+                Err(error) => Err((HostStatus::Error, error)),
+            },
+        }
+    }
+}

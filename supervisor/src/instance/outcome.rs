@@ -1,0 +1,149 @@
+//! What the end of a call means for its caller.
+
+use super::{Instance, Reply, Stop};
+use crate::process::guard::{Fate, Spent};
+use crate::tree::cause_of;
+use casemate_protocol::link::{CallResult, Status};
+use casemate_protocol::outcome::{Cause, Exit, Failure, LimitName, Retry, Trail, TrapKind, escape};
+use casemate_protocol::policy::millis;
+use std::time::Duration;
+
+/// How long the end of a worker that broke its link is waited for, to say how it ended.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+/// Lines of a backtrace, and bytes of one.
+const BACKTRACE_LINES_MAX: usize = 64;
+const LINE_BYTES_MAX: usize = 512;
+/// Bytes of a guest's own words in an outcome.
+const MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// Its number is the same on both architectures.
+const SIGXCPU: i32 = 24;
+
+/// How long a call ran, and might have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ran {
+    pub(super) wall: Duration,
+    pub(super) elapsed: Duration,
+}
+
+impl Instance {
+    /// Why a link ended: what the kernel says of the process comes before what its bytes say.
+    pub(super) async fn explain(&mut self, stop: Stop, ran: Option<Ran>) -> Cause {
+        // A worker whose socket is gone is mostly gone itself, or about to be; one that lied is not.
+        if matches!(stop, Stop::Violation(_)) {
+            self.process.kill();
+        }
+        let mut fate = match tokio::time::timeout(END_PATIENCE, self.process.ended()).await {
+            Ok(fate) => fate,
+            Err(_elapsed) => self.process.fate(),
+        };
+        self.process.kill();
+        if fate.exit.is_none() {
+            fate.exit = Some(Exit::Unknown);
+        }
+        if let Some(cause) = cause_of(&fate) {
+            return cause;
+        }
+        if let (true, Some(ran)) = (fate.overdue, ran) {
+            let hard = Cause::HardTimeout {
+                limit_ms: millis(ran.wall),
+                grace_ms: millis(self.shared.policy.limits().grace),
+                observed_ms: millis(ran.elapsed),
+            };
+            return self.spent(&fate).unwrap_or(hard);
+        }
+        // The kernel's own limit comes a second after ours, which is there unless our thread could not run.
+        if let (Some(Exit::Signal(SIGXCPU)), Some(total)) = (fate.exit, self.shared.policy.limits().cpu_total)
+        {
+            let configured = millis(total);
+            return Cause::Limit { limit: LimitName::CpuTotal, configured, observed: configured };
+        }
+        match stop {
+            Stop::Violation(violation) => Cause::Link { message: violation.to_string() },
+            Stop::Gone => Cause::WorkerLost { exit: fate.exit.unwrap_or(Exit::Unknown) },
+        }
+    }
+
+    /// What a result means for the caller, and whether the instance may be used again.
+    pub(super) fn outcome(
+        &self,
+        result: CallResult,
+        status: Status,
+        body: Vec<u8>,
+        ran: Ran,
+    ) -> (Result<Reply, Failure>, bool) {
+        let fate = self.process.fate();
+        // Signalled at the last moment: it answered in time, but nothing more is expected of it.
+        let reusable = !fate.interrupted && !self.is_worn_out();
+        let message = escape(&result.message, MESSAGE_BYTES_MAX);
+        let cause = match status {
+            Status::Ok => return (Ok(Reply { content_type: result.content_type, body }), reusable),
+            Status::GuestError => {
+                let cause = guest_error(result.content_type, &body);
+                return (Err(self.failure(cause, Retry::Done)), reusable);
+            }
+            Status::Interrupted => self.spent(&fate).unwrap_or(Cause::SoftTimeout {
+                limit_ms: millis(ran.wall),
+                observed_ms: millis(ran.elapsed),
+            }),
+            Status::Trap => Cause::Trap { kind: TrapKind::from_number(result.trap), message },
+            Status::Limit => match LimitName::from_number(result.limit) {
+                Some(limit) => Cause::Limit {
+                    limit,
+                    configured: result.limit_configured,
+                    observed: result.limit_observed,
+                },
+                None => Cause::Abi { message },
+            },
+            Status::Abi => Cause::Abi { message },
+            Status::None => Cause::Link { message: "a result without a status".to_owned() },
+        };
+        let retry = if result.in_setup { Retry::NotStarted } else { Retry::MaybeRan };
+        let mut failure = self.failure(cause, retry);
+        failure.trail.backtrace = escape_lines(&result.backtrace);
+        (Err(failure), false)
+    }
+
+    /// With what the guest had asked for.
+    pub(super) fn failure(&self, cause: Cause, retry: Retry) -> Failure {
+        let host_calls = self.asked.iter().cloned().collect();
+        Failure { cause, retry, trail: Box::new(Trail { host_calls, backtrace: String::new() }) }
+    }
+
+    /// The limit of CPU time that ended a call, if one did.
+    fn spent(&self, fate: &Fate) -> Option<Cause> {
+        let limits = self.shared.policy.limits();
+        let (limit, configured, observed) = match fate.spent? {
+            Spent::Call(used) => (LimitName::Cpu, limits.cpu?, used),
+            Spent::Total(used) => (LimitName::CpuTotal, limits.cpu_total?, used),
+        };
+        Some(Cause::Limit { limit, configured: millis(configured), observed: millis(observed) })
+    }
+
+    /// Whether it has used all the CPU time that it may have in its life: the next call would end at once.
+    fn is_worn_out(&self) -> bool {
+        let total = self.shared.policy.limits().cpu_total;
+        total.is_some_and(|total| self.process.cpu_time().is_none_or(|used| used >= total))
+    }
+}
+
+/// One line a frame, each escaped for itself.
+fn escape_lines(text: &str) -> String {
+    let lines: Vec<String> =
+        text.lines().take(BACKTRACE_LINES_MAX).map(|line| escape(line, LINE_BYTES_MAX)).collect();
+    lines.join("\n")
+}
+
+/// `{"code","message","retryable"}` as guests send it; anything else becomes the message.
+fn guest_error(content_type: u32, body: &[u8]) -> Cause {
+    let json: Option<serde_json::Value> = match content_type {
+        1 => serde_json::from_slice(body).ok(),
+        _ => None,
+    };
+    let text = |key: &str| json.as_ref()?.get(key)?.as_str().map(|text| escape(text, MESSAGE_BYTES_MAX));
+    let whole = || escape(&String::from_utf8_lossy(body), MESSAGE_BYTES_MAX);
+    Cause::GuestError {
+        code: text("code").unwrap_or_else(|| "unknown".to_owned()),
+        message: text("message").unwrap_or_else(whole),
+        retryable: json.as_ref().and_then(|json| json.get("retryable")?.as_bool()).unwrap_or(false),
+    }
+}
