@@ -21,6 +21,7 @@ mod manifest;
 mod near;
 mod place;
 mod read;
+pub mod reference;
 pub mod schema;
 mod slot;
 pub mod syscalls;

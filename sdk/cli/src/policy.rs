@@ -1,7 +1,11 @@
 //! `policy`: what plugins may do and use, and why.
 
+mod change;
 mod check;
+mod diff;
+mod explain;
 mod show;
+mod test;
 
 use crate::args::{Policy as Order, PolicyCommand, PolicySchema};
 use crate::exit::Exit;
@@ -17,9 +21,9 @@ pub(crate) fn perform(config: Option<&Path>, order: &Order, screen: &mut Screen)
     match &order.command {
         PolicyCommand::Check(check) => check::perform(check, screen),
         PolicyCommand::Show(show) => show::perform(&configuration(config)?, show, screen),
-        PolicyCommand::Explain(_) | PolicyCommand::Diff(_) | PolicyCommand::Test(_) => {
-            Err(Problem::usage("soon"))
-        }
+        PolicyCommand::Explain(explain) => explain::perform(&configuration(config)?, explain, screen),
+        PolicyCommand::Diff(diff) => diff::perform(diff, screen),
+        PolicyCommand::Test(test) => test::perform(&configuration(config)?, test, screen),
         PolicyCommand::Schema(PolicySchema { manifest }) => {
             let schema = if *manifest { schema::of_manifest() } else { schema::of_configuration() };
             screen.json_text(&format!("{schema:#}"))?;

@@ -70,6 +70,12 @@ impl Problem {
         Self::own(Exit::Violation, "cache.bad_entries", message)
     }
 
+    /// A policy does not allow what was tried.
+    pub(crate) fn denied(plugin: &str, what: &[&str]) -> Self {
+        let message = format!("{plugin} may not call {}", what.join(", "));
+        Self::own(Exit::Violation, "policy.denied", message)
+    }
+
     /// A required layer is missing.
     pub(crate) fn layers(message: impl Into<String>) -> Self {
         Self::own(Exit::Layer, "layers.missing", message)

@@ -1,7 +1,7 @@
 //! The system calls that a worker has left, for people. The filters themselves are the worker's; the lists here are written
 //! down from theirs, and a test of the suites compares the two.
 
-use casemate_protocol::syscalls::Arch;
+pub use casemate_protocol::syscalls::Arch;
 
 /// A system call that a worker can make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

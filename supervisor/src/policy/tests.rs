@@ -2,6 +2,7 @@
 
 mod effective;
 mod errors;
+mod explain;
 mod manifest;
 
 use super::keys::{Kind, MANIFEST, WHOLE};
@@ -72,5 +73,29 @@ fn nothing_said_is_the_default_policy() {
         assert_eq!(effective.limits(), &casemate_protocol::policy::Policy::default(), "{text}");
         assert!(effective.policy().is_ok());
         assert!(effective.values().iter().all(|value| value.origin == Origin::Default));
+    }
+}
+
+/// TOML as the schema sees it.
+fn as_json(text: &str) -> serde_json::Value {
+    let value: toml::Table = toml::from_str(text).unwrap();
+    serde_json::to_value(value).unwrap()
+}
+
+#[test]
+fn the_schemas_take_the_references_and_no_typo() {
+    for (text, schema, typo) in [
+        (REFERENCE, schema::of_configuration(), "[plugins.a.limits]\nmemroy = 1"),
+        (
+            MANIFEST_REFERENCE,
+            schema::of_manifest(),
+            "id = \"a\"\nname = \"a\"\nversion = \"1.0.0\"\nnmae = 1",
+        ),
+        (REFERENCE, schema::of_configuration(), "[ceiling]\npath = \"a\""),
+        (REFERENCE, schema::of_configuration(), "[plugins.a]\nisolation = \"none\""),
+        (REFERENCE, schema::of_configuration(), "[plugins.a.limits]\nhost_calls = \"5\""),
+    ] {
+        schema::fits(&schema, &as_json(text)).unwrap();
+        assert!(schema::fits(&schema, &as_json(typo)).is_err(), "{typo}");
     }
 }

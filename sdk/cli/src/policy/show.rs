@@ -7,6 +7,7 @@ use crate::grant;
 use crate::problem::Problem;
 use crate::screen::{Screen, Tone};
 use casemate::config::EffectiveValue;
+use casemate::config::syscalls::{self, Arch};
 use casemate::outcome::escape;
 use casemate::{Configuration, Effective};
 use serde_json::{Map, Value, json};
@@ -20,6 +21,9 @@ pub(super) fn perform(
     if screen.json() {
         screen.value(&to_json(&effective, show))?;
         return Ok(Exit::Done);
+    }
+    if show.syscalls {
+        return list_syscalls(screen);
     }
     let texts: Vec<String> = effective.values().iter().map(shown).collect();
     let width = |length: usize, most: usize| length.min(most);
@@ -37,6 +41,18 @@ pub(super) fn perform(
     }
     for error in effective.not_available() {
         screen.line(format!("{} {}", screen.paint(Tone::Warn, "note:"), escape(&error.to_string(), 4096)))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// They are the same whatever the policy: what a policy grants goes over the link.
+fn list_syscalls(screen: &mut Screen) -> Result<Exit, Problem> {
+    let list: Vec<_> = syscalls::of_worker(Arch::NATIVE).collect();
+    let names = list.iter().map(|syscall| syscall.name.len()).max().unwrap_or(0);
+    for syscall in &list {
+        let name = screen.paint(Tone::Bold, format!("{:names$}", syscall.name));
+        screen.line(format!("{name}  {}", syscall.reason))?;
+        screen.line(screen.paint(Tone::Dim, format!("{:names$}  {}", "", syscall.arguments)))?;
     }
     Ok(Exit::Done)
 }
@@ -66,5 +82,11 @@ fn to_json(effective: &Effective, show: &PolicyShow) -> Value {
     object.insert("values".to_owned(), values.collect());
     let missing = effective.not_available().map(|error| json!(error.to_string()));
     object.insert("not_available".to_owned(), missing.collect());
+    if show.syscalls {
+        let list = syscalls::of_worker(Arch::NATIVE).map(
+            |syscall| json!({"name": syscall.name, "arguments": syscall.arguments, "reason": syscall.reason}),
+        );
+        object.insert("syscalls".to_owned(), list.collect());
+    }
     Value::Object(object)
 }
