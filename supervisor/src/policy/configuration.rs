@@ -1,6 +1,7 @@
 //! The whole of `casemate.toml`.
 
 use super::daemon::Daemon;
+use super::diff::Changes;
 use super::effective::{Effective, Overrides, Sayings};
 use super::error::{ConfigError, ConfigProblem as Problem};
 use super::keys::{CEILING, DEFAULTS, PLUGIN, PLUGINS, WHOLE, as_part};
@@ -68,6 +69,17 @@ impl Configuration {
         configuration.daemon = Daemon::of(&settings)?;
         configuration.check()?;
         Ok(configuration)
+    }
+
+    /// Reads a file anew and takes its place. A file with a mistake changes nothing: what was valid stays.
+    ///
+    /// It is for whoever loads plugins to hand the new policies on; [`Difference::needs_restart`](super::Difference) says
+    /// which values a running plugin cannot take.
+    pub fn reload(&mut self, path: &Path) -> Result<Changes, ConfigError> {
+        let new = Self::read(path)?;
+        let changes = Changes::between(self, &new)?;
+        *self = new;
+        Ok(changes)
     }
 
     fn read_plugins(&mut self, source: &Arc<Source>, plugins: &DeTable<'_>) -> Result<(), ConfigError> {

@@ -76,6 +76,28 @@ fn nothing_said_is_the_default_policy() {
     }
 }
 
+#[test]
+fn a_file_is_read_anew_or_the_old_one_stays() {
+    let path = std::env::temp_dir().join(format!("casemate-reload-{}.toml", std::process::id()));
+    let mut configuration = parse("[plugins.a.limits]\nmemory = \"1MiB\"");
+    std::fs::write(&path, "[plugins.a.limits]\nmemory = \"2MiB\"\ncall_timeout = \"1s\"").unwrap();
+    let changes = configuration.reload(&path);
+    std::fs::write(&path, "[plugins.a.limits]\nmemory = \"2 potatoes\"").unwrap();
+    let error = configuration.reload(&path).unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!((error.line, error.column), (2, 10));
+    assert!(configuration.reload(&path).unwrap_err().is_unreadable());
+    let values = changes.unwrap().values;
+    let shown: Vec<_> =
+        values.iter().map(|value| (value.key.as_str(), value.width, value.needs_restart)).collect();
+    assert_eq!(
+        shown,
+        [("limits.memory", Width::Wider, true), ("limits.call_timeout", Width::Narrower, false)]
+    );
+    let limits = configuration.plugin("a", None).unwrap();
+    assert_eq!(limits.limits().limits().memory_bytes, 2 << 20);
+}
+
 /// TOML as the schema sees it.
 fn as_json(text: &str) -> serde_json::Value {
     let value: toml::Table = toml::from_str(text).unwrap();
