@@ -42,7 +42,9 @@ pub use casemate_protocol::outcome::{
 };
 pub use casemate_protocol::policy::{self, Limits, Policy, PolicyError, PolicySpec, Snapshot};
 #[cfg(feature = "embedded")]
-pub use casemate_supervisor::{HostError, LogRecord, cache, doctor, policy as policy_file};
+pub use casemate_supervisor::policy::{ConfigError, Configuration, Effective, Manifest};
+#[cfg(feature = "embedded")]
+pub use casemate_supervisor::{HostError, LogRecord, cache, doctor, policy as config};
 #[cfg(feature = "embedded")]
 pub use embedded::{Builder, Casemate};
 #[cfg(feature = "embedded")]
