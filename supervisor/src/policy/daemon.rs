@@ -42,8 +42,8 @@ impl Default for Daemon {
 impl Daemon {
     /// From the settings of a whole file.
     pub(super) fn of(settings: &Settings) -> Result<Self, ConfigError> {
-        let mut daemon = Self::default();
-        daemon.listen = settings.text("daemon.listen").map(PathBuf::from);
+        let listen = settings.text("daemon.listen").map(PathBuf::from);
+        let mut daemon = Self { listen, ..Self::default() };
         if let Some(setting) = settings.get("daemon.connections") {
             daemon.connections = count(setting, "daemon.connections", 1, 100_000)?;
         }
