@@ -276,7 +276,8 @@ impl Sayings<'_> {
         for name in self.methods() {
             for key in METHOD {
                 let path = format!("methods.{}.{}", as_part(name), key.name);
-                let base = values.iter().find(|value| value.path == format!("limits.{}", key.name));
+                let limit = format!("limits.{}", key.name);
+                let base = values.iter().find(|value| value.path == limit);
                 values.extend(self.method(path, key, base));
             }
         }

@@ -163,6 +163,14 @@ pub enum ConfigProblem {
         /// The layer that was probably meant.
         nearest: Option<&'static str>,
     },
+    /// More tables than anybody writes by hand.
+    #[error("{key} has more than {max} tables")]
+    TooMany {
+        /// Which.
+        key: String,
+        /// The limit.
+        max: usize,
+    },
     /// A list that must not be empty.
     #[error("{key} is empty: {instead}")]
     Empty {

@@ -14,6 +14,9 @@ use toml::de::{DeTable, DeValue};
 /// A thousand times a long configuration.
 pub(super) const FILE_BYTES_MAX: usize = 1 << 20;
 
+/// Tables of many in one section: a manifest may come from anybody, and each is looked for among all.
+const GROUPS_MAX: usize = 1000;
+
 /// A value of a section.
 #[derive(Debug, Clone)]
 pub(super) struct Setting {
@@ -176,6 +179,11 @@ impl Reader<'_> {
         path: &str,
         value: &Spanned<DeValue<'_>>,
     ) -> Result<(), ConfigError> {
+        if settings.groups.len() > GROUPS_MAX {
+            let place = Place::new(self.source, value.span().start);
+            let key = joined(&self.name, path.split(['.', '[']).next().unwrap_or_default());
+            return Err(ConfigError::at(&place, Problem::TooMany { key, max: GROUPS_MAX }));
+        }
         let DeValue::Table(table) = value.get_ref() else {
             let shown = joined(&self.name, path);
             let entry = Entry { key: &shown, at: value.span().start, value: value.get_ref() };

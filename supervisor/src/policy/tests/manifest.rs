@@ -76,3 +76,36 @@ fn patterns_of_schemas_are_matched_in_linear_time() {
     let config = format!("\"{}b\"", "a".repeat(50_000));
     assert!(manifest.check_config(config.as_bytes()).is_err());
 }
+
+#[test]
+fn methods_have_a_number() {
+    let methods = |count: usize| (0..count).map(|n| format!("[methods.m{n}]\n")).collect::<String>();
+    let many = Manifest::parse(&format!("{HEAD}{}", methods(1000)), "plugin.toml").unwrap();
+    assert_eq!(many.methods.len(), 1000);
+    let error = Manifest::parse(&format!("{HEAD}{}", methods(1001)), "plugin.toml").unwrap_err();
+    assert!(error.to_string().ends_with(": methods has more than 1000 tables"), "{error}");
+}
+
+/// Nor end it: what is nested as deep as a file is long must not be walked to its end.
+#[test]
+fn depth_has_an_end() {
+    let deep = |unit: &str, times: usize| unit.repeat(times);
+    for text in [
+        format!("config_schema{} = 1", deep(".a", 60_000)),
+        format!("[config_schema{}]", deep(".a", 60_000)),
+        format!("examples = [{{ method = \"m\", input = {}1 }}]", deep("{a=", 40_000)),
+        format!("examples = [{{ method = \"m\", input = {}", deep("[", 100_000)),
+        format!("config_schema = '{}'", deep("[", 100_000)),
+        format!("config_schema = '{}true{}'", deep("{\"not\":", 10_000), deep("}", 10_000)),
+        format!("[config_schema]\n\"$ref\" = \"#\"\nx{} = true", deep(".not", 100)),
+    ] {
+        if let Err(error) = Manifest::parse(&format!("{HEAD}{text}"), "plugin.toml") {
+            assert!(!error.to_string().contains('\n'));
+        }
+        let _any = Configuration::parse(&text, "c.toml");
+    }
+    let endless = Manifest::parse(&format!("{HEAD}[config_schema]\n\"$ref\" = \"#\""), "plugin.toml");
+    if let Ok(manifest) = endless {
+        let _any = manifest.check_config(b"1");
+    }
+}
