@@ -67,6 +67,8 @@ pub(crate) struct Instance {
     asked: VecDeque<HostCallNote>,
     /// What came while something was being sent.
     pending: Option<Event>,
+    /// Calls that it has answered.
+    answered: u64,
     /// Whether the guest has been set up: an end during that is one before the call.
     set_up: bool,
 }
@@ -120,6 +122,7 @@ impl Instance {
             log: Volume::new(limits.log_bytes_per_second, Instant::now()),
             asked: VecDeque::new(),
             pending: None,
+            answered: 0,
             set_up: false,
         };
         let ready = match instance.next_event().await {
@@ -192,6 +195,7 @@ impl Instance {
         };
         let deadline = self.process.arm(&allowance);
         self.asked.clear();
+        self.answered += 1;
         let first = !std::mem::replace(&mut self.set_up, true);
         if let Err(failure) = self.begin(method, content_type, body) {
             return (Err(failure), false);

@@ -1,5 +1,7 @@
 //! A loaded plugin: its zygote, its instances, and the calls that wait for one.
 
+mod idle;
+
 use crate::compile::Compiled;
 use crate::instance::{Instance, Reply, Shared};
 use crate::zygote::Zygote;
@@ -8,6 +10,8 @@ use casemate_protocol::ids::PluginName;
 use casemate_protocol::link::METHOD_BYTES_MAX;
 use casemate_protocol::module::{Accepted, ModuleFacts};
 use casemate_protocol::outcome::{Cause, Failure, LimitName};
+use casemate_protocol::policy::Isolation;
+use idle::Idle;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -48,8 +52,7 @@ struct State {
     /// `None` once closed.
     zygote: Option<Arc<Zygote>>,
     closed: bool,
-    /// Last used last: it is taken first, and is the warmest.
-    idle: Vec<Instance>,
+    idle: Idle,
     certificate: Certificate,
 }
 
@@ -70,19 +73,20 @@ impl Plugin {
         let zygote = Zygote::start(&shared.context, &module, &compiled.code, &shared.policy).await?;
         let places = usize::try_from(shared.policy.instances().max).unwrap_or(1);
         let certificate = zygote.certificate().clone();
-        let state = State { zygote: Some(Arc::new(zygote)), closed: false, idle: Vec::new(), certificate };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                shared,
-                module,
-                code: compiled.code,
-                from_cache: compiled.from_cache,
-                places: Semaphore::new(places),
-                waiting: AtomicU32::new(0),
-                state: Mutex::new(state),
-                restart: tokio::sync::Mutex::new(()),
-            }),
-        })
+        let state =
+            State { zygote: Some(Arc::new(zygote)), closed: false, idle: Idle::default(), certificate };
+        let inner = Arc::new(Inner {
+            shared,
+            module,
+            code: compiled.code,
+            from_cache: compiled.from_cache,
+            places: Semaphore::new(places),
+            waiting: AtomicU32::new(0),
+            state: Mutex::new(state),
+            restart: tokio::sync::Mutex::new(()),
+        });
+        inner.fill();
+        Ok(Self { inner })
     }
 
     pub(crate) fn downgrade(&self) -> WeakPlugin {
@@ -114,12 +118,13 @@ impl Plugin {
     /// Cancel safety: dropping the future before the call has an instance loses nothing; after that it kills the
     /// instance.
     pub async fn call(&self, method: &str, content_type: u32, body: &[u8]) -> Result<Reply, Failure> {
-        let inner = &*self.inner;
+        let inner = &self.inner;
         inner.check_input(method, body)?;
         let place = inner.place().await?;
         let mut instance = inner.instance().await?;
+        inner.fill();
         let (outcome, reusable) = instance.call(method, content_type, body).await;
-        if reusable {
+        if reusable && inner.shared.policy.isolation() != Isolation::Call {
             inner.give_back(instance);
         }
         drop(place);
@@ -213,12 +218,5 @@ impl Inner {
             return Err(Failure::not_started(Cause::Closed));
         }
         Ok(state.zygote.clone().filter(|zygote| zygote.fate().exit.is_none()))
-    }
-
-    fn give_back(&self, instance: Instance) {
-        let mut state = self.lock();
-        if !state.closed {
-            state.idle.push(instance);
-        }
     }
 }

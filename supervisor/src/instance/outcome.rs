@@ -73,7 +73,7 @@ impl Instance {
     ) -> (Result<Reply, Failure>, bool) {
         let fate = self.process.fate();
         // Signalled at the last moment: it answered in time, but nothing more is expected of it.
-        let reusable = !fate.interrupted && !self.is_worn_out();
+        let reusable = !fate.interrupted && !self.is_worn_out(result.memory_bytes);
         let message = escape(&result.message, MESSAGE_BYTES_MAX);
         let cause = match status {
             Status::Ok => return (Ok(Reply { content_type: result.content_type, body }), reusable),
@@ -119,10 +119,13 @@ impl Instance {
         Some(Cause::Limit { limit, configured: millis(configured), observed: millis(observed) })
     }
 
-    /// Whether it has used all the CPU time that it may have in its life: the next call would end at once.
-    fn is_worn_out(&self) -> bool {
+    /// Whether it has had all that an instance may have in its life: calls, memory, CPU time.
+    fn is_worn_out(&self, memory_bytes: u64) -> bool {
+        let instances = self.shared.policy.instances();
         let total = self.shared.policy.limits().cpu_total;
-        total.is_some_and(|total| self.process.cpu_time().is_none_or(|used| used >= total))
+        self.answered >= instances.max_calls
+            || instances.recycle_memory_bytes.is_some_and(|most| memory_bytes > most)
+            || total.is_some_and(|total| self.process.cpu_time().is_none_or(|used| used >= total))
     }
 }
 
