@@ -204,9 +204,6 @@ impl Zygote {
         let more = growth + WORKER_DATA_BYTES + bodies(limits);
         self.given = SpawnLimits {
             data_bytes: data + more,
-            // No limit: a mapping that becomes writable is held to RLIMIT_DATA only as long as RLIMIT_AS has room for it once
-            // more (mprotect, as of 6.18), so whoever has used the one up is rid of the other.
-            address_bytes: u64::MAX,
             // Where our own clock does not run: up to a second of rounding, and one more.
             cpu_seconds: limits.cpu_total.map(|total| total.as_secs() + 2),
         };

@@ -7,7 +7,7 @@
 //! | [`numbers`] | orders by number alone: every call, every table, every descriptor |
 //! | [`lies`] | workers that break the link, and how each must end |
 //! | [`attempt`] | an order and the end that it must come to |
-//! | [`families`] | all of these in families, each behind the wall that must stop it |
+//! | [`mod@families`] | all of these in families, each behind the wall that must stop it |
 //! | [`sibling`] | a good plugin that answers all the while |
 //!
 //! The suites of the walls and the command's demonstration share this room. The hostile program comes with the feature
@@ -15,6 +15,7 @@
 
 pub mod attacker;
 pub mod attempt;
+mod degraded;
 pub mod families;
 pub mod lies;
 pub mod numbers;

@@ -19,6 +19,8 @@ pub(crate) const PASSES: &[(&str, &[&str])] = &[
             "mmap 0 4096 3 0x21 -1 0",
             "mmap 0 4096 3 0x122 -1 0",
             "mmap 0 4096 3 0x8022 -1 0",
+            "mmap @page 4096 0 0x32 -1 0",
+            "mmap 0x10000000 4096 3 0x22 -1 0",
             "mprotect @page 4096 1",
             "mprotect @page 4096 0",
             "mseal @page 4096 0",
@@ -40,28 +42,8 @@ pub(crate) const PASSES: &[(&str, &[&str])] = &[
         ],
     ),
     ("filter-b", &["sendmsg 0 @page 0x40"]),
-    (
-        "sealed-code",
-        &[
-            "munmap @code 4096",
-            "mprotect @code 4096 3",
-            "mremap @code 4096 8192 1",
-            "mmap @code 4096 0 0x32 -1 0",
-            "mmap @code 4096 3 0x32 -1 0",
-        ],
-    ),
-    (
-        "limit-data",
-        &[
-            "eat anonymous",
-            "eat reserved",
-            "eat heap",
-            "eat moved",
-            "eat module",
-            "eat sparse",
-            "eat mappings",
-        ],
-    ),
+    ("sealed-code", &["munmap @code 4096", "mprotect @code 4096 3", "mremap @code 4096 8192 1"]),
+    ("limit-data", &["eat anonymous", "eat reserved", "eat heap", "eat moved", "eat module", "eat sparse"]),
 ];
 
 /// Every attempt that says itself what came of it; what a deadline ends, or a number alone, is for other suites.

@@ -32,7 +32,8 @@ pub(crate) fn set_initial(initial: &Initial) -> Result<(), LockdownError> {
         (Resource::RLIMIT_FSIZE, initial.file_bytes),
         (Resource::RLIMIT_NOFILE, ZYGOTE_DESCRIPTORS),
         (Resource::RLIMIT_STACK, initial.stack_bytes),
-        // Only a worker's is known: what its zygote has, and what it may still take.
+        // The kernel (6.18) holds what becomes writable to RLIMIT_DATA only as long as there is room for it here once more,
+        // so this one is never set.
         (Resource::RLIMIT_AS, RLIM_INFINITY),
         (Resource::RLIMIT_RSS, RLIM_INFINITY),
         (Resource::RLIMIT_MEMLOCK, 0),
@@ -51,12 +52,10 @@ pub(crate) fn set_zygote(processes_max: u64) -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NPROC, processes_max)
 }
 
-/// What a worker may still do: open nothing, fork nothing, and have this much data, in so much address space. The second
-/// is for the kernel's page tables, which no limit counts: data spread far and wide would need twice its size of them.
+/// What a worker may still do: open nothing, fork nothing, have this much data, and use so much CPU time.
 pub(crate) fn set_worker(limits: &SpawnLimits) -> Result<(), LockdownError> {
     lower(Resource::RLIMIT_NPROC, 0)?;
     lower(Resource::RLIMIT_DATA, limits.data_bytes)?;
-    lower(Resource::RLIMIT_AS, limits.address_bytes)?;
     if let Some(seconds) = limits.cpu_seconds {
         // The first is a signal that says what it is for; nothing survives the second.
         setrlimit(Resource::RLIMIT_CPU, seconds, seconds.saturating_add(1)).step(STEP)?;

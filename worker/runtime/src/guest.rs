@@ -94,12 +94,6 @@ impl Guest {
         self.store.data().limiter.memory_bytes()
     }
 
-    /// Address space that its memories will take once there is an instance.
-    pub(crate) fn unreserved_bytes(&self) -> u64 {
-        let memories = self.pre.module().resources_required().num_memories;
-        if self.is_instantiated() { 0 } else { u64::from(memories) * casemate_engine::MEMORY_ADDRESS_BYTES }
-    }
-
     /// Where its sealed native code lies.
     pub fn code(&self) -> CodeRange {
         load::code_range(self.pre.module())

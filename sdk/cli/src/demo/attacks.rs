@@ -106,7 +106,7 @@ impl Row {
     }
 
     fn stopped(&self) -> usize {
-        self.came.attempts.saturating_sub(self.came.through.len())
+        self.came.attempts.saturating_sub(self.came.through.len() + self.came.off.len())
     }
 
     /// The row, and what was recorded of it; then whatever got through.
@@ -120,6 +120,10 @@ impl Row {
         let through = self.came.through.iter().take(3);
         lines.extend(
             through.map(|what| screen.paint(Tone::Bad, format!("      got through: {}", short(what)))),
+        );
+        let off = self.came.off.iter().take(3);
+        lines.extend(
+            off.map(|what| screen.paint(Tone::Warn, format!("      off on this host: {}", short(what)))),
         );
         lines
     }
@@ -150,6 +154,7 @@ impl Row {
             "recorded": recorded,
             "ended": escape(&self.came.ended, TEXT_BYTES_MAX),
             "through": self.came.through.iter().map(|what| escape(what, TEXT_BYTES_MAX)).collect::<Vec<_>>(),
+            "off": self.came.off.iter().map(|what| escape(what, TEXT_BYTES_MAX)).collect::<Vec<_>>(),
             "ms": self.ms,
         })
     }

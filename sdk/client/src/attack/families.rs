@@ -2,6 +2,7 @@
 
 use super::attacker::{Attacker, End};
 use super::attempt::{Attempt, Must, words};
+use super::degraded::{Host, Verdict};
 use super::lies::{self, Lie, timed};
 use super::numbers;
 use super::routes::{self, Route};
@@ -36,6 +37,8 @@ pub struct Came {
     pub ended: String,
     /// What did not end as it must.
     pub through: Vec<String>,
+    /// What no wall stood against: the certificate says that this host does not have it.
+    pub off: Vec<String>,
 }
 
 /// Where families are tried: attackers with much and with little time, and a module in whose place they stand.
@@ -65,7 +68,7 @@ impl Grounds {
         for attempt in &family.attempts {
             let attacker = if attempt.must == Must::Deadline { &self.hasty } else { &self.patient };
             let end = attacker.order(&attempt.order).await;
-            came.enter(attempt, attacker.site(), end);
+            came.enter(attempt, attacker, end);
         }
         for lie in &family.lies {
             let (host, failure) = lie.tell(&self.module).await?;
@@ -83,9 +86,12 @@ impl Grounds {
 }
 
 impl Came {
-    fn enter(&mut self, attempt: &Attempt, site: u64, end: End) {
-        if !attempt.must.holds(&end, site) {
-            self.through.push(format!("{}: {}", attempt.order, words(&end)));
+    fn enter(&mut self, attempt: &Attempt, attacker: &Attacker, end: End) {
+        let said = || format!("{}: {}", attempt.order, words(&end));
+        match Host::of(attacker).judges(attempt.must, &end, attacker.site()) {
+            Verdict::Held => {}
+            Verdict::Off => self.off.push(said()),
+            Verdict::Through => self.through.push(said()),
         }
         self.attempts += 1;
         match end {
