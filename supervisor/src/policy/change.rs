@@ -1,8 +1,9 @@
 //! The smallest change that lets something pass: which lines of which files.
 
 use super::effective::{Effective, EffectiveValue, Origin, Section};
+use super::order::{Order, Width};
 use super::place::Place;
-use super::value::{Order, Value, Width};
+use super::value::Value;
 
 /// A line to write.
 #[derive(Debug, Clone, PartialEq)]

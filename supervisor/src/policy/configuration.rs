@@ -2,10 +2,11 @@
 
 use super::daemon::Daemon;
 use super::diff::Changes;
-use super::effective::{Effective, Overrides, Sayings};
+use super::effective::{Effective, Overrides};
 use super::error::{ConfigError, ConfigProblem as Problem};
 use super::keys::{CEILING, DEFAULTS, PLUGIN, PLUGINS, WHOLE, as_part};
 use super::manifest::Manifest;
+use super::merge::Sayings;
 use super::near::nearest;
 use super::place::{Place, Source};
 use super::read::{self, FILE_BYTES_MAX, Reader, Settings};

@@ -3,7 +3,8 @@
 use super::configuration::Configuration;
 use super::effective::{Effective, Overrides};
 use super::error::ConfigError;
-use super::value::{Value, Width};
+use super::order::Width;
+use super::value::Value;
 use std::collections::BTreeSet;
 
 /// A value that is not what it was.

@@ -4,7 +4,7 @@ use super::change::Change;
 use super::effective::{Effective, EffectiveValue};
 use super::keys::Kind;
 use super::value::Value;
-use casemate_protocol::policy::{Policy, PolicySpec, millis};
+use casemate_protocol::policy::{Policy, PolicySpec, Rate, millis};
 use serde_json::Value as Json;
 use std::time::Duration;
 
@@ -78,6 +78,7 @@ impl Effective {
             _ if outcome.get("limit").is_some() => self.limit(outcome.get("limit")?),
             "timeout.soft" | "timeout.hard" => self.timeout(outcome.get("timeout")?),
             "trap.stack_overflow" => self.doubled("limits.stack"),
+            "guest.error" if was_too_often(outcome) => self.rate(),
             "layers.missing" => self.get("require.layers").map(|value| {
                 (
                     value,
@@ -157,6 +158,15 @@ impl Effective {
         Some((value, self.within_range(value, &wanted), advice))
     }
 
+    fn rate(&self) -> Option<(&EffectiveValue, Vec<Change>, &'static str)> {
+        let is_it = |value: &&EffectiveValue| value.path.ends_with(".host_calls") && value.value.is_some();
+        let value = self.values().iter().find(is_it)?;
+        let Some(Value::Rate(rate)) = value.value else { return None };
+        let wanted = Value::Rate(Rate { count: rate.count.saturating_mul(2), ..rate });
+        let advice = "it is twice as much; a method's own rate may be the one that was met";
+        Some((value, self.within_range(value, &wanted), advice))
+    }
+
     /// A change is one only if the result is a policy.
     fn within_range(&self, value: &EffectiveValue, wanted: &Value) -> Vec<Change> {
         let super::keys::Field::Policy(field) = value.key.field else { return self.widened(value, wanted) };
@@ -183,6 +193,13 @@ fn denied<'a>(outcome: &'a Json, code: &str) -> Option<(&'a str, bool)> {
     let (_, rest) = message.split_once("host method \"")?;
     let (method, _) = rest.split_once("\" is not granted")?;
     (guest.get("code")?.as_str()? == "denied" && is_method(method)).then_some((method, true))
+}
+
+/// Whether the host was asked more often than a rate allows: the supervisor's word, and that of a host call.
+fn was_too_often(outcome: &Json) -> bool {
+    let calls = outcome.get("host_calls").and_then(Json::as_array);
+    let last = calls.and_then(|calls| calls.last()).and_then(|call| call.get("code")?.as_str());
+    last == Some("limit.host_calls")
 }
 
 /// Whether it can be granted by its very name.

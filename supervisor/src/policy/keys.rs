@@ -1,15 +1,25 @@
 //! Every key of `casemate.toml` and `plugin.toml`: the one table that reading, merging, nearest names, JSON Schema and the
 //! reference in `docs/configuration.md` come from.
 
+/// A field of [`PolicySpec`], by its path there.
+macro_rules! of_policy {
+    ($slot:ident $($path:ident).+) => {
+        Field::Policy(|spec| Slot::$slot(&mut spec.$($path).+))
+    };
+}
+
 mod files;
+mod limits;
 mod plugin;
 
 pub(super) use files::{DEFAULTS_AND_PLUGINS, MANIFEST, WHOLE};
-pub(super) use plugin::{METHOD, PLUGIN};
+pub(super) use limits::METHOD;
+pub(super) use plugin::PLUGIN;
 
 use super::near::nearest;
+use super::order::Order;
 use super::slot::Slot;
-use super::value::{Order, Value};
+use super::value::Value;
 use casemate_protocol::policy::{MethodLimits, PolicySpec};
 
 /// A key of one table.

@@ -1,6 +1,7 @@
 //! The keys around a plugin's: the whole of `casemate.toml`, and what only a manifest has.
 
-use super::plugin::{CALL_TIMEOUT, HOST_CALLS, LIMITS, PERMISSIONS, PLUGIN};
+use super::limits::{CALL_TIMEOUT, HOST_CALLS, LIMITS, PERMISSIONS};
+use super::plugin::PLUGIN;
 use super::{ASKED, Field, Key, Kind, Texts};
 
 const FILE: &str = "file";

@@ -77,6 +77,14 @@ fn what_was_denied_is_granted_by_its_name_alone() {
 }
 
 #[test]
+fn a_rate_that_was_met_is_doubled() {
+    let calls = json!([{"method": "log", "code": "limit.host_calls"}]);
+    let outcome = json!({"ok": false, "code": "guest.error", "message": "m", "host_calls": calls});
+    let explanation = explain("[plugins.a]\nlimits.host_calls = \"5/min\"", &outcome);
+    assert_eq!(lines(&explanation), ["c.toml:2:21 host_calls = \"10/min\""]);
+}
+
+#[test]
 fn every_bound_that_is_too_narrow_is_named() {
     let file = "[ceiling.permissions]\nhost = [\"log\"]\n[plugins.a]";
     let manifest = Manifest::parse("id = \"a\"\nname = \"a\"\nversion = \"1.0.0\"", "plugin.toml").unwrap();
