@@ -81,7 +81,7 @@ pub(in crate::policy) const PLUGIN: &[Key] = &[
         Kind::Word(&["call", "client", "plugin"]),
         PLUGIN_SCOPE,
         of_policy!(Isolation isolation),
-        "Who shares an instance: nobody, the calls of one client, all calls",
+        "Who shares an instance: nobody, the calls of one client (an embedding host is one), all calls",
         "the supervisor",
     ),
     Key::table("instances", INSTANCES, "How many, and for how long"),
@@ -182,7 +182,8 @@ const BACKOFF: &[Key] = &[
 ];
 
 const fn restart(name: &'static str, kind: Kind, field: Field, doc: &'static str) -> Key {
-    Key::new(name, kind, PLUGIN_SCOPE, field, doc, "the supervisor").choice()
+    let by = "not in this version: a plugin that ended starts again at its next call";
+    Key::new(name, kind, PLUGIN_SCOPE, field, doc, by).choice()
 }
 
 const REQUIRE: &[Key] = &[Key::new(
