@@ -7,6 +7,7 @@
 //! | [`inspect`] | looks at walled processes from outside |
 //! | `tree`, `zygote`, `compile` | a stub with a zygote, or with a compiler |
 //! | [`cache`] | compiled code on disk, and why it may be trusted again |
+//! | `lifecycle` | a plugin's life as a pure machine; `LIFECYCLE.md` |
 //! | `load` | from a module's bytes to a plugin |
 //! | `instance`, `plugin` | one worker and its calls; a plugin's instances |
 //! | [`policy`] | policy files |
@@ -25,6 +26,8 @@ mod host;
 mod identity;
 pub mod inspect;
 mod instance;
+#[allow(dead_code, reason = "its driver comes next")]
+mod lifecycle;
 mod load;
 mod log;
 mod memfd;
@@ -39,6 +42,7 @@ mod zygote;
 
 pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
+pub use lifecycle::{DisabledBy, State};
 pub use log::{LogRecord, LogSink};
 pub use plugin::Plugin;
 pub use process::points::{POINTS, PausePoint};
