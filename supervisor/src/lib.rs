@@ -26,7 +26,6 @@ mod host;
 mod identity;
 pub mod inspect;
 mod instance;
-#[allow(dead_code, reason = "its driver comes next")]
 mod lifecycle;
 mod load;
 mod log;
@@ -44,7 +43,7 @@ pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
 pub use lifecycle::{DisabledBy, State};
 pub use log::{LogRecord, LogSink};
-pub use plugin::Plugin;
+pub use plugin::{Plugin, Status};
 pub use process::points::{POINTS, PausePoint};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]

@@ -27,7 +27,6 @@ mod table;
 mod tests;
 
 pub use event::DisabledBy;
-#[allow(unused_imports, reason = "its driver comes next")]
 pub(crate) use event::{
     Action, Answer, CallNo, End, Event, ForkFailure, Generation, InstanceNo, Refusal, Rules,
 };

@@ -2,8 +2,7 @@
 
 use super::breaker::{Breaker, Dice, pause};
 use super::event::{
-    Action, Answer, CallNo, DisabledBy, End, Event, ForkFailure, Generation, InstanceNo, Refusal, Report,
-    Rules,
+    Action, Answer, DisabledBy, End, Event, ForkFailure, Generation, InstanceNo, Refusal, Report, Rules,
 };
 use super::pool::{Pool, Stage};
 use super::queue::{Queue, Waiting};
@@ -379,7 +378,8 @@ impl Machine {
         out.extend(self.queue.drop_all().into_iter().map(refuse));
     }
 
-    fn refusal(&self) -> Refusal {
+    /// Why a call is refused, where one is.
+    pub(crate) fn refusal(&self) -> Refusal {
         match self.disabled_by {
             _ if self.closed => Refusal::Closed,
             Some(by) => Refusal::Disabled(by),
@@ -434,7 +434,7 @@ impl Machine {
 
     /// Whether a call waits or runs.
     #[cfg(test)]
-    pub(super) fn has(&self, call: CallNo) -> bool {
+    pub(super) fn has(&self, call: super::CallNo) -> bool {
         self.pool.has(call) || self.queue.has(call)
     }
 }

@@ -3,7 +3,7 @@
 //! An instance runs one call at a time, so the least loaded is an idle one; of those the last used is taken, so that the
 //! others grow old enough to be ended.
 
-use super::event::{Action, CallNo, Generation, InstanceNo, Rules};
+use super::event::{Action, Generation, InstanceNo, Rules};
 use super::queue::Waiting;
 use casemate_protocol::ids::ClientId;
 use casemate_protocol::policy::Isolation;
@@ -207,7 +207,7 @@ impl Pool {
 
     /// Whether this call is with an instance.
     #[cfg(test)]
-    pub(super) fn has(&self, call: CallNo) -> bool {
+    pub(super) fn has(&self, call: super::CallNo) -> bool {
         self.members.values().any(|member| member.call().is_some_and(|waiting| waiting.call == call))
     }
 

@@ -40,7 +40,8 @@ pub(super) enum Signal {
     Emptied,
 }
 
-/// Who may cause a signal.
+/// Who may cause a signal, for `LIFECYCLE.md`.
+#[cfg(test)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
     Operator,
@@ -68,7 +69,8 @@ pub(super) struct Row {
     pub(super) on: Signal,
     pub(super) when: When,
     pub(super) to: State,
-    /// What happens besides, for people.
+    /// What happens besides, for `LIFECYCLE.md`.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for people"))]
     pub(super) then: &'static str,
 }
 
@@ -134,6 +136,7 @@ impl std::fmt::Display for State {
     }
 }
 
+#[cfg(test)]
 impl Signal {
     pub(super) fn who(self) -> Who {
         match self {
