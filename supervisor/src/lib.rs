@@ -8,8 +8,8 @@
 //! | `tree`, `zygote`, `compile` | a stub with a zygote, or with a compiler |
 //! | [`cache`] | compiled code on disk, and why it may be trusted again |
 //! | `lifecycle` | a plugin's life as a pure machine; `LIFECYCLE.md` |
-//! | `load` | from a module's bytes to a plugin |
-//! | `instance`, `plugin` | one worker and its calls; a plugin's instances |
+//! | `load` | from a module's bytes to a proven zygote |
+//! | `instance`, `plugin` | one worker and its calls; the machine driven: a plugin's calls and what its operator does |
 //! | [`policy`] | policy files |
 //! | [`doctor`] | what this host's kernel can give |
 //! | `host`, `rate`, `log` | what plugins may ask for, how often, and say |
