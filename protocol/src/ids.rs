@@ -72,6 +72,10 @@ impl fmt::Display for InstanceId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
 
+/// One of those who call a plugin; the host itself is the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct ClientId(pub u64);
+
 /// The random mark that every process of one supervisor carries in its arguments, 16 hex digits in `ps`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Marker(pub u64);

@@ -347,6 +347,17 @@ pub enum Cause {
         /// Why.
         message: String,
     },
+    /// The plugin is disabled.
+    PluginDisabled {
+        /// By whom or what, and since when it is known: a sentence.
+        reason: String,
+        /// Whether a reset is what helps; otherwise it has to be enabled.
+        by_crashes: bool,
+    },
+    /// The plugin was drained and has not been enabled since.
+    PluginStopped,
+    /// A new version of the plugin is being loaded already.
+    PluginReloading,
     /// The supervisor or plugin is closed.
     Closed,
 }
@@ -374,6 +385,9 @@ impl Cause {
             Self::Spawn { .. } => "spawn.failed",
             Self::Input { .. } => "call.input",
             Self::Reply { .. } => "call.reply",
+            Self::PluginDisabled { .. } => "plugin.disabled",
+            Self::PluginStopped => "plugin.stopped",
+            Self::PluginReloading => "plugin.reloading",
             Self::Closed => "closed",
         }
         .to_owned()
@@ -395,9 +409,15 @@ impl Cause {
                 Fault::Worker
             }
             Self::WorkerLost { .. } => Fault::Worker,
-            Self::LayersMissing { .. } => Fault::Operator,
+            // It had crashed too often.
+            Self::PluginDisabled { by_crashes: true, .. } => Fault::Guest,
+            Self::LayersMissing { .. } | Self::PluginDisabled { .. } | Self::PluginStopped => Fault::Operator,
             Self::Spawn { .. } => Fault::Kernel,
-            Self::File { .. } | Self::Input { .. } | Self::Reply { .. } | Self::Closed => Fault::Caller,
+            Self::File { .. }
+            | Self::Input { .. }
+            | Self::Reply { .. }
+            | Self::PluginReloading
+            | Self::Closed => Fault::Caller,
         }
     }
 }
@@ -443,6 +463,14 @@ impl fmt::Display for Cause {
             Self::Spawn { step, message } => write!(f, "starting a walled process failed at {step}: {message}"),
             Self::Input { message } => write!(f, "the input cannot be sent: {message}"),
             Self::Reply { message } => write!(f, "the reply is not what was asked for: {message}"),
+            Self::PluginDisabled { reason, by_crashes: true } => {
+                write!(f, "the plugin is disabled: {reason}; reset it to start it again, with its crashes forgotten")
+            }
+            Self::PluginDisabled { reason, .. } => write!(f, "the plugin is disabled: {reason}; enable it to use it"),
+            Self::PluginStopped => f.write_str("the plugin is stopped, since it was drained; enable it to use it"),
+            Self::PluginReloading => {
+                f.write_str("a new version of the plugin is being loaded already; try again when that is done")
+            }
             Self::Closed => f.write_str("the plugin is closed"),
         }
     }

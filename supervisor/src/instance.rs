@@ -71,6 +71,17 @@ pub(crate) struct Instance {
     answered: u64,
     /// Whether the guest has been set up: an end during that is one before the call.
     set_up: bool,
+    memory_bytes: u64,
+}
+
+/// Whether an instance can be given a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fitness {
+    Fit,
+    /// It is no more, and that is not held against it.
+    Gone,
+    /// It did what a worker without a call must not.
+    Guilty,
 }
 
 /// Why moving bytes ended.
@@ -124,6 +135,7 @@ impl Instance {
             pending: None,
             answered: 0,
             set_up: false,
+            memory_bytes: 0,
         };
         let ready = match instance.next_event().await {
             Ok(Event::Ready(ready)) => ready,
@@ -146,7 +158,7 @@ impl Instance {
     }
 
     /// Whether it can be given a call: alive, and silent since its last answer.
-    pub(crate) fn is_fit(&mut self) -> bool {
+    pub(crate) fn fitness(&mut self) -> Fitness {
         let waits = self.link.wants_setup() || self.link.is_idle();
         let fate = self.process.fate();
         if let Some(used) = fate.restless {
@@ -156,25 +168,36 @@ impl Instance {
                 "an idle worker was ended: it used {} ms of CPU time without a call", used.as_millis()
             );
         }
-        waits && fate == Fate::default() && self.is_quiet()
+        if fate.restless.is_some() || fate.violation.is_some() || !waits {
+            Fitness::Guilty
+        } else if fate != Fate::default() {
+            Fitness::Gone
+        } else {
+            self.listen()
+        }
     }
 
     /// Takes what came since the last call; anything but a few log lines makes it unfit.
-    fn is_quiet(&mut self) -> bool {
+    fn listen(&mut self) -> Fitness {
         for _ in 0..IDLE_READS_MAX {
             match self.take_frame() {
-                Ok(Some(_)) | Err(_) => return false,
+                Ok(Some(_)) | Err(_) => return Fitness::Guilty,
                 Ok(None) => {}
             }
             match rustix::io::read(self.socket.get_ref(), self.decoder.spare()) {
-                Ok(0) => return false,
+                Ok(0) => return Fitness::Gone,
                 Ok(bytes) => self.decoder.filled(bytes),
-                Err(rustix::io::Errno::AGAIN) => return true,
+                Err(rustix::io::Errno::AGAIN) => return Fitness::Fit,
                 Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return false,
+                Err(_) => return Fitness::Gone,
             }
         }
-        false
+        Fitness::Guilty
+    }
+
+    /// Its linear memories together after the last call, in bytes: its own word, good for housekeeping.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
     }
 
     /// Makes one call. `Ok((reply, reusable))`; after an error the instance must be dropped.
@@ -205,6 +228,7 @@ impl Instance {
         match end {
             Ok((result, status, body)) => {
                 let ran = Ran { wall: allowance.wall, elapsed: deadline.disarm() };
+                self.memory_bytes = result.memory_bytes;
                 self.outcome(result, status, body, ran)
             }
             Err(stop) => {

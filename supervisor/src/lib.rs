@@ -7,8 +7,9 @@
 //! | [`inspect`] | looks at walled processes from outside |
 //! | `tree`, `zygote`, `compile` | a stub with a zygote, or with a compiler |
 //! | [`cache`] | compiled code on disk, and why it may be trusted again |
-//! | `load` | from a module's bytes to a plugin |
-//! | `instance`, `plugin` | one worker and its calls; a plugin's instances |
+//! | `lifecycle` | a plugin's life as a pure machine; `LIFECYCLE.md` |
+//! | `load` | from a module's bytes to a proven zygote |
+//! | `instance`, `plugin` | one worker and its calls; the machine driven: a plugin's calls and what its operator does |
 //! | [`policy`] | policy files |
 //! | [`doctor`] | what this host's kernel can give |
 //! | `host`, `rate`, `log` | what plugins may ask for, how often, and say |
@@ -26,6 +27,7 @@ mod host;
 mod identity;
 pub mod inspect;
 mod instance;
+mod lifecycle;
 mod load;
 mod log;
 mod memfd;
@@ -43,8 +45,9 @@ mod zygote;
 pub use experiment::Findings;
 pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
+pub use lifecycle::{DisabledBy, State};
 pub use log::{LogRecord, LogSink};
-pub use plugin::Plugin;
+pub use plugin::{Plugin, Status};
 pub use process::points::{POINTS, PausePoint};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]

@@ -1,150 +1,154 @@
-//! A loaded plugin: its zygote, its instances, and the calls that wait for one.
+//! A loaded plugin: calls, and what its operator may do with it. Its life is the machine of `lifecycle`; here and below,
+//! what the machine wants is done.
+//!
+//! | module | does |
+//! |---|---|
+//! | `version` | a module's code with a proven zygote of it |
+//! | `driver` | the machine under its lock, and its actions |
+//! | `ticket` | one call, from the machine's word to its answer; whoever waits for a fork forks |
+//! | `background` | what nobody waits for: restarts, spares, alarms, and the ends of zygotes |
+//! | `status` | how it is, in words |
 
-mod idle;
+mod background;
+mod driver;
+mod status;
+mod ticket;
+mod version;
 
-use crate::compile::Compiled;
 use crate::instance::{Instance, Reply, Shared};
-use crate::zygote::Zygote;
+use crate::lifecycle::{Event, Generation, State};
+use crate::load::load;
 use casemate_protocol::certificate::Certificate;
-use casemate_protocol::ids::PluginName;
+use casemate_protocol::ids::{ClientId, PluginName};
 use casemate_protocol::link::METHOD_BYTES_MAX;
-use casemate_protocol::module::{Accepted, ModuleFacts};
+use casemate_protocol::module::ModuleFacts;
 use casemate_protocol::outcome::{Cause, Failure, LimitName};
-use casemate_protocol::policy::Isolation;
-use idle::Idle;
-use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use driver::Driver;
+use std::sync::{Arc, Weak};
+use ticket::Ticket;
+
+pub use status::Status;
+pub(crate) use version::Proven;
 
 /// A loaded plugin; clones share it. Its processes end when the last one is dropped.
 #[derive(Debug, Clone)]
 pub struct Plugin {
-    inner: Arc<Inner>,
+    driver: Arc<Driver>,
+    client: ClientId,
 }
 
 /// A plugin that is not kept alive by this.
 #[derive(Debug)]
-pub(crate) struct WeakPlugin(Weak<Inner>);
+pub(crate) struct WeakPlugin(Weak<Driver>);
 
 impl WeakPlugin {
     pub(crate) fn upgrade(&self) -> Option<Plugin> {
-        self.0.upgrade().map(|inner| Plugin { inner })
-    }
-}
-
-#[derive(Debug)]
-struct Inner {
-    shared: Arc<Shared>,
-    module: Accepted,
-    code: OwnedFd,
-    from_cache: bool,
-    /// One place an instance.
-    places: Semaphore,
-    waiting: AtomicU32,
-    state: Mutex<State>,
-    /// Held while a zygote is started again.
-    restart: tokio::sync::Mutex<()>,
-}
-
-#[derive(Debug)]
-struct State {
-    /// `None` once closed.
-    zygote: Option<Arc<Zygote>>,
-    closed: bool,
-    idle: Idle,
-    certificate: Certificate,
-}
-
-/// Counts a call that waits, for as long as it does.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.upgrade().map(|driver| Plugin { driver, client: ClientId::default() })
     }
 }
 
 impl Plugin {
-    /// Starts and proves the zygote of a compiled module.
-    pub(crate) async fn start(shared: Arc<Shared>, compiled: Compiled) -> Result<Self, Failure> {
-        let module =
-            compiled.report.into_result().map_err(|error| Failure::not_started(Cause::Module(error)))?;
-        let zygote = Zygote::start(&shared.context, &module, &compiled.code, &shared.policy).await?;
-        let places = usize::try_from(shared.policy.instances().max).unwrap_or(1);
-        let certificate = zygote.certificate().clone();
-        let state =
-            State { zygote: Some(Arc::new(zygote)), closed: false, idle: Idle::default(), certificate };
-        let inner = Arc::new(Inner {
-            shared,
-            module,
-            code: compiled.code,
-            from_cache: compiled.from_cache,
-            places: Semaphore::new(places),
-            waiting: AtomicU32::new(0),
-            state: Mutex::new(state),
-            restart: tokio::sync::Mutex::new(()),
-        });
-        inner.fill();
-        Ok(Self { inner })
+    /// A running plugin of what has been loaded and proven.
+    pub(crate) fn run(shared: Arc<Shared>, proven: Proven) -> Self {
+        Self { driver: Driver::run(shared, proven), client: ClientId::default() }
     }
 
     pub(crate) fn downgrade(&self) -> WeakPlugin {
-        WeakPlugin(Arc::downgrade(&self.inner))
+        WeakPlugin(Arc::downgrade(&self.driver))
+    }
+
+    /// The same plugin for one of those who call it: with `isolation = "client"`, no instance serves two.
+    #[must_use]
+    pub fn for_client(&self, client: ClientId) -> Self {
+        Self { driver: Arc::clone(&self.driver), client }
     }
 
     /// Its name.
     pub fn name(&self) -> &PluginName {
-        &self.inner.shared.name
+        &self.driver.shared().name
     }
 
-    /// What its module imports, exports and is.
-    pub fn facts(&self) -> &ModuleFacts {
-        self.inner.module.facts()
+    /// What the module of its active version imports, exports and is.
+    pub fn facts(&self) -> ModuleFacts {
+        self.driver.version().facts().clone()
     }
 
-    /// Whether its code came out of the cache, compiled at an earlier load.
+    /// Whether the code of its active version came out of the cache, compiled at an earlier load.
     pub fn from_cache(&self) -> bool {
-        self.inner.from_cache
+        self.driver.version().from_cache()
     }
 
     /// What stands around its instances.
     pub fn certificate(&self) -> Certificate {
-        self.inner.lock().certificate.clone()
+        self.driver.certificate()
     }
 
-    /// Makes one call: in an idle instance, in a new one while there may be more, or after waiting for one.
+    /// How it is.
+    pub fn status(&self) -> Status {
+        self.driver.status()
+    }
+
+    /// Makes one call: in an idle instance, in a new one while there may be more, or after waiting for one. Calls wait in
+    /// order, also while the plugin is started again after a crash.
     ///
     /// Cancel safety: dropping the future before the call has an instance loses nothing; after that it kills the
     /// instance.
     pub async fn call(&self, method: &str, content_type: u32, body: &[u8]) -> Result<Reply, Failure> {
-        let inner = &self.inner;
-        inner.check_input(method, body)?;
-        let place = inner.place().await?;
-        let mut instance = inner.instance().await?;
-        inner.fill();
-        let (outcome, reusable) = instance.call(method, content_type, body).await;
-        if reusable && inner.shared.policy.isolation() != Isolation::Call {
-            inner.give_back(instance);
+        self.check_input(method, body)?;
+        Ticket::take(&self.driver, self.client).serve(method, content_type, body).await
+    }
+
+    /// Takes no new calls, lets those that run finish, refuses those that wait, and ends its processes. Returns when it is
+    /// off. What it was before it came back only by [`Plugin::enable`].
+    pub async fn disable(&self) {
+        self.driver.tell(Event::Disable);
+        self.driver.until(|state| state != State::Draining).await;
+    }
+
+    /// Takes no new calls, lets those that run or wait finish, and ends its processes. Returns when it has none.
+    pub async fn drain(&self) {
+        self.driver.tell(Event::Drain);
+        self.driver.until(|state| state != State::Draining).await;
+    }
+
+    /// Starts it, if it is disabled or stopped; also after crashes, which stay counted. Returns when it runs; after a
+    /// failed start that is after the pause and the next one, until it gives up.
+    pub async fn enable(&self) -> Result<(), Failure> {
+        self.driver.tell(Event::Enable);
+        self.runs().await
+    }
+
+    /// Forgets its crashes, and starts it if they disabled it or it waits for its next start. Returns as
+    /// [`Plugin::enable`] does; a plugin that its operator has disabled stays so, which is the failure then.
+    pub async fn reset(&self) -> Result<(), Failure> {
+        self.driver.tell(Event::Reset);
+        self.runs().await
+    }
+
+    async fn runs(&self) -> Result<(), Failure> {
+        match self.driver.until(|state| !matches!(state, State::Starting | State::Backoff)).await {
+            State::Running => Ok(()),
+            _ => Err(self.driver.refusal()),
         }
-        drop(place);
-        outcome
+    }
+
+    /// Loads a new version of it beside the one that runs, forks an instance of it to see that it lives, and lets it take
+    /// over: calls from then on go to the new one, and the old one finishes its own. After a failure the old one is as it
+    /// was. A plugin that is stopped or disabled stays so and has the new version when it is started.
+    ///
+    /// Cancel safety: dropping the future before the new version has taken over leaves the old one.
+    pub async fn reload(&self, wasm: &[u8]) -> Result<(), Failure> {
+        let reload = Reload { driver: &self.driver, generation: self.driver.begin_reload()? };
+        let shared = self.driver.shared();
+        let proven = load(shared, wasm).await?;
+        // Ready, and looked at from outside: no guest code runs before its first call.
+        drop(Instance::start(&proven.zygote, shared).await?);
+        self.driver.take_over(reload.generation, proven)
     }
 
     /// Ends its processes. Calls that run end as lost, later ones as closed.
     pub async fn close(&self) {
-        let inner = &*self.inner;
-        inner.places.close();
-        let mut state = inner.lock();
-        state.closed = true;
-        state.idle.clear();
-        state.zygote = None;
-    }
-}
-
-impl Inner {
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.driver.tell(Event::Close);
     }
 
     fn check_input(&self, method: &str, body: &[u8]) -> Result<(), Failure> {
@@ -152,7 +156,7 @@ impl Inner {
             let message = format!("the method has {} bytes; {METHOD_BYTES_MAX} are the most", method.len());
             return Err(Failure::not_started(Cause::Input { message }));
         }
-        let configured = u64::from(self.shared.policy.limits().input_bytes);
+        let configured = u64::from(self.driver.shared().policy.limits().input_bytes);
         let observed = u64::try_from(body.len()).unwrap_or(u64::MAX);
         if observed > configured {
             let limit = LimitName::Input;
@@ -160,63 +164,16 @@ impl Inner {
         }
         Ok(())
     }
+}
 
-    /// A place for an instance; waits in order, if not too many wait already.
-    async fn place(&self) -> Result<SemaphorePermit<'_>, Failure> {
-        if let Ok(place) = self.places.try_acquire() {
-            return Ok(place);
-        }
-        let configured = self.shared.policy.limits().queue;
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
-        if before >= configured {
-            return Err(Failure::not_started(Cause::Limit {
-                limit: LimitName::Queue,
-                configured: configured.into(),
-                observed: u64::from(before) + 1,
-            }));
-        }
-        self.places.acquire().await.or(Err(Failure::not_started(Cause::Closed)))
-    }
+/// A reload that has begun. Dropping it gives it up, unless the new version has taken over.
+struct Reload<'a> {
+    driver: &'a Driver,
+    generation: Generation,
+}
 
-    async fn instance(&self) -> Result<Instance, Failure> {
-        loop {
-            let Some(mut idle) = self.lock().idle.pop() else { break };
-            if idle.is_fit() {
-                return Ok(idle);
-            }
-        }
-        let zygote = self.zygote().await?;
-        Instance::start(&zygote, &self.shared).await
-    }
-
-    /// The zygote; a new one if the last has died.
-    async fn zygote(&self) -> Result<Arc<Zygote>, Failure> {
-        if let Some(zygote) = self.living()? {
-            return Ok(zygote);
-        }
-        let _one_at_a_time = self.restart.lock().await;
-        if let Some(zygote) = self.living()? {
-            return Ok(zygote);
-        }
-        let zygote = Arc::new(
-            Zygote::start(&self.shared.context, &self.module, &self.code, &self.shared.policy).await?,
-        );
-        let mut state = self.lock();
-        if state.closed {
-            return Err(Failure::not_started(Cause::Closed));
-        }
-        state.idle.clear();
-        state.certificate = zygote.certificate().clone();
-        state.zygote = Some(Arc::clone(&zygote));
-        Ok(zygote)
-    }
-
-    fn living(&self) -> Result<Option<Arc<Zygote>>, Failure> {
-        let state = self.lock();
-        if state.closed {
-            return Err(Failure::not_started(Cause::Closed));
-        }
-        Ok(state.zygote.clone().filter(|zygote| zygote.fate().exit.is_none()))
+impl Drop for Reload<'_> {
+    fn drop(&mut self) {
+        self.driver.tell(Event::ProbeFailed { generation: self.generation });
     }
 }

@@ -197,11 +197,10 @@ impl Supervisor {
             return Err(Failure::not_started(Cause::Input { message }));
         }
         let context = Arc::clone(&self.context);
-        let plugin = load(
-            Arc::new(Shared { context, name, policy, config: options.config, rates: Rates::default() }),
-            wasm,
-        )
-        .await?;
+        let shared =
+            Arc::new(Shared { context, name, policy, config: options.config, rates: Rates::default() });
+        let proven = load(&shared, wasm).await?;
+        let plugin = Plugin::run(shared, proven);
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|plugin| plugin.upgrade().is_some());
         plugins.push(plugin.downgrade());

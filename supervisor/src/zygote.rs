@@ -126,6 +126,16 @@ impl Zygote {
         self.tree.head.fate()
     }
 
+    /// Ends it, whoever still holds it.
+    pub(crate) fn kill(&self) {
+        self.tree.head.kill();
+    }
+
+    /// Its end, without a hold on it.
+    pub(crate) fn ending(&self) -> impl Future<Output = Fate> + Send + use<> {
+        self.tree.head.ending()
+    }
+
     async fn become_proven(&mut self, policy: &Policy) -> Result<(), Failure> {
         self.take_listener().await?;
         let code = self.take_sealed().await?;

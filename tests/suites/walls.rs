@@ -209,7 +209,8 @@ fn guests_have_neither_files_nor_network_nor_environment() {
     // There is nothing to link them to: what a module would need for it is refused before it runs.
     block_on(async {
         let plugin = casemate().load(guests::rust("probe"), policy(|_| {})).await.unwrap();
-        let imports = plugin.facts().imports().iter().map(|import| import.module.as_str().to_owned());
+        let facts = plugin.facts();
+        let imports = facts.imports().iter().map(|import| import.module.as_str().to_owned());
         assert!(imports.into_iter().all(|module| module == "casemate"));
         // And what its process has, the inspection has seen: one descriptor, an empty root, no interface.
         let certificate = plugin.certificate();

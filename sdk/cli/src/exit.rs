@@ -56,7 +56,11 @@ pub fn of(cause: &Cause) -> Exit {
         Cause::Trap { .. } | Cause::WorkerLost { .. } | Cause::Compiler { .. } => Exit::Lost,
         // A process that cannot be walled in: the kernel or the machine lacks something.
         Cause::LayersMissing { .. } | Cause::Spawn { .. } => Exit::Layer,
-        Cause::File { .. } | Cause::Closed => Exit::NotFound,
+        Cause::File { .. }
+        | Cause::PluginDisabled { .. }
+        | Cause::PluginStopped
+        | Cause::PluginReloading
+        | Cause::Closed => Exit::NotFound,
         _ => Exit::Ours,
     }
 }
@@ -93,6 +97,9 @@ mod tests {
             (Cause::Spawn { step: message(), message: message() }, Exit::Layer),
             (Cause::Input { message: message() }, Exit::Usage),
             (Cause::Reply { message: message() }, Exit::Usage),
+            (Cause::PluginDisabled { reason: message(), by_crashes: true }, Exit::NotFound),
+            (Cause::PluginStopped, Exit::NotFound),
+            (Cause::PluginReloading, Exit::NotFound),
             (Cause::Closed, Exit::NotFound),
         ];
         let limits = (1..=7).filter_map(LimitName::from_number);

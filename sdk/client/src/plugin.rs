@@ -1,9 +1,12 @@
 //! A loaded plugin.
 
+use crate::source::Source;
 use casemate_protocol::certificate::Certificate;
+use casemate_protocol::ids::ClientId;
 use casemate_protocol::link::{CONTENT_JSON, CONTENT_RAW};
 use casemate_protocol::module::ModuleFacts;
 use casemate_protocol::outcome::{Cause, Failure};
+use casemate_supervisor::Status;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -50,8 +53,8 @@ impl Plugin {
         self.inner.certificate()
     }
 
-    /// What its module imports, exports and is.
-    pub fn facts(&self) -> &ModuleFacts {
+    /// What the module of its active version imports, exports and is.
+    pub fn facts(&self) -> ModuleFacts {
         self.inner.facts()
     }
 
@@ -63,6 +66,45 @@ impl Plugin {
     /// Its name.
     pub fn name(&self) -> &str {
         self.inner.name().as_str()
+    }
+
+    /// The same plugin for one of those who call it: with `isolation = "client"`, no instance serves two.
+    #[must_use]
+    pub fn for_client(&self, client: ClientId) -> Self {
+        Self { inner: self.inner.for_client(client) }
+    }
+
+    /// How it is.
+    pub fn status(&self) -> Status {
+        self.inner.status()
+    }
+
+    /// Takes no new calls, lets those that run finish, refuses those that wait, and ends its processes. Returns when it is
+    /// off, which it stays until it is enabled.
+    pub async fn disable(&self) {
+        self.inner.disable().await;
+    }
+
+    /// Takes no new calls, lets those that run or wait finish, and ends its processes. Returns when it has none.
+    pub async fn drain(&self) {
+        self.inner.drain().await;
+    }
+
+    /// Starts it, if it is disabled or stopped. Returns when it runs, or has given up.
+    pub async fn enable(&self) -> Result<(), Failure> {
+        self.inner.enable().await
+    }
+
+    /// Forgets its crashes, and starts it if they disabled it. Returns when it runs, or has given up.
+    pub async fn reset(&self) -> Result<(), Failure> {
+        self.inner.reset().await
+    }
+
+    /// Loads a new version of it beside the one that runs and lets it take over once it has shown that it lives: calls
+    /// from then on go to the new one, and the old one finishes its own. After a failure the old one is as it was.
+    pub async fn reload(&self, source: impl Into<Source>) -> Result<(), Failure> {
+        let wasm = source.into().read()?;
+        self.inner.reload(&wasm).await
     }
 
     /// Ends its processes; calls that run end with [`Cause::Closed`] or as lost.

@@ -69,6 +69,19 @@ impl Process {
         self.until(|fate| fate.exit.is_some()).await
     }
 
+    /// Its end, for somebody who does not hold it: that does not keep it alive.
+    pub(crate) fn ending(&self) -> impl Future<Output = Fate> + Send + use<> {
+        let mut fate = self.fate.clone();
+        async move {
+            match fate.wait_for(|fate| fate.exit.is_some()).await {
+                Ok(fate) => return fate.clone(),
+                Err(_guard_is_gone) => {}
+            }
+            let last = fate.borrow().clone();
+            last
+        }
+    }
+
     /// Waits until this holds of what is known, or it is gone.
     pub(crate) async fn until(&self, holds: impl Fn(&Fate) -> bool) -> Fate {
         let mut fate = self.fate.clone();

@@ -1,0 +1,296 @@
+//! The machine under its lock, and its actions done.
+//!
+//! Whoever tells the machine something does what it wants then, in the same turn: nothing is sent to another thread. The
+//! lock is held for that only, never while something is waited for.
+
+use super::version::{Proven, Slot, Version};
+use crate::instance::{Instance, Shared};
+use crate::lifecycle::{
+    Action, Answer, CallNo, Event, Generation, InstanceNo, Machine, Refusal, Rules, State,
+};
+use crate::zygote::Zygote;
+use casemate_protocol::certificate::Certificate;
+use casemate_protocol::ids::ClientId;
+use casemate_protocol::outcome::Failure;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
+
+#[derive(Debug)]
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    core: Mutex<Core>,
+    /// Follows the machine's.
+    state: watch::Sender<State>,
+    origin: Instant,
+    runtime: Handle,
+    me: Weak<Self>,
+}
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) machine: Machine,
+    /// Kept for its memory.
+    actions: Vec<Action>,
+    /// Instances that run no call; those that do are with it.
+    pub(super) idle: HashMap<InstanceNo, Box<Instance>>,
+    pub(super) waiting: HashMap<CallNo, oneshot::Sender<Directive>>,
+    pub(super) zygotes: HashMap<Generation, Slot>,
+    version: Arc<Version>,
+    /// What is to take over.
+    candidate: Option<Arc<Version>>,
+    pub(super) certificate: Certificate,
+    pub(super) last_crash: Option<String>,
+    calls: u64,
+    /// The state that was announced last.
+    seen: State,
+}
+
+/// What a call is to do next.
+#[derive(Debug)]
+pub(super) enum Directive {
+    /// Run in this instance.
+    Run(InstanceNo, Box<Instance>),
+    /// Fork an instance and run in that. No zygote: it has gone this moment.
+    Fork(InstanceNo, Generation, Option<Arc<Zygote>>),
+    /// Go away.
+    Refuse(Failure),
+}
+
+/// What is dropped once the lock is free: that ends processes.
+#[derive(Debug, Default)]
+pub(super) struct Garbage(Vec<Box<Instance>>, Vec<Slot>);
+
+const FIRST: Generation = Generation(1);
+
+impl Driver {
+    /// Runs the first version.
+    #[expect(clippy::disallowed_methods, reason = "the machine's time is measured from here")]
+    pub(super) fn run(shared: Arc<Shared>, proven: Proven) -> Arc<Self> {
+        let Proven { version, zygote } = proven;
+        let certificate = zygote.certificate().clone();
+        let ending = zygote.ending();
+        let mut machine = Machine::new(Rules::from(&shared.policy), getrandom::u64().unwrap_or_default());
+        // What it wants for that has been done by the load.
+        machine.step(Event::Enable, Duration::ZERO, &mut Vec::new());
+        let core = Core {
+            machine,
+            actions: Vec::new(),
+            idle: HashMap::new(),
+            waiting: HashMap::new(),
+            zygotes: HashMap::from([(FIRST, Slot::Ready(Arc::new(zygote)))]),
+            version: Arc::new(version),
+            candidate: None,
+            certificate,
+            last_crash: None,
+            calls: 0,
+            seen: State::Starting,
+        };
+        let driver = Arc::new_cyclic(|me| Self {
+            shared,
+            core: Mutex::new(core),
+            state: watch::Sender::new(State::Starting),
+            origin: Instant::now(),
+            runtime: Handle::current(),
+            me: me.clone(),
+        });
+        driver.attend(FIRST, ending);
+        driver.tell(Event::Started { generation: FIRST });
+        driver
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    pub(super) fn weak(&self) -> Weak<Self> {
+        self.me.clone()
+    }
+
+    pub(super) fn version(&self) -> Arc<Version> {
+        Arc::clone(&self.lock().version)
+    }
+
+    pub(super) fn certificate(&self) -> Certificate {
+        self.lock().certificate.clone()
+    }
+
+    /// The machine's time.
+    #[expect(clippy::disallowed_methods, reason = "the machine's clock")]
+    pub(super) fn now(&self) -> Duration {
+        Instant::now().duration_since(self.origin)
+    }
+
+    /// When that is.
+    pub(super) fn instant(&self, at: Duration) -> Instant {
+        self.origin + at
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until this holds of its state; which is it then.
+    pub(super) async fn until(&self, holds: impl Fn(State) -> bool) -> State {
+        let mut states = self.state.subscribe();
+        let state = states.wait_for(|state| holds(*state)).await.map(|state| *state);
+        state.unwrap_or_else(|_closed| self.lock().machine.state())
+    }
+
+    /// Tells the machine something, and does what it wants.
+    pub(super) fn tell(&self, event: Event) {
+        // Dropped after the lock.
+        let mut garbage = Garbage::default();
+        self.step(&mut self.lock(), event, None, &mut garbage);
+    }
+
+    /// Why a call would be refused now.
+    pub(super) fn refusal(&self) -> Failure {
+        let core = self.lock();
+        self.failure(core.machine.refusal(), core.last_crash.as_deref())
+    }
+
+    /// A new call: its number, and what it is to do, now or later.
+    pub(super) fn enter(&self, client: ClientId) -> (CallNo, Next) {
+        let mut garbage = Garbage::default();
+        let mut core = self.lock();
+        core.calls += 1;
+        let call = CallNo(core.calls);
+        let next = self.next(&mut core, call, Event::Call { call, client }, &mut garbage);
+        (call, next)
+    }
+
+    /// Tells the machine something about a call that has no answer yet.
+    pub(super) fn next(&self, core: &mut Core, call: CallNo, event: Event, garbage: &mut Garbage) -> Next {
+        match self.step(core, event, Some(call), garbage) {
+            Some(directive) => Next::Now(directive),
+            None => {
+                let (sender, receiver) = oneshot::channel();
+                core.waiting.insert(call, sender);
+                Next::Later(receiver)
+            }
+        }
+    }
+
+    /// One event, under the lock. What call `own` is to do is returned, if it is that.
+    pub(super) fn step(
+        &self,
+        core: &mut Core,
+        event: Event,
+        own: Option<CallNo>,
+        garbage: &mut Garbage,
+    ) -> Option<Directive> {
+        let mut actions = std::mem::take(&mut core.actions);
+        core.machine.step(event, self.now(), &mut actions);
+        let mut for_own = None;
+        for action in actions.drain(..) {
+            if let Some((call, directive)) = self.perform(core, action, garbage) {
+                if Some(call) == own {
+                    for_own = Some(directive);
+                } else if let Some(waiting) = core.waiting.remove(&call) {
+                    // Whoever gives up takes itself off that list first.
+                    let _ = waiting.send(directive);
+                }
+            }
+        }
+        core.actions = actions;
+        let state = core.machine.state();
+        if std::mem::replace(&mut core.seen, state) != state {
+            self.state.send_replace(state);
+        }
+        for_own
+    }
+
+    fn perform(&self, core: &mut Core, action: Action, garbage: &mut Garbage) -> Option<(CallNo, Directive)> {
+        match action {
+            // The call has it: it was forked for it.
+            Action::Hand { call, instance } => {
+                return Some((call, Directive::Run(instance, core.idle.remove(&instance)?)));
+            }
+            Action::Answer { call, answer: Answer::Refused(refusal) } => {
+                let failure = self.failure(refusal, core.last_crash.as_deref());
+                return Some((call, Directive::Refuse(failure)));
+            }
+            // The call has that too.
+            Action::Answer { answer: Answer::Outcome, .. } => {}
+            Action::Fork { instance, generation, call } => {
+                let zygote = core.zygotes.get(&generation).and_then(Slot::zygote).cloned();
+                match call {
+                    Some(call) => return Some((call, Directive::Fork(instance, generation, zygote))),
+                    None => self.fork_spare(instance, generation, zygote),
+                }
+            }
+            Action::Kill { instance } => garbage.0.extend(core.idle.remove(&instance)),
+            Action::Start { generation } => {
+                let slot = self.start_zygote(generation, Arc::clone(&core.version));
+                core.zygotes.insert(generation, slot);
+            }
+            Action::EndZygote { generation } => garbage.1.extend(core.zygotes.remove(&generation)),
+            Action::Adopt { .. } => {
+                if let Some(version) = core.candidate.take() {
+                    core.version = version;
+                }
+            }
+            // Its loader does that, and asks whether it may.
+            Action::Probe { .. } | Action::RefuseReload { .. } => {}
+            Action::Arm { at } => self.ring(at),
+            Action::Say { dropped } => tracing::warn!(
+                plugin = %self.shared.name,
+                "{dropped} calls were dropped: they found the queue full (limits.queue), or it was given up"
+            ),
+        }
+        None
+    }
+
+    /// Asks whether a new version may be loaded.
+    pub(super) fn begin_reload(&self) -> Result<Generation, Failure> {
+        let core = &mut *self.lock();
+        let mut actions = Vec::new();
+        core.machine.step(Event::Reload, self.now(), &mut actions);
+        match actions.first() {
+            Some(Action::Probe { generation }) => Ok(*generation),
+            Some(Action::RefuseReload { why }) => Err(self.failure(*why, core.last_crash.as_deref())),
+            _ => Err(self.failure(Refusal::Reloading, None)),
+        }
+    }
+
+    /// Lets a new version take over, unless that has been forbidden meanwhile.
+    pub(super) fn take_over(&self, generation: Generation, proven: Proven) -> Result<(), Failure> {
+        let Proven { version, zygote } = proven;
+        let (certificate, ending) = (zygote.certificate().clone(), zygote.ending());
+        let version = Arc::new(version);
+        let mut garbage = Garbage::default();
+        let mut core = self.lock();
+        core.zygotes.insert(generation, Slot::Ready(Arc::new(zygote)));
+        core.candidate = Some(Arc::clone(&version));
+        self.step(&mut core, Event::Probed { generation }, None, &mut garbage);
+        core.candidate = None;
+        if !Arc::ptr_eq(&core.version, &version) {
+            return Err(self.failure(core.machine.refusal(), core.last_crash.as_deref()));
+        }
+        core.certificate = certificate;
+        drop(core);
+        self.attend(generation, ending);
+        Ok(())
+    }
+}
+
+/// What a call is to do, or where it will be told.
+#[derive(Debug)]
+pub(super) enum Next {
+    Now(Directive),
+    Later(oneshot::Receiver<Directive>),
+}
+
+impl Drop for Garbage {
+    fn drop(&mut self) {
+        // Somebody may still be forking from it.
+        self.1.iter().filter_map(Slot::zygote).for_each(|zygote| zygote.kill());
+    }
+}

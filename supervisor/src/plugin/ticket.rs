@@ -1,0 +1,207 @@
+//! One call, from the machine's word to its answer. Everything that is done for a call is done by its own future: it forks
+//! its instance itself, and when it is dropped the machine hears of it.
+
+use super::driver::{Directive, Driver, Garbage, Next};
+use crate::instance::{Fitness, Instance, Reply};
+use crate::lifecycle::{CallNo, End, Event, ForkFailure, Generation, InstanceNo};
+use crate::zygote::Zygote;
+use casemate_protocol::ids::ClientId;
+use casemate_protocol::outcome::{Cause, Exit, Failure};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// Its number is the same on both architectures.
+const SIGKILL: i32 = 9;
+
+pub(super) struct Ticket<'a> {
+    driver: &'a Driver,
+    call: CallNo,
+    at: At,
+}
+
+/// Where the call is.
+enum At {
+    /// It is told what to do.
+    Told(Directive),
+    Waiting(oneshot::Receiver<Directive>),
+    Forking(InstanceNo),
+    Running(InstanceNo),
+    Over,
+}
+
+impl From<Next> for At {
+    fn from(next: Next) -> Self {
+        match next {
+            Next::Now(directive) => Self::Told(directive),
+            Next::Later(later) => Self::Waiting(later),
+        }
+    }
+}
+
+impl<'a> Ticket<'a> {
+    pub(super) fn take(driver: &'a Driver, client: ClientId) -> Self {
+        let (call, next) = driver.enter(client);
+        Self { driver, call, at: next.into() }
+    }
+
+    /// Waits for an instance and runs in it.
+    pub(super) async fn serve(
+        mut self,
+        method: &str,
+        content_type: u32,
+        body: &[u8],
+    ) -> Result<Reply, Failure> {
+        let (no, mut instance) = self.instance().await?;
+        let (outcome, reusable) = instance.call(method, content_type, body).await;
+        self.finish(no, instance, &outcome, reusable);
+        outcome
+    }
+
+    async fn instance(&mut self) -> Result<(InstanceNo, Box<Instance>), Failure> {
+        loop {
+            match self.directive().await {
+                Directive::Refuse(failure) => return Err(failure),
+                Directive::Run(no, mut instance) => {
+                    self.at = At::Running(no);
+                    match instance.fitness() {
+                        Fitness::Fit => return Ok((no, instance)),
+                        unfit => self.refuse(no, unfit == Fitness::Guilty),
+                    }
+                }
+                Directive::Fork(no, generation, zygote) => {
+                    self.at = At::Forking(no);
+                    if let Some(instance) = self.fork(no, generation, zygote).await? {
+                        return Ok((no, instance));
+                    }
+                }
+            }
+        }
+    }
+
+    async fn directive(&mut self) -> Directive {
+        if let At::Waiting(later) = &mut self.at {
+            // The sender is with the driver until it has sent.
+            let gone = |_| Directive::Refuse(Failure::not_started(Cause::Closed));
+            let directive = later.await.unwrap_or_else(gone);
+            self.at = At::Over;
+            return directive;
+        }
+        match std::mem::replace(&mut self.at, At::Over) {
+            At::Told(directive) => directive,
+            _ => Directive::Refuse(Failure::not_started(Cause::Closed)),
+        }
+    }
+
+    /// Forks its own instance. `None`: the zygote has gone, and the call waits for the next.
+    async fn fork(
+        &mut self,
+        no: InstanceNo,
+        generation: Generation,
+        zygote: Option<Arc<Zygote>>,
+    ) -> Result<Option<Box<Instance>>, Failure> {
+        let failure = match &zygote {
+            Some(zygote) => match Instance::start(zygote, self.driver.shared()).await {
+                Ok(instance) => {
+                    self.at = At::Running(no);
+                    self.driver.tell(Event::Forked { instance: no });
+                    return Ok(Some(Box::new(instance)));
+                }
+                Err(failure) => Some(failure),
+            },
+            None => None,
+        };
+        let why = self.driver.blame(generation, zygote.as_deref());
+        match failure {
+            Some(failure) if why == ForkFailure::Failed => {
+                self.at = At::Over;
+                self.driver.tell(Event::ForkFailed { instance: no, why });
+                Err(failure)
+            }
+            _ => {
+                self.again(Event::ForkFailed { instance: no, why: ForkFailure::ZygoteGone });
+                Ok(None)
+            }
+        }
+    }
+
+    /// The instance that it was given is of no use.
+    fn refuse(&mut self, no: InstanceNo, crashed: bool) {
+        if crashed {
+            self.driver.lock().last_crash = Some("a worker without a call did what it must not".to_owned());
+        }
+        self.again(Event::Unfit { instance: no, crashed });
+    }
+
+    /// Back to its place among those that wait.
+    fn again(&mut self, event: Event) {
+        let mut garbage = Garbage::default();
+        let mut core = self.driver.lock();
+        self.at = self.driver.next(&mut core, self.call, event, &mut garbage).into();
+    }
+
+    fn finish(
+        &mut self,
+        no: InstanceNo,
+        instance: Box<Instance>,
+        outcome: &Result<Reply, Failure>,
+        reusable: bool,
+    ) {
+        self.at = At::Over;
+        let mut garbage = Garbage::default();
+        let mut core = self.driver.lock();
+        let end = match outcome {
+            _ if reusable => {
+                let memory_bytes = instance.memory_bytes();
+                core.idle.insert(no, instance);
+                End::Reusable { memory_bytes }
+            }
+            Err(failure) if is_crash(&failure.cause) => {
+                core.last_crash = Some(failure.to_string());
+                End::Crashed
+            }
+            _ => End::Spent,
+        };
+        self.driver.step(&mut core, Event::Finished { instance: no, end }, None, &mut garbage);
+    }
+
+    fn give_up(&mut self) -> Option<Event> {
+        let gave_up = |directive: &Directive| match directive {
+            Directive::Run(no, _) => Some(Event::Finished { instance: *no, end: End::GaveUp }),
+            Directive::Fork(no, ..) => Some(Event::ForkFailed { instance: *no, why: ForkFailure::GaveUp }),
+            Directive::Refuse(_) => None,
+        };
+        match &mut self.at {
+            At::Over => None,
+            At::Told(directive) => gave_up(directive),
+            At::Running(no) => Some(Event::Finished { instance: *no, end: End::GaveUp }),
+            At::Forking(no) => Some(Event::ForkFailed { instance: *no, why: ForkFailure::GaveUp }),
+            At::Waiting(later) => {
+                self.driver.lock().waiting.remove(&self.call);
+                // It may have been told this moment.
+                match later.try_recv() {
+                    Ok(directive) => gave_up(&directive),
+                    Err(_) => Some(Event::GaveUp { call: self.call }),
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if let Some(event) = self.give_up() {
+            self.driver.tell(event);
+        }
+    }
+}
+
+/// Whether it is the process that failed and not the guest in it. A worker that was killed from outside is not to blame:
+/// its zygote may have gone, or the host be out of memory.
+fn is_crash(cause: &Cause) -> bool {
+    match cause {
+        Cause::Syscall(_) | Cause::SyscallSignal | Cause::Link { .. } | Cause::Inspection { .. } => true,
+        Cause::WorkerLost { exit: Exit::Signal(signal) } => *signal != SIGKILL,
+        Cause::WorkerLost { exit: Exit::Code(_) } => true,
+        _ => false,
+    }
+}
