@@ -75,7 +75,7 @@ impl Plugin {
 
     /// Whether the code of its active version came out of the cache, compiled at an earlier load.
     pub fn from_cache(&self) -> bool {
-        self.driver.version().from_cache()
+        self.driver.version().is_from_cache()
     }
 
     /// What stands around its instances.

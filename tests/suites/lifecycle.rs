@@ -317,8 +317,7 @@ async fn pids(casemate: &Casemate, plugins: &[&Plugin]) -> Vec<i32> {
     for plugin in plugins {
         plugin.call::<_, Value>("host", &json!({"method": "who"})).await.unwrap();
     }
-    let pids = seen.lock().unwrap().clone();
-    pids
+    seen.lock().unwrap().clone()
 }
 
 #[test]

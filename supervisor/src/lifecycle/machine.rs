@@ -403,7 +403,7 @@ impl Machine {
                 self.go(Signal::Emptied, now, out);
             }
         }
-        if let Some(dropped) = self.queue.to_say() {
+        if let Some(dropped) = self.queue.news() {
             out.push(Action::Say { dropped });
         }
         self.arm(now, out);

@@ -70,11 +70,11 @@ impl Queue {
     }
 
     /// What was dropped and not said yet, once nothing waits any more: one line for a flood and not a flood of lines.
-    pub(super) fn to_say(&mut self) -> Option<u64> {
-        let news = self.dropped - self.said;
-        (news > 0 && self.waiting.is_empty()).then(|| {
+    pub(super) fn news(&mut self) -> Option<u64> {
+        let dropped = self.dropped - self.said;
+        (dropped > 0 && self.waiting.is_empty()).then(|| {
             self.said = self.dropped;
-            news
+            dropped
         })
     }
 }

@@ -61,7 +61,7 @@ pub(super) enum Directive {
 
 /// What is dropped once the lock is free: that ends processes.
 #[derive(Debug, Default)]
-pub(super) struct Garbage(Vec<Box<Instance>>, Vec<Slot>);
+pub(super) struct Garbage(Vec<Instance>, Vec<Slot>);
 
 const FIRST: Generation = Generation(1);
 
@@ -226,7 +226,7 @@ impl Driver {
                     None => self.fork_spare(instance, generation, zygote),
                 }
             }
-            Action::Kill { instance } => garbage.0.extend(core.idle.remove(&instance)),
+            Action::Kill { instance } => garbage.0.extend(core.idle.remove(&instance).map(|idle| *idle)),
             Action::Start { generation } => {
                 let slot = self.start_zygote(generation, Arc::clone(&core.version));
                 core.zygotes.insert(generation, slot);

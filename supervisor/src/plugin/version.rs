@@ -44,7 +44,7 @@ impl Version {
         self.module.facts()
     }
 
-    pub(super) fn from_cache(&self) -> bool {
+    pub(super) fn is_from_cache(&self) -> bool {
         self.from_cache
     }
 }

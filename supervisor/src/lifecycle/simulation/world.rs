@@ -51,7 +51,7 @@ type Verdict = Result<(), String>;
 fn rules(dice: &mut Dice) -> Rules {
     let max = 1 + below(dice, 4);
     let isolation = [Isolation::Plugin, Isolation::Client, Isolation::Call][below(dice, 3) as usize];
-    let some = |dice: &mut Dice, most: u32| if dice.roll() % 2 == 0 { 0 } else { below(dice, most + 1) };
+    let some = |dice: &mut Dice, most: u32| if dice.roll().is_multiple_of(2) { 0 } else { below(dice, most + 1) };
     Rules {
         instances: Instances {
             min: some(dice, max),
@@ -59,7 +59,7 @@ fn rules(dice: &mut Dice) -> Rules {
             spare: some(dice, max),
             idle_timeout: Duration::from_millis(100 + u64::from(below(dice, 20_000))),
             max_calls: 1 + dice.roll() % 8,
-            recycle_memory_bytes: (dice.roll() % 2 == 0).then_some(1 << 20),
+            recycle_memory_bytes: (dice.roll().is_multiple_of(2)).then_some(1 << 20),
         },
         isolation,
         restart: Restart {
@@ -73,7 +73,7 @@ fn rules(dice: &mut Dice) -> Rules {
 }
 
 fn below(dice: &mut Dice, end: u32) -> u32 {
-    (dice.roll() % u64::from(end)) as u32
+    u32::try_from(dice.roll() % u64::from(end)).unwrap_or_default()
 }
 
 impl World {
@@ -121,7 +121,7 @@ impl World {
             self.after(at, Due::Order(order));
         }
         // Some are set right by the operator in the end, the others have to come to rest by themselves.
-        if self.dice.roll() % 2 == 0 {
+        if self.dice.roll().is_multiple_of(2) {
             self.after(60_000, Due::Order(Event::Enable));
             self.after(61_000, Due::Order(Event::Reset));
         }
@@ -326,7 +326,7 @@ impl World {
     fn do_it(&mut self, event: Event, action: Action, unfit: &mut Vec<Event>) {
         match action {
             Action::Start { generation } | Action::Probe { generation } => {
-                let slow = self.dice.roll() % 10 == 0;
+                let slow = self.dice.roll().is_multiple_of(10);
                 self.soon(if slow { 30_000 } else { 300 }, Due::StartDone(generation));
             }
             Action::Fork { instance, .. } => self.soon(30, Due::ForkDone(instance)),
@@ -335,7 +335,7 @@ impl World {
             Action::Hand { call, instance } if self.is_unfit(instance) => {
                 self.put(call, At::Waiting);
                 self.oracle.workers.remove(&instance);
-                let crashed = self.now < self.calm_at && self.dice.roll() % 4 == 0;
+                let crashed = self.now < self.calm_at && self.dice.roll().is_multiple_of(4);
                 unfit.push(Event::Unfit { instance, crashed });
             }
             Action::Hand { instance, .. } => self.run(instance),
@@ -357,7 +357,7 @@ impl World {
         if let Some(worker) = self.oracle.workers.get_mut(&instance) {
             worker.calls += 1;
         }
-        let slow = self.dice.roll() % 10 == 0;
+        let slow = self.dice.roll().is_multiple_of(10);
         self.soon(if slow { 10_000 } else { 200 }, Due::CallDone(instance));
     }
 

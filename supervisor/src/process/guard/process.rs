@@ -73,12 +73,9 @@ impl Process {
     pub(crate) fn ending(&self) -> impl Future<Output = Fate> + Send + use<> {
         let mut fate = self.fate.clone();
         async move {
-            match fate.wait_for(|fate| fate.exit.is_some()).await {
-                Ok(fate) => return fate.clone(),
-                Err(_guard_is_gone) => {}
-            }
-            let last = fate.borrow().clone();
-            last
+            // Without a guard nothing more will be known.
+            let _ = fate.wait_for(|fate| fate.exit.is_some()).await;
+            fate.borrow().clone()
         }
     }
 
