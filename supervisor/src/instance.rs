@@ -6,6 +6,7 @@
 mod hosting;
 mod outcome;
 
+use crate::cgroup::Group;
 use crate::context::Context;
 use crate::log::{LogRecord, Volume, line};
 use crate::process::control::broken;
@@ -69,6 +70,9 @@ pub(crate) struct Instance {
     pending: Option<Event>,
     /// Whether the guest has been set up: an end during that is one before the call.
     set_up: bool,
+    /// The group of its plugin, and how many of it had been killed for want of memory before what it does now.
+    cgroup: Option<Arc<Group>>,
+    killed_before: u64,
 }
 
 /// Why moving bytes ended.
@@ -121,7 +125,10 @@ impl Instance {
             asked: VecDeque::new(),
             pending: None,
             set_up: false,
+            cgroup: zygote.cgroup().cloned(),
+            killed_before: 0,
         };
+        instance.count_killed();
         let ready = match instance.next_event().await {
             Ok(Event::Ready(ready)) => ready,
             Ok(_) => return Err(broken("waiting for a worker", "it sent something else than Ready")),
@@ -190,6 +197,7 @@ impl Instance {
             cpu: limits.cpu,
             cpu_total: limits.cpu_total,
         };
+        self.count_killed();
         let deadline = self.process.arm(&allowance);
         self.asked.clear();
         let first = !std::mem::replace(&mut self.set_up, true);

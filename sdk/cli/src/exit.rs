@@ -55,7 +55,7 @@ pub fn of(cause: &Cause) -> Exit {
         Cause::SoftTimeout { .. } | Cause::HardTimeout { .. } | Cause::Limit { .. } => Exit::Limit,
         Cause::Trap { .. } | Cause::WorkerLost { .. } | Cause::Compiler { .. } => Exit::Lost,
         // A process that cannot be walled in: the kernel or the machine lacks something.
-        Cause::LayersMissing { .. } | Cause::Spawn { .. } => Exit::Layer,
+        Cause::LayersMissing { .. } | Cause::Unavailable { .. } | Cause::Spawn { .. } => Exit::Layer,
         Cause::File { .. } | Cause::Closed => Exit::NotFound,
         _ => Exit::Ours,
     }
@@ -90,6 +90,7 @@ mod tests {
                 Cause::LayersMissing { missing: [Layer::Landlock].into_iter().collect(), reasons: message() },
                 Exit::Layer,
             ),
+            (Cause::Unavailable { keys: message(), message: message() }, Exit::Layer),
             (Cause::Spawn { step: message(), message: message() }, Exit::Layer),
             (Cause::Input { message: message() }, Exit::Usage),
             (Cause::Reply { message: message() }, Exit::Usage),

@@ -15,8 +15,9 @@ const BACKTRACE_LINES_MAX: usize = 64;
 const LINE_BYTES_MAX: usize = 512;
 /// Bytes of a guest's own words in an outcome.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
-/// Its number is the same on both architectures.
+/// Their numbers are the same on both architectures.
 const SIGXCPU: i32 = 24;
+const SIGKILL: i32 = 9;
 
 /// How long a call ran, and might have.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,12 @@ impl Instance {
         {
             let configured = millis(total);
             return Cause::Limit { limit: LimitName::CpuTotal, configured, observed: configured };
+        }
+        if let (Some(Exit::Signal(SIGKILL) | Exit::Unknown), Stop::Gone) = (fate.exit, &stop)
+            && let Some(cause) =
+                self.cgroup.as_ref().and_then(|cgroup| cgroup.out_of_memory(self.killed_before))
+        {
+            return cause;
         }
         match stop {
             Stop::Violation(violation) => Cause::Link { message: violation.to_string() },
@@ -117,6 +124,11 @@ impl Instance {
             Spent::Total(used) => (LimitName::CpuTotal, limits.cpu_total?, used),
         };
         Some(Cause::Limit { limit, configured: millis(configured), observed: millis(observed) })
+    }
+
+    /// Whoever of its group is killed for want of memory from here on may be it.
+    pub(super) fn count_killed(&mut self) {
+        self.killed_before = self.cgroup.as_ref().map_or(0, |cgroup| cgroup.killed_for_memory());
     }
 
     /// Whether it has used all the CPU time that it may have in its life: the next call would end at once.
