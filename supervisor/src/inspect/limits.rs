@@ -27,6 +27,8 @@ pub enum Resource {
     OpenFiles,
     /// RLIMIT_MEMLOCK, in bytes.
     LockedMemory,
+    /// RLIMIT_AS, in bytes.
+    AddressSpace,
     /// RLIMIT_LOCKS; without effect.
     FileLocks,
     /// RLIMIT_SIGPENDING.
@@ -41,7 +43,7 @@ pub enum Resource {
     RealtimeTimeout,
 }
 
-const RESOURCES: [(Resource, &str); 15] = [
+const RESOURCES: [(Resource, &str); 16] = [
     (Resource::CpuTime, "Max cpu time"),
     (Resource::FileSize, "Max file size"),
     (Resource::DataSize, "Max data size"),
@@ -51,6 +53,7 @@ const RESOURCES: [(Resource, &str); 15] = [
     (Resource::Processes, "Max processes"),
     (Resource::OpenFiles, "Max open files"),
     (Resource::LockedMemory, "Max locked memory"),
+    (Resource::AddressSpace, "Max address space"),
     (Resource::FileLocks, "Max file locks"),
     (Resource::PendingSignals, "Max pending signals"),
     (Resource::MessageQueues, "Max msgqueue size"),
