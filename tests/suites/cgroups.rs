@@ -350,7 +350,7 @@ fn a_user_with_a_delegated_group_has_limits() {
     }
     let delegation = Delegation::new();
     let line = format!(
-        "echo $$ > {}/cgroup.procs; exec su -s /bin/sh user -c 'exec \"$0\" \"$@\"' \"$0\" \"$@\"",
+        "echo $$ > {}/cgroup.procs; exec su -s /bin/sh user -c 'exec \"$0\" \"$@\"' -- \"$0\" \"$@\"",
         delegation.host().display()
     );
     let mut host = Host::start_in_shell(&line, "delegated", "");
