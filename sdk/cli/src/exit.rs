@@ -107,7 +107,7 @@ mod tests {
         for (cause, exit) in causes() {
             assert_eq!(of(&cause), exit, "{}", cause.code());
         }
-        assert_eq!(causes().len(), 17 + 7 + 10);
+        assert_eq!(causes().len(), 18 + 7 + 10);
     }
 
     #[test]

@@ -90,7 +90,7 @@ mod tests {
         let of =
             |controller| settings(controller, &wanted).into_iter().map(|(file, content, _)| (file, content));
         assert!(of(Controller::Memory).all(|(_, content)| content == "4096"));
-        assert_eq!(of(Controller::Cpu).last(), Some(("cpu.cfs_quota_us", "20000".to_owned())));
-        assert_eq!(of(Controller::Pids).last(), Some(("pids.max", "5".to_owned())));
+        assert_eq!(of(Controller::Cpu).next_back(), Some(("cpu.cfs_quota_us", "20000".to_owned())));
+        assert_eq!(of(Controller::Pids).next_back(), Some(("pids.max", "5".to_owned())));
     }
 }
