@@ -81,6 +81,8 @@ pub enum LimitName {
     Cpu = 8,
     /// `limits.cpu_total`, milliseconds.
     CpuTotal = 9,
+    /// `limits.cgroup.memory`, bytes. Only the kernel says so: it is never on the link.
+    CgroupMemory = 10,
 }
 
 impl LimitName {
@@ -113,13 +115,14 @@ impl LimitName {
             Self::Queue => "queue",
             Self::Cpu => "cpu",
             Self::CpuTotal => "cpu_total",
+            Self::CgroupMemory => "cgroup.memory",
         }
     }
 
     /// The unit of its numbers.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Memory | Self::Stack | Self::Input | Self::Output => "bytes",
+            Self::Memory | Self::Stack | Self::Input | Self::Output | Self::CgroupMemory => "bytes",
             Self::Tables => "entries",
             Self::Fuel => "units",
             Self::Queue => "calls",
@@ -330,6 +333,13 @@ pub enum Cause {
         /// Why they are off, one after the other.
         reasons: String,
     },
+    /// This machine cannot keep a limit that the policy asks for.
+    Unavailable {
+        /// The keys that ask for it.
+        keys: String,
+        /// Why not, and what helps.
+        message: String,
+    },
     /// A process could not be started or walled in.
     Spawn {
         /// What failed.
@@ -382,6 +392,7 @@ impl Cause {
             Self::Module(error) => return format!("module.{}", error.code()),
             Self::Compiler { .. } => "compiler.lost",
             Self::LayersMissing { .. } => "layers.missing",
+            Self::Unavailable { .. } => "limits.unavailable",
             Self::Spawn { .. } => "spawn.failed",
             Self::Input { .. } => "call.input",
             Self::Reply { .. } => "call.reply",
@@ -411,7 +422,10 @@ impl Cause {
             Self::WorkerLost { .. } => Fault::Worker,
             // It had crashed too often.
             Self::PluginDisabled { by_crashes: true, .. } => Fault::Guest,
-            Self::LayersMissing { .. } | Self::PluginDisabled { .. } | Self::PluginStopped => Fault::Operator,
+            Self::LayersMissing { .. }
+            | Self::Unavailable { .. }
+            | Self::PluginDisabled { .. }
+            | Self::PluginStopped => Fault::Operator,
             Self::Spawn { .. } => Fault::Kernel,
             Self::File { .. }
             | Self::Input { .. }
@@ -459,6 +473,9 @@ impl fmt::Display for Cause {
             Self::Compiler { message } => write!(f, "the compiler process did not finish: {message}"),
             Self::LayersMissing { missing, reasons } => {
                 write!(f, "the policy demands layers that are not there: {missing} ({reasons}); `casemate doctor` says more")
+            }
+            Self::Unavailable { keys, message } => {
+                write!(f, "the policy asks for {keys}, which is not available: {message}")
             }
             Self::Spawn { step, message } => write!(f, "starting a walled process failed at {step}: {message}"),
             Self::Input { message } => write!(f, "the input cannot be sent: {message}"),

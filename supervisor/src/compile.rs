@@ -100,7 +100,7 @@ async fn run(
     input: &OwnedFd,
     output: &OwnedFd,
 ) -> Result<Exit, Failure> {
-    let raise = Tree::raise(context, &context.compiler, "compiler", stub_spec);
+    let raise = Tree::raise(context, &context.compiler, "compiler", stub_spec, None);
     let tree = match tokio::time::timeout(context.spawn_timeout, raise).await {
         Ok(tree) => tree?,
         Err(_elapsed) => return Err(broken("starting the compiler", "it took too long")),

@@ -1,6 +1,7 @@
 //! What every part of one supervisor shares.
 
 use crate::cache::Access;
+use crate::cgroup::Groups;
 use crate::compile::CompileCaps;
 use crate::experiment::Leniency;
 use crate::host::Host;
@@ -18,6 +19,7 @@ pub(crate) struct Context {
     pub(crate) marker: Marker,
     pub(crate) guard: Guard,
     pub(crate) host: Host,
+    pub(crate) groups: Groups,
     pub(crate) identities: Identities,
     pub(crate) log_sink: LogSink,
     pub(crate) worker: Program,

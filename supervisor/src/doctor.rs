@@ -3,6 +3,7 @@
 
 mod facts;
 
+use crate::cgroup::{self, Controller};
 use casemate_protocol::certificate::{Layer, LayerSet};
 use facts::Facts;
 use rustix::io::Errno;
@@ -23,6 +24,26 @@ pub struct Finding {
 /// Looks at this machine, as the user that we are. One finding for each layer, in the certificate's order.
 pub fn doctor() -> Vec<Finding> {
     judge(&Facts::gather())
+}
+
+/// What `limits.cgroup` of a policy rests on. It is no layer of the wall, so no certificate has it: a policy that asks for
+/// it gets it, or is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControlGroups {
+    /// Whether a plugin started now could have memory, CPU time and processes limited by a group of its own.
+    pub available: bool,
+    /// Which version, and where; or what is missing.
+    pub why: String,
+    /// What to do to have them; empty when there is nothing to do.
+    pub how: String,
+}
+
+/// Looks for a place where this process may make control groups, and makes none.
+pub fn control_groups() -> ControlGroups {
+    match cgroup::find(&Controller::ALL) {
+        Ok(place) => ControlGroups { available: true, why: place.to_string(), how: String::new() },
+        Err(missing) => ControlGroups { available: false, why: missing.why, how: missing.how },
+    }
 }
 
 /// What to do to have these layers, each thing once: one cause often takes several of them.

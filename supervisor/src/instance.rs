@@ -6,6 +6,7 @@
 mod hosting;
 mod outcome;
 
+use crate::cgroup::Group;
 use crate::context::Context;
 use crate::log::{LogRecord, Volume, line};
 use crate::process::control::broken;
@@ -67,11 +68,12 @@ pub(crate) struct Instance {
     asked: VecDeque<HostCallNote>,
     /// What came while something was being sent.
     pending: Option<Event>,
-    /// Calls that it has answered.
-    answered: u64,
     /// Whether the guest has been set up: an end during that is one before the call.
     set_up: bool,
     memory_bytes: u64,
+    /// The group of its plugin, and how many of it had been killed for want of memory before what it does now.
+    cgroup: Option<Arc<Group>>,
+    killed_before: u64,
 }
 
 /// Whether an instance can be given a call.
@@ -133,10 +135,12 @@ impl Instance {
             log: Volume::new(limits.log_bytes_per_second, Instant::now()),
             asked: VecDeque::new(),
             pending: None,
-            answered: 0,
             set_up: false,
             memory_bytes: 0,
+            cgroup: zygote.cgroup().cloned(),
+            killed_before: 0,
         };
+        instance.count_killed();
         let ready = match instance.next_event().await {
             Ok(Event::Ready(ready)) => ready,
             Ok(_) => return Err(broken("waiting for a worker", "it sent something else than Ready")),
@@ -216,9 +220,9 @@ impl Instance {
             cpu: limits.cpu,
             cpu_total: limits.cpu_total,
         };
+        self.count_killed();
         let deadline = self.process.arm(&allowance);
         self.asked.clear();
-        self.answered += 1;
         let first = !std::mem::replace(&mut self.set_up, true);
         if let Err(failure) = self.begin(method, content_type, body) {
             return (Err(failure), false);

@@ -5,6 +5,7 @@
 //! | `programs` | the embedded programs, in sealed memfds |
 //! | `process` | starts, kills and waits; the guard thread owns deadlines, listeners and pidfds |
 //! | [`inspect`] | looks at walled processes from outside |
+//! | `cgroup` | the kernel's limits on a whole plugin, where a policy asks for them |
 //! | `tree`, `zygote`, `compile` | a stub with a zygote, or with a compiler |
 //! | [`cache`] | compiled code on disk, and why it may be trusted again |
 //! | `lifecycle` | a plugin's life as a pure machine; `LIFECYCLE.md` |
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cache;
+mod cgroup;
 mod compile;
 mod context;
 pub mod doctor;

@@ -1,6 +1,7 @@
 //! The supervisor: makes plugins of modules.
 
 use crate::cache::{Access, CacheSetting};
+use crate::cgroup::Groups;
 use crate::compile::{CompileCaps, compile};
 use crate::context::Context;
 #[cfg(feature = "adversary")]
@@ -152,6 +153,7 @@ impl Supervisor {
             marker: Marker(marker),
             guard: Guard::start().map_err(|error| broken("starting the guard", error))?,
             host: Host::default(),
+            groups: Groups::new(Marker(marker)),
             identities: Identities::default(),
             log_sink: config.log_sink.unwrap_or_else(|| Arc::new(to_tracing)),
             worker: worker.map_err(|error| broken("preparing the worker program", error))?,

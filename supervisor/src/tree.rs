@@ -1,5 +1,6 @@
 //! A tree of walled processes up to the moment its head waits for a job: the same for a zygote and a compiler.
 
+use crate::cgroup::Group;
 use crate::context::Context;
 use crate::experiment::Leniency;
 use crate::identity::Lease;
@@ -33,6 +34,8 @@ pub(crate) struct Tree {
     /// Layers that the head says hold, and why others do not.
     pub(crate) reported: LayerSet,
     pub(crate) why_not: Vec<String>,
+    /// What holds it to limits as a whole. The guard has it too, until the stub has ended.
+    pub(crate) cgroup: Option<Arc<Group>>,
     leniency: Leniency,
     _identity: Option<Lease>,
 }
@@ -50,12 +53,14 @@ impl Drop for Stub {
 }
 
 impl Tree {
-    /// Starts a program and brings it behind its walls. `group` names its points.
+    /// Starts a program and brings it behind its walls. `group` names its points; `cgroup` takes the stub before anything
+    /// is started by it.
     pub(crate) async fn raise(
         context: &Arc<Context>,
         program: &Program,
         group: &str,
         mut spec: StubSpec,
+        cgroup: Option<Arc<Group>>,
     ) -> Result<Self, Failure> {
         // Without /proc there is nothing to look at and nothing to execute: one clear sentence first.
         host_facts().map_err(|error| broken("reading /proc", error))?;
@@ -71,12 +76,17 @@ impl Tree {
         let (started, facts) = start(context, program)?;
         let pidfd = pidfd_open(Pid::from_child(&started.child), PidfdFlags::empty())
             .map_err(|error| broken("holding the stub", error))?;
+        let pid = started.child.id();
         let stub = context
             .guard
             .watch(Subject { pidfd, child: Some(started.child), link: None, kind: Kind::Head })
             .map(Stub)
             .map_err(|error| broken("watching the stub", error))?;
         context.point(group, "stub started");
+        if let Some(cgroup) = &cgroup {
+            stub.0.keep(Arc::clone(cgroup));
+            cgroup.take(pid).map_err(|error| broken("putting the stub into its control group", error))?;
+        }
 
         let control = Control::new(started.control).map_err(|error| broken("joining the runtime", error))?;
         let host = casemate_sys::process::own_pidfd().map_err(|error| broken("holding the host", error))?;
@@ -111,6 +121,7 @@ impl Tree {
             executable: None,
             reported: LayerSet::from_bits(walled.layers),
             why_not: Vec::new(),
+            cgroup,
             leniency: context.leniency.clone(),
             _identity: lease,
         };

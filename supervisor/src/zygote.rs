@@ -1,5 +1,6 @@
 //! The zygote of one plugin: loaded, proven, and forked whenever an instance is wanted.
 
+use crate::cgroup::Group;
 use crate::context::Context;
 use crate::inspect::{LoadedCode, judge_locked, judge_worker};
 use crate::process::control::broken;
@@ -29,6 +30,9 @@ const BODY_COPIES: u64 = 4;
 const OTHER_PROCESSES: u64 = 16;
 /// How long the end of a zygote that broke a rule is waited for, to say how it ended.
 const END_PATIENCE: Duration = Duration::from_secs(5);
+/// How often, and how far apart, room is looked for in a full group.
+const ROOM_ATTEMPTS: u32 = 1000;
+const ROOM_PAUSE: Duration = Duration::from_millis(1);
 /// The step, in a failure.
 const FORKING: &str = "forking a worker";
 /// Stack besides the guest's: ours, and the kernel's signal frames.
@@ -84,7 +88,13 @@ impl Zygote {
         code: &OwnedFd,
         policy: &Policy,
     ) -> Result<Self, Failure> {
-        let tree = Tree::raise(context, &context.worker, "worker", stub_spec(policy)).await?;
+        let cgroup = context.groups.make(policy)?;
+        let raised = Tree::raise(context, &context.worker, "worker", stub_spec(policy), cgroup.clone()).await;
+        let tree =
+            raised.map_err(|failure| match cgroup.as_deref().and_then(|cgroup| cgroup.out_of_memory(0)) {
+                Some(cause) => Failure::not_started(cause),
+                None => failure,
+            })?;
         let limits = policy.limits();
         let order = LoadSpec {
             dialect: module.dialect().number(),
@@ -109,7 +119,7 @@ impl Zygote {
             certificate: Certificate::new(Profile::Core),
         };
         if let Err(failure) = zygote.become_proven(policy).await {
-            return Err(zygote.explain(failure).await);
+            return Err(zygote.explain(failure, 0).await);
         }
         context.point("zygote", "proven");
         zygote.demand(policy.require())?;
@@ -143,15 +153,17 @@ impl Zygote {
         self.prove().await
     }
 
-    /// Why it does not do as it is told: what the kernel says of it comes before what the socket says.
-    async fn explain(&self, failure: Failure) -> Failure {
+    /// Why it does not do as it is told: what the kernel says of it comes before what the socket says. `killed_before`:
+    /// how many of its group had been killed for want of memory before.
+    async fn explain(&self, failure: Failure, killed_before: u64) -> Failure {
         let head = &self.tree.head;
         head.kill();
         let fate = match tokio::time::timeout(END_PATIENCE, head.ended()).await {
             Ok(fate) => fate,
             Err(_elapsed) => head.fate(),
         };
-        cause_of(&fate).map_or(failure, Failure::not_started)
+        let cause = cause_of(&fate).or_else(|| self.cgroup()?.out_of_memory(killed_before));
+        cause.map_or(failure, Failure::not_started)
     }
 
     async fn take_listener(&mut self) -> Result<(), Failure> {
@@ -312,14 +324,16 @@ impl Zygote {
         rustix::io::ioctl_fionbio(&link, true).map_err(|error| broken(step, error))?;
         let order = SpawnSpec { role, limits: self.given };
         let mut orders = self.orders.lock().await;
+        self.await_room().await;
+        let killed_before = self.cgroup().map_or(0, |cgroup| cgroup.killed_for_memory());
         let pidfd =
             match tokio::time::timeout(self.context.spawn_timeout, self.order(&mut orders, &order, theirs))
                 .await
             {
                 Ok(Ok(pidfd)) => pidfd,
                 // A zygote that does not do as it is told is of no use any more; the next call gets a new one.
-                Ok(Err(failure)) => return Err(self.explain(failure).await),
-                Err(_elapsed) => return Err(self.explain(took_too_long(&self.context)).await),
+                Ok(Err(failure)) => return Err(self.explain(failure, killed_before).await),
+                Err(_elapsed) => return Err(self.explain(took_too_long(&self.context), killed_before).await),
             };
         drop(orders);
         if role == Role::Worker {
@@ -366,6 +380,21 @@ impl Zygote {
         let pidfd = process.pidfd().map_err(|error| broken("looking at a worker", error))?;
         let executable = self.executable.as_deref();
         self.tree.look(&pidfd, |view, expect| judge_worker(view, expect, self.given, executable))
+    }
+
+    /// The control group around it and its workers, if its policy asks for one.
+    pub(crate) fn cgroup(&self) -> Option<&Arc<Group>> {
+        self.tree.cgroup.as_ref()
+    }
+
+    /// Killed processes count in a group until they are gone; a fork that finds no room would cost the zygote.
+    async fn await_room(&self) {
+        for _ in 0..ROOM_ATTEMPTS {
+            if !self.cgroup().is_some_and(|cgroup| cgroup.is_full()) {
+                return;
+            }
+            tokio::time::sleep(ROOM_PAUSE).await;
+        }
     }
 
     /// RLIMIT_DATA that its workers were given, in bytes.

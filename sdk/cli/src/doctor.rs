@@ -8,7 +8,7 @@ use crate::grant;
 use crate::problem::Problem;
 use crate::run;
 use crate::screen::{Screen, Tone};
-use casemate::doctor::Finding;
+use casemate::doctor::{ControlGroups, Finding};
 use casemate::{Certificate, LayerSet, Policy};
 use serde_json::{Value, json};
 
@@ -18,12 +18,13 @@ pub(crate) async fn perform(doctor: &Doctor, screen: &mut Screen) -> Result<Exit
         None => LayerSet::EMPTY,
     };
     let findings = casemate::doctor::doctor();
+    let groups = casemate::doctor::control_groups();
     let working = screen.working("starting a worker to look at");
     let tried = certificate_of_a_worker(screen).await;
     drop(working);
     let missing = missing(require, &findings, tried.as_ref().ok());
     if screen.json() {
-        screen.value(&to_json(&findings, &tried, missing))?;
+        screen.value(&to_json(&findings, &groups, &tried, missing))?;
         return Ok(match (&tried, missing.is_empty()) {
             (_, false) => Exit::Layer,
             (Ok(_), true) => Exit::Done,
@@ -33,6 +34,7 @@ pub(crate) async fn perform(doctor: &Doctor, screen: &mut Screen) -> Result<Exit
     for line in lines(&findings, screen) {
         screen.line(line)?;
     }
+    screen.line(line_of_groups(&groups, screen))?;
     screen.line("")?;
     if let Ok(certificate) = &tried {
         screen.line("A worker that was started just now:")?;
@@ -76,7 +78,12 @@ fn required(missing: LayerSet, findings: &[Finding]) -> Problem {
     Problem::layers(format!("required and not there: {missing}{reasons}{remedies}"))
 }
 
-fn to_json(findings: &[Finding], tried: &Result<Certificate, Problem>, missing: LayerSet) -> Value {
+fn to_json(
+    findings: &[Finding],
+    groups: &ControlGroups,
+    tried: &Result<Certificate, Problem>,
+    missing: LayerSet,
+) -> Value {
     let layers: Vec<Value> = findings
         .iter()
         .map(|finding| {
@@ -96,6 +103,7 @@ fn to_json(findings: &[Finding], tried: &Result<Certificate, Problem>, missing: 
     json!({
         "ok": missing.is_empty() && tried.is_ok(),
         "layers": layers,
+        "control_groups": { "available": groups.available, "why": groups.why, "how": groups.how },
         "missing": missing,
         "certificate": certificate,
         "problem": problem,
@@ -105,8 +113,7 @@ fn to_json(findings: &[Finding], tried: &Result<Certificate, Problem>, missing: 
 /// One line a layer: whether it is there, what that rests on, and what to do.
 fn lines(findings: &[Finding], screen: &Screen) -> Vec<String> {
     let row = |finding: &Finding| {
-        let (tone, word) = if finding.available { (Tone::Good, "on") } else { (Tone::Warn, "off") };
-        let word = screen.paint(tone, format!("{word:3}"));
+        let word = word(finding.available, screen);
         let words = match (finding.why.is_empty(), finding.how.is_empty()) {
             (true, _) => finding.layer.summary().to_owned(),
             (false, true) => finding.why.clone(),
@@ -115,6 +122,19 @@ fn lines(findings: &[Finding], screen: &Screen) -> Vec<String> {
         format!("{word} {:19} {}", finding.layer.name(), casemate::outcome::escape(&words, 400))
     };
     findings.iter().map(row).collect()
+}
+
+fn word(available: bool, screen: &Screen) -> String {
+    let (tone, word) = if available { (Tone::Good, "on") } else { (Tone::Warn, "off") };
+    screen.paint(tone, format!("{word:3}"))
+}
+
+/// What is no layer, below them.
+fn line_of_groups(groups: &ControlGroups, screen: &Screen) -> String {
+    let words =
+        if groups.how.is_empty() { groups.why.clone() } else { format!("{}; {}", groups.why, groups.how) };
+    let word = word(groups.available, screen);
+    format!("{word} {:19} {}", "control groups", casemate::outcome::escape(&words, 600))
 }
 
 #[cfg(test)]
@@ -137,6 +157,14 @@ mod tests {
         ]
     }
 
+    fn groups() -> ControlGroups {
+        ControlGroups {
+            available: false,
+            why: "nobody gave us any".to_owned(),
+            how: "Delegate=yes".to_owned(),
+        }
+    }
+
     fn certificate() -> Certificate {
         let mut certificate = Certificate::new(Profile::Core);
         certificate.set(Layer::Seccomp, Status::Observed);
@@ -151,6 +179,12 @@ mod tests {
             lines[1],
             "off landlock            it is not among the kernel's lsm; boot with lsm=landlock"
         );
+    }
+
+    #[test]
+    fn control_groups_have_a_line_of_their_own() {
+        let line = line_of_groups(&groups(), &Screen::new(false, 0, Color::Never));
+        assert_eq!(line, "off control groups      nobody gave us any; Delegate=yes");
     }
 
     #[test]
@@ -169,13 +203,14 @@ mod tests {
 
     #[test]
     fn the_shape_in_json() {
-        let value = to_json(&findings(), &Ok(certificate()), LayerSet::EMPTY);
+        let value = to_json(&findings(), &groups(), &Ok(certificate()), LayerSet::EMPTY);
         assert_eq!(value["ok"], true);
         assert_eq!(value["layers"][0]["layer"], "seccomp");
         assert_eq!(value["layers"][1]["how"], "boot with lsm=landlock");
+        assert_eq!(value["control_groups"]["how"], "Delegate=yes");
         assert_eq!(value["problem"], Value::Null);
         let tried = Err(Problem::ours("no worker"));
-        let value = to_json(&findings(), &tried, [Layer::Landlock].into_iter().collect());
+        let value = to_json(&findings(), &groups(), &tried, [Layer::Landlock].into_iter().collect());
         assert_eq!(value["ok"], false);
         assert_eq!(value["missing"], json!(["landlock"]));
         assert_eq!((&value["certificate"], &value["problem"]["code"]), (&Value::Null, &json!("internal")));

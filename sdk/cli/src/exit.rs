@@ -55,7 +55,7 @@ pub fn of(cause: &Cause) -> Exit {
         Cause::SoftTimeout { .. } | Cause::HardTimeout { .. } | Cause::Limit { .. } => Exit::Limit,
         Cause::Trap { .. } | Cause::WorkerLost { .. } | Cause::Compiler { .. } => Exit::Lost,
         // A process that cannot be walled in: the kernel or the machine lacks something.
-        Cause::LayersMissing { .. } | Cause::Spawn { .. } => Exit::Layer,
+        Cause::LayersMissing { .. } | Cause::Unavailable { .. } | Cause::Spawn { .. } => Exit::Layer,
         Cause::File { .. }
         | Cause::PluginDisabled { .. }
         | Cause::PluginStopped
@@ -94,6 +94,7 @@ mod tests {
                 Cause::LayersMissing { missing: [Layer::Landlock].into_iter().collect(), reasons: message() },
                 Exit::Layer,
             ),
+            (Cause::Unavailable { keys: message(), message: message() }, Exit::Layer),
             (Cause::Spawn { step: message(), message: message() }, Exit::Layer),
             (Cause::Input { message: message() }, Exit::Usage),
             (Cause::Reply { message: message() }, Exit::Usage),
@@ -113,7 +114,7 @@ mod tests {
         for (cause, exit) in causes() {
             assert_eq!(of(&cause), exit, "{}", cause.code());
         }
-        assert_eq!(causes().len(), 17 + 7 + 10);
+        assert_eq!(causes().len(), 18 + 7 + 10);
     }
 
     #[test]

@@ -15,8 +15,9 @@ const BACKTRACE_LINES_MAX: usize = 64;
 const LINE_BYTES_MAX: usize = 512;
 /// Bytes of a guest's own words in an outcome.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
-/// Its number is the same on both architectures.
+/// Their numbers are the same on both architectures.
 const SIGXCPU: i32 = 24;
+const SIGKILL: i32 = 9;
 
 /// How long a call ran, and might have.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +58,12 @@ impl Instance {
             let configured = millis(total);
             return Cause::Limit { limit: LimitName::CpuTotal, configured, observed: configured };
         }
+        if let (Some(Exit::Signal(SIGKILL) | Exit::Unknown), Stop::Gone) = (fate.exit, &stop)
+            && let Some(cause) =
+                self.cgroup.as_ref().and_then(|cgroup| cgroup.out_of_memory(self.killed_before))
+        {
+            return cause;
+        }
         match stop {
             Stop::Violation(violation) => Cause::Link { message: violation.to_string() },
             Stop::Gone => Cause::WorkerLost { exit: fate.exit.unwrap_or(Exit::Unknown) },
@@ -73,7 +80,7 @@ impl Instance {
     ) -> (Result<Reply, Failure>, bool) {
         let fate = self.process.fate();
         // Signalled at the last moment: it answered in time, but nothing more is expected of it.
-        let reusable = !fate.interrupted && !self.is_worn_out(result.memory_bytes);
+        let reusable = !fate.interrupted && !self.is_worn_out();
         let message = escape(&result.message, MESSAGE_BYTES_MAX);
         let cause = match status {
             Status::Ok => return (Ok(Reply { content_type: result.content_type, body }), reusable),
@@ -119,13 +126,15 @@ impl Instance {
         Some(Cause::Limit { limit, configured: millis(configured), observed: millis(observed) })
     }
 
-    /// Whether it has had all that an instance may have in its life: calls, memory, CPU time.
-    fn is_worn_out(&self, memory_bytes: u64) -> bool {
-        let instances = self.shared.policy.instances();
+    /// Whoever of its group is killed for want of memory from here on may be it.
+    pub(super) fn count_killed(&mut self) {
+        self.killed_before = self.cgroup.as_ref().map_or(0, |cgroup| cgroup.killed_for_memory());
+    }
+
+    /// Whether it has used all the CPU time that it may have in its life: the next call would end at once.
+    fn is_worn_out(&self) -> bool {
         let total = self.shared.policy.limits().cpu_total;
-        self.answered >= instances.max_calls
-            || instances.recycle_memory_bytes.is_some_and(|most| memory_bytes > most)
-            || total.is_some_and(|total| self.process.cpu_time().is_none_or(|used| used >= total))
+        total.is_some_and(|total| self.process.cpu_time().is_none_or(|used| used >= total))
     }
 }
 

@@ -383,7 +383,9 @@ impl Shared {
             // It may have been reaped between the two questions.
             None => watched.exit().unwrap_or(Exit::Unknown),
         };
-        if let Some(watched) = state.processes.remove(&key) {
+        if let Some(mut watched) = state.processes.remove(&key) {
+            // Unless somebody still has to read of it how it ended, it goes before its end is told.
+            drop(watched.cgroup.take());
             watched.fate.send_modify(|fate| fate.exit = Some(exit));
             self.alive.send_modify(|alive| *alive -= 1);
             state.on_gone(key, watched.tree);

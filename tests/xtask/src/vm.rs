@@ -35,13 +35,16 @@ use script::{Job, Root, User};
 /// it finds `CASEMATE_VM` set.
 ///
 /// Emulation costs a suite ten to thirty times its minutes: only what an older kernel does differently is worth that.
-const JOBS: [(&str, &str, Root, User); 5] = [
+const JOBS: [(&str, &str, Root, User); 7] = [
     ("vm", "a_kernel_6_1", Root::Initramfs, User::Root),
     ("vm", "no_user_namespaces", Root::Ordinary, User::Root),
     ("vm", "a_kernel_6_1", Root::Ordinary, User::Ordinary),
     // How the end of a process, and of a call, is learnt where a pidfd does not say it.
     ("liars", "", Root::Ordinary, User::Root),
     ("deadlines", "", Root::Ordinary, User::Ordinary),
+    // Version 2 of the control groups, alone and with every controller: for root, handed on to a user, and not.
+    ("cgroups", "", Root::Ordinary, User::Root),
+    ("cgroups", "", Root::Ordinary, User::Ordinary),
 ];
 
 /// Everything of the machine's own below this is read-only to its ordinary user.

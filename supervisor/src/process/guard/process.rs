@@ -4,6 +4,7 @@ use super::Shared;
 use super::book::{self, Due, Entry};
 use super::cpu::{Allowance, Meter};
 use super::watched::Fate;
+use crate::cgroup::Group;
 use rustix::process::Signal;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -61,6 +62,13 @@ impl Process {
         match self.shared.lock().processes.get(&self.key) {
             Some(watched) => Ok(rustix::io::fcntl_dupfd_cloexec(&watched.pidfd, 3)?),
             None => Err(io::Error::other("the process is gone")),
+        }
+    }
+
+    /// Keeps a group until it has ended.
+    pub(crate) fn keep(&self, cgroup: Arc<Group>) {
+        if let Some(watched) = self.shared.lock().processes.get_mut(&self.key) {
+            watched.cgroup = Some(cgroup);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::Subject;
 use super::cpu::Spent;
 use super::idle::Calm;
+use crate::cgroup::Group;
 use casemate_protocol::outcome::{Exit, SyscallReport};
 use casemate_sys::process::ExitStatus;
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
@@ -39,6 +40,8 @@ pub(super) struct Watched {
     /// Left alive after a violation, for a look at it.
     pub(super) canary: bool,
     pub(super) calm: Calm,
+    /// The group of its tree, if it is the stub, which is the last to end.
+    pub(super) cgroup: Option<Arc<Group>>,
     pub(super) fate: watch::Sender<Fate>,
 }
 
@@ -51,7 +54,7 @@ impl Watched {
         fate: watch::Sender<Fate>,
     ) -> Self {
         let Subject { pidfd, child, link, kind: _ } = subject;
-        Self { pidfd, pid, tree, child, link, canary, calm: Calm::default(), fate }
+        Self { pidfd, pid, tree, child, link, canary, calm: Calm::default(), cgroup: None, fate }
     }
 
     /// Whoever waits for the link of a process that has ended gets what was sent, and then its end: somebody else may
