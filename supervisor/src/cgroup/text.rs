@@ -51,7 +51,8 @@ impl Mount {
     pub(super) fn directory(&self, group: &Path) -> Option<PathBuf> {
         let below = group.strip_prefix(&self.root).ok()?;
         let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
-        below.components().all(is_plain).then(|| self.point.join(below))
+        // Joined one by one: nothing joined would still add a slash.
+        below.components().all(is_plain).then(|| self.point.components().chain(below.components()).collect())
     }
 }
 
@@ -124,6 +125,8 @@ mod tests {
         assert_eq!(found[0].directory(Path::new("/other")), None, "outside of what is mounted");
         assert_eq!(found[0].directory(Path::new("/box/../x")), None, "outside of our cgroup namespace");
         assert_eq!(found[1].directory(Path::new("/")), Some("/sys/fs/cgroup/cpu".into()));
+        let shown = found[1].directory(Path::new("/")).unwrap().display().to_string();
+        assert_eq!(shown, "/sys/fs/cgroup/cpu", "without a slash at its end");
     }
 
     #[test]
