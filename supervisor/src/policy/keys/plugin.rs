@@ -182,8 +182,7 @@ const BACKOFF: &[Key] = &[
 ];
 
 const fn restart(name: &'static str, kind: Kind, field: Field, doc: &'static str) -> Key {
-    let by = "not in this version: a plugin that ended starts again at its next call";
-    Key::new(name, kind, PLUGIN_SCOPE, field, doc, by).choice()
+    Key::new(name, kind, PLUGIN_SCOPE, field, doc, "the supervisor").choice()
 }
 
 const REQUIRE: &[Key] = &[Key::new(
