@@ -259,8 +259,6 @@ pub enum Cause {
         kind: TrapKind,
         /// The engine's words.
         message: String,
-        /// Wasm frames, innermost first, one a line; empty without.
-        backtrace: String,
     },
     /// The guest was interrupted at its deadline.
     SoftTimeout {
@@ -485,8 +483,17 @@ pub struct Failure {
     pub cause: Cause,
     /// Whether a retry is safe.
     pub retry: Retry,
+    /// What led to it.
+    pub trail: Box<Trail>,
+}
+
+/// What led to a failure, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Trail {
     /// The last host calls of the call, at most [`HOST_CALLS_MAX`], the latest last.
     pub host_calls: Vec<HostCallNote>,
+    /// Where the guest was, escaped: a frame a line, innermost first; empty if it was outside of it.
+    pub backtrace: String,
 }
 
 /// How many host calls a failure remembers.
@@ -505,7 +512,7 @@ pub struct HostCallNote {
 
 impl Failure {
     fn new(cause: Cause, retry: Retry) -> Self {
-        Self { cause, retry, host_calls: Vec::new() }
+        Self { cause, retry, trail: Box::default() }
     }
 
     /// The guest never saw the call.

@@ -121,8 +121,6 @@ pub struct SpawnSpec {
 pub struct SpawnLimits {
     /// RLIMIT_DATA, in bytes.
     pub data_bytes: u64,
-    /// RLIMIT_AS, in bytes.
-    pub address_bytes: u64,
     /// RLIMIT_CPU, in seconds: SIGXCPU then, and SIGKILL a second later.
     pub cpu_seconds: Option<u64>,
 }
@@ -214,9 +212,6 @@ pub struct LoadedReport {
     /// Linear memories together at the start, in bytes.
     #[prost(uint64, tag = "2")]
     pub memory_bytes: u64,
-    /// Address space that the memories of an instance still to be made will reserve, in bytes.
-    #[prost(uint64, tag = "3")]
-    pub unreserved_bytes: u64,
 }
 
 /// A process was forked; its pidfd comes with this packet.
@@ -298,14 +293,10 @@ mod tests {
 
     #[test]
     fn packets_down_survive_and_refuse_trailing_bytes() {
-        let limits = SpawnLimits { data_bytes: 1 << 40, address_bytes: 1 << 41, cpu_seconds: Some(7) };
+        let limits = SpawnLimits { data_bytes: 1 << 40, cpu_seconds: Some(7) };
         let spec = SpawnSpec { role: Role::CanaryDelta, limits };
         let mut bytes = encode_down(&spec).unwrap();
-        assert_eq!(
-            bytes,
-            [2, 253, 0, 0, 0, 0, 0, 1, 0, 0, 253, 0, 0, 0, 0, 0, 2, 0, 0, 1, 7],
-            "golden bytes"
-        );
+        assert_eq!(bytes, [2, 253, 0, 0, 0, 0, 0, 1, 0, 0, 1, 7], "golden bytes");
         assert_eq!(decode_down(&bytes), Ok(spec));
         bytes.push(0);
         assert_eq!(decode_down::<SpawnSpec>(&bytes), Err(BadPacket));
@@ -314,8 +305,7 @@ mod tests {
 
     #[test]
     fn packets_up_survive() {
-        let report =
-            Report::Loaded(LoadedReport { instantiated: true, memory_bytes: 65536, unreserved_bytes: 0 });
+        let report = Report::Loaded(LoadedReport { instantiated: true, memory_bytes: 65536 });
         assert_eq!(ControlUp::parse(&ControlUp::packet(report.clone())), Some(report));
         assert_eq!(ControlUp::parse(&[0xff; 9]), None);
     }

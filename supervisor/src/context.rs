@@ -2,6 +2,7 @@
 
 use crate::cache::Access;
 use crate::compile::CompileCaps;
+use crate::experiment::Leniency;
 use crate::host::Host;
 use crate::identity::Identities;
 use crate::log::LogSink;
@@ -21,6 +22,7 @@ pub(crate) struct Context {
     pub(crate) log_sink: LogSink,
     pub(crate) worker: Program,
     pub(crate) compiler: Program,
+    pub(crate) leniency: Leniency,
     pub(crate) namespaces: bool,
     pub(crate) spawn_timeout: Duration,
     pub(crate) compile_caps: CompileCaps,

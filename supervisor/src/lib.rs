@@ -22,6 +22,7 @@ pub mod cache;
 mod compile;
 mod context;
 pub mod doctor;
+mod experiment;
 mod host;
 mod identity;
 pub mod inspect;
@@ -39,6 +40,9 @@ mod supervisor;
 mod tree;
 mod zygote;
 
+#[cfg(feature = "adversary")]
+#[doc(hidden)]
+pub use experiment::Findings;
 pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
 pub use lifecycle::{DisabledBy, State};

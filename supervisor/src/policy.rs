@@ -1,27 +1,45 @@
-//! Policies as operators write them.
+//! Policies as operators and plugins write them: `casemate.toml` and `plugin.toml`.
 //!
-//! A policy file holds what stands under one `[plugins.NAME]` heading of `casemate.toml`, without that heading:
-//!
-//! ```toml
-//! snapshot = "instance"
-//! instances = { max = 4 }
-//!
-//! [limits]
-//! memory = "100MiB"
-//! call_timeout = "30s"
-//!
-//! [permissions]
-//! host = ["query:ai.*"]
-//!
-//! [require]
-//! layers = ["seccomp", "namespaces"]
+//! ```text
+//! keys (one table) ─► read: text ─► Settings ─► effective: merged ─► casemate_protocol::policy::Policy
+//!        ├──────────► schema: JSON Schemas
+//!        └──────────► reference: docs/configuration.md
 //! ```
-//! What a value may be is decided in one place, [`casemate_protocol::policy::Policy`]; here a mistake gets its line and
-//! column. A key that a later version will know is refused by name, unless it asks for what is the case anyway.
+//! What a policy's value may be is decided in one place, [`casemate_protocol::policy::Policy`]; here a mistake gets its file,
+//! line and column. What this version does not have is read like the rest and refused by name where somebody wants to use it.
 
+mod change;
+mod configuration;
+mod daemon;
+mod diff;
+mod effective;
+mod entry;
 mod error;
-mod file;
+mod explain;
 mod keys;
+mod manifest;
+mod merge;
+mod near;
+mod order;
+mod place;
+mod read;
+pub mod reference;
+pub mod schema;
+mod slot;
+pub mod syscalls;
+mod value;
 
-pub use error::{PolicyFileError, PolicyFileProblem};
-pub use file::parse;
+#[cfg(test)]
+mod tests;
+
+pub use change::Change;
+pub use configuration::Configuration;
+pub use daemon::{Client, Daemon};
+pub use diff::{Changes, Difference};
+pub use effective::{Effective, EffectiveValue, Origin, Overrides, Section};
+pub use error::{ConfigError, ConfigProblem};
+pub use explain::{Explanation, HostTrial};
+pub use manifest::{Example, MANIFEST_FILE, Manifest, Method};
+pub use order::{Order, Width};
+pub use place::Place;
+pub use value::Value;

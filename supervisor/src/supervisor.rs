@@ -3,6 +3,9 @@
 use crate::cache::{Access, CacheSetting};
 use crate::compile::{CompileCaps, compile};
 use crate::context::Context;
+#[cfg(feature = "adversary")]
+use crate::experiment::Findings;
+use crate::experiment::Leniency;
 use crate::host::Host;
 use crate::identity::Identities;
 use crate::instance::Shared;
@@ -50,6 +53,8 @@ pub struct Config {
     /// For tests: start this hostile behaviour in the compiler's place.
     #[doc(hidden)]
     pub compiler_adversary: Option<String>,
+    /// What becomes of a process that the inspection finds wrong.
+    pub(crate) leniency: Leniency,
     /// For tests: stop for ever at a named point of spawning.
     #[doc(hidden)]
     pub pause_at: Option<PausePoint>,
@@ -67,6 +72,7 @@ impl Default for Config {
             namespaces: true,
             adversary: None,
             compiler_adversary: None,
+            leniency: Leniency::default(),
             pause_at: None,
         }
     }
@@ -85,6 +91,14 @@ impl Config {
     #[cfg(feature = "adversary")]
     pub fn use_compiler_adversary(&mut self, behaviour: &str) {
         self.compiler_adversary = Some(behaviour.to_owned());
+    }
+
+    /// The same, and whatever the inspection finds wrong with it is only written down.
+    #[doc(hidden)]
+    #[cfg(feature = "adversary")]
+    pub fn use_adversary_unjudged(&mut self, behaviour: &str, findings: Findings) {
+        self.use_adversary(behaviour);
+        self.leniency = Leniency::writing_to(findings);
     }
 }
 
@@ -121,6 +135,11 @@ impl Supervisor {
     pub fn new(config: Config) -> Result<Self, Failure> {
         raise_descriptor_limit();
         let marker = getrandom::u64().map_err(|error| broken("drawing a marker", error))?;
+        // Whatever else was set: an honest worker is always judged.
+        let leniency = match config.adversary {
+            Some(_) => config.leniency,
+            None => Leniency::default(),
+        };
         let worker = match &config.adversary {
             Some(behaviour) => Program::adversary(behaviour),
             None => Program::worker(),
@@ -137,6 +156,7 @@ impl Supervisor {
             log_sink: config.log_sink.unwrap_or_else(|| Arc::new(to_tracing)),
             worker: worker.map_err(|error| broken("preparing the worker program", error))?,
             compiler: compiler.map_err(|error| broken("preparing the compiler program", error))?,
+            leniency,
             namespaces: config.namespaces,
             spawn_timeout: config.spawn_timeout,
             compile_caps: CompileCaps {

@@ -1,6 +1,7 @@
 //! A tree of walled processes up to the moment its head waits for a job: the same for a zygote and a compiler.
 
 use crate::context::Context;
+use crate::experiment::Leniency;
 use crate::identity::Lease;
 use crate::inspect::{Expect, HostFacts, Observed, ProcessView, host_facts, judge_zygote};
 use crate::process::control::{Control, broken};
@@ -32,6 +33,7 @@ pub(crate) struct Tree {
     /// Layers that the head says hold, and why others do not.
     pub(crate) reported: LayerSet,
     pub(crate) why_not: Vec<String>,
+    leniency: Leniency,
     _identity: Option<Lease>,
 }
 
@@ -109,6 +111,7 @@ impl Tree {
             executable: None,
             reported: LayerSet::from_bits(walled.layers),
             why_not: Vec::new(),
+            leniency: context.leniency.clone(),
             _identity: lease,
         };
         tree.explain(&walled.why_not);
@@ -131,14 +134,13 @@ impl Tree {
     }
 
     /// Looks at one of its processes from outside.
-    pub(crate) fn look<T>(
+    pub(crate) fn look<T: Default>(
         &self,
         pidfd: &OwnedFd,
         judge: impl FnOnce(&ProcessView<'_>, Expect<'_>) -> Result<T, crate::inspect::InspectError>,
     ) -> Result<T, Failure> {
         let expect = Expect { host: &self.facts, spec: &self.spec, namespaces: self.namespaces };
-        let seen = ProcessView::open(pidfd.as_fd()).and_then(|view| judge(&view, expect));
-        seen.map_err(|error| Failure::not_started(Cause::Inspection { message: error.to_string() }))
+        self.leniency.judge(ProcessView::open(pidfd.as_fd()).and_then(|view| judge(&view, expect)))
     }
 }
 

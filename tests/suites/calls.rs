@@ -353,6 +353,32 @@ fn a_configuration_reaches_the_guest() {
 }
 
 #[test]
+fn a_failure_says_where_the_guest_was() {
+    block_on(async {
+        let policy = limits(|limits| {
+            limits.call_timeout = std::time::Duration::from_millis(100);
+            limits.grace = std::time::Duration::from_secs(20);
+        });
+        let plugin = casemate().load(guests::rust("probe"), policy).await.unwrap();
+        // A trap was somewhere, and so was a loop that was interrupted.
+        let panic = json!("on purpose");
+        for (method, input, code) in
+            [("panic", panic, "trap.unreachable"), ("spin", json!({}), "timeout.soft")]
+        {
+            let failure = plugin.call::<_, Value>(method, &input).await.unwrap_err();
+            assert_eq!(failure.code(), code);
+            let frames: Vec<&str> = failure.trail.backtrace.lines().collect();
+            assert!(!frames.is_empty() && frames.iter().all(|frame| frame.contains(" at 0x")), "{frames:?}");
+            assert!(frames.iter().all(|frame| frame.starts_with("function ")), "stripped: {frames:?}");
+        }
+        // Where there are names they are told.
+        let plugin = casemate().load(guests::wat("deep_recursion"), Policy::default()).await.unwrap();
+        let failure = plugin.call_raw("m", b"x").await.unwrap_err();
+        assert!(failure.trail.backtrace.starts_with("down\ndown at 0x"), "{}", failure.trail.backtrace);
+    });
+}
+
+#[test]
 fn nothing_is_left_after_a_shutdown() {
     block_on(async {
         let casemate = casemate();

@@ -9,24 +9,11 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
-use casemate::{Casemate, Cause, Policy, Retry};
+use casemate::attack::{attacker::hostile, lies};
+use casemate::{Cause, Policy, Retry};
 use casemate_tests::{block_on, casemate, guests, policy, processes, skip};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use std::time::Duration;
-
-fn hostile(behaviour: &str) -> Casemate {
-    hostile_within(behaviour, Duration::from_secs(30))
-}
-
-fn hostile_within(behaviour: &str, spawn_timeout: Duration) -> Casemate {
-    Casemate::builder()
-        .configure(|config| {
-            config.use_adversary(behaviour);
-            config.spawn_timeout = spawn_timeout;
-        })
-        .build()
-        .unwrap()
-}
 
 /// A lie is found long before this.
 fn patient() -> Policy {
@@ -41,32 +28,23 @@ fn hasty() -> Policy {
     })
 }
 
-/// Loads and calls; a worker that lies before it is ready fails the first of the two that needs it.
-async fn end_of(casemate: &Casemate, policy: Policy) -> (String, Retry) {
-    let failure = match casemate.load(guests::wat("minimal"), policy).await {
-        Ok(plugin) => plugin.call_raw("m", b"x").await.expect_err("a lie was taken for an answer"),
-        Err(failure) => failure,
-    };
-    (failure.code(), failure.retry)
-}
-
 #[test]
 fn the_control_of_the_experiment_obeys() {
     block_on(async {
-        let casemate = hostile("obedient");
+        let casemate = hostile("obedient").unwrap();
         let plugin = casemate.load(guests::wat("minimal"), patient()).await.unwrap();
         assert_eq!(plugin.call_raw("m", b"x").await.unwrap(), b"x");
     });
 }
 
 #[test]
-fn lies_before_ready_end_the_worker_before_it_gets_any_input() {
+fn every_lie_ends_its_worker_and_is_named() {
+    let module = std::fs::read(guests::wat("minimal")).unwrap();
     block_on(async {
-        for behaviour in ["forged-version", "early-result", "garbage", "huge-length"] {
-            let casemate = hostile(behaviour);
-            let (code, retry) = end_of(&casemate, patient()).await;
-            assert_eq!((code.as_str(), retry), ("violation.link", Retry::NotStarted), "{behaviour}");
-            processes::await_none(&casemate.marker(), Duration::from_secs(20));
+        for lie in [lies::FOUND_OUT, lies::NO_ANSWER, lies::NEVER_READY].concat() {
+            let (host, failure) = lie.tell(&module).await.unwrap();
+            assert!(lie.is_found_out(failure.as_ref()), "{lie:?}: {failure:?}");
+            processes::await_none(&host.marker(), Duration::from_secs(20));
         }
     });
 }
@@ -75,7 +53,7 @@ fn lies_before_ready_end_the_worker_before_it_gets_any_input() {
 fn ready_before_the_last_wall_is_seen_from_outside() {
     // Canaries of this program take the path of every worker, so the zygote is proven; then its worker lies.
     block_on(async {
-        let casemate = hostile("ready-too-early");
+        let casemate = hostile("ready-too-early").unwrap();
         let plugin = casemate.load(guests::wat("minimal"), patient()).await.unwrap();
         let failure = plugin.call_raw("m", b"x").await.unwrap_err();
         assert_eq!((failure.code().as_str(), failure.retry), ("violation.inspection", Retry::NotStarted));
@@ -86,32 +64,10 @@ fn ready_before_the_last_wall_is_seen_from_outside() {
 }
 
 #[test]
-fn a_worker_that_is_never_ready_runs_into_the_spawn_timeout() {
-    block_on(async {
-        for behaviour in ["silent", "half-frame"] {
-            let casemate = hostile_within(behaviour, Duration::from_secs(3));
-            let (code, retry) = end_of(&casemate, patient()).await;
-            assert_eq!((code.as_str(), retry), ("spawn.failed", Retry::NotStarted), "{behaviour}");
-            processes::await_none(&casemate.marker(), Duration::from_secs(20));
-        }
-    });
-}
-
-#[test]
-fn lies_during_a_call_end_it() {
-    block_on(async {
-        for behaviour in ["ready-twice", "other-call"] {
-            let (code, _) = end_of(&hostile(behaviour), patient()).await;
-            assert_eq!(code, "violation.link", "{behaviour}");
-        }
-    });
-}
-
-#[test]
 fn what_a_worker_says_between_calls_never_reaches_the_next() {
     block_on(async {
         for behaviour in ["answer-twice", "host-call-outside"] {
-            let casemate = hostile(behaviour);
+            let casemate = hostile(behaviour).unwrap();
             casemate.on("*", |_: serde_json::Value| async { Ok(serde_json::json!("stolen")) });
             let policy = policy(|spec| spec.host = vec!["*".into()]);
             let plugin = casemate.load(guests::wat("minimal"), policy).await.unwrap();
@@ -128,28 +84,10 @@ fn what_a_worker_says_between_calls_never_reaches_the_next() {
 }
 
 #[test]
-fn a_worker_that_never_answers_is_killed_at_the_deadline() {
-    block_on(async {
-        for behaviour in ["never-answers", "log-flood"] {
-            let (code, retry) = end_of(&hostile(behaviour), hasty()).await;
-            assert_eq!((code.as_str(), retry), ("timeout.hard", Retry::MaybeRan), "{behaviour}");
-        }
-    });
-}
-
-#[test]
-fn a_worker_that_exits_is_lost() {
-    block_on(async {
-        let (code, retry) = end_of(&hostile("exit"), patient()).await;
-        assert_eq!((code.as_str(), retry), ("worker.lost", Retry::MaybeRan));
-    });
-}
-
-#[test]
 fn others_go_on_undisturbed() {
     block_on(async {
         let good = casemate().load(guests::wat("minimal"), Policy::default()).await.unwrap();
-        let flood = hostile("log-flood");
+        let flood = hostile("log-flood").unwrap();
         let bad = flood.load(guests::wat("minimal"), hasty()).await.unwrap();
         let bad = tokio::spawn(async move { bad.call_raw("m", b"x").await });
         for n in 0..50_u8 {
@@ -166,7 +104,7 @@ fn a_module_that_attacks_while_it_is_loaded_is_behind_the_filter_already() {
             ("loads-a-socket", "socket", [1, 1, 0, 0, 0, 0]),
             ("loads-code", "mmap", [0, 4096, 7, 0x22, u64::MAX, 0]),
         ] {
-            let casemate = hostile(behaviour);
+            let casemate = hostile(behaviour).unwrap();
             let failure = casemate.load(guests::wat("minimal"), patient()).await.unwrap_err();
             let Cause::Syscall(report) = failure.cause else { panic!("{behaviour}: {failure}") };
             assert_eq!((report.name, report.args), (Some(name), args), "{behaviour}");
@@ -178,7 +116,7 @@ fn a_module_that_attacks_while_it_is_loaded_is_behind_the_filter_already() {
 #[test]
 fn a_worker_that_computes_without_a_call_is_ended() {
     block_on(async {
-        let casemate = hostile("computes-idle");
+        let casemate = hostile("computes-idle").unwrap();
         let plugin = casemate.load(guests::wat("minimal"), patient()).await.unwrap();
         plugin.call_raw("m", b"x").await.unwrap();
         let workers = || processes::with_marker(&casemate.marker()).len();
@@ -197,7 +135,7 @@ fn a_worker_that_computes_without_a_call_is_ended() {
 #[test]
 fn a_worker_that_talks_without_a_call_gets_no_other() {
     block_on(async {
-        let casemate = hostile("floods-idle");
+        let casemate = hostile("floods-idle").unwrap();
         let plugin = casemate.load(guests::wat("minimal"), patient()).await.unwrap();
         for _ in 0..4 {
             // Between two calls it gets no other; one that talks into the next is found out there.
@@ -212,7 +150,7 @@ fn a_worker_that_talks_without_a_call_gets_no_other() {
 #[test]
 fn a_call_ends_with_its_worker_whoever_else_holds_the_link() {
     block_on(async {
-        let casemate = hostile("never-answers");
+        let casemate = hostile("never-answers").unwrap();
         let plugin = casemate.load(guests::wat("minimal"), hasty()).await.unwrap();
         let before: Vec<i32> =
             processes::with_marker(&casemate.marker()).into_iter().map(|found| found.pid).collect();

@@ -213,10 +213,14 @@ fn a_failure_remembers_the_last_host_calls() {
         });
         let plugin = with_clock().load(guests::rust("probe"), policy).await.unwrap();
         let failure = plugin.call::<_, Value>("host_loop", &json!({"method": "clock"})).await.unwrap_err();
-        assert_eq!(failure.host_calls.len(), casemate::HOST_CALLS_MAX);
-        assert!(failure.host_calls.iter().all(|call| call.method == "clock"), "{:?}", failure.host_calls);
+        assert_eq!(failure.trail.host_calls.len(), casemate::HOST_CALLS_MAX);
+        assert!(
+            failure.trail.host_calls.iter().all(|call| call.method == "clock"),
+            "{:?}",
+            failure.trail.host_calls
+        );
         let failure = plugin.call::<_, Value>("host", &json!({"method": "gone"})).await.unwrap_err();
-        let [only] = failure.host_calls.as_slice() else { panic!("{:?}", failure.host_calls) };
+        let [only] = failure.trail.host_calls.as_slice() else { panic!("{:?}", failure.trail.host_calls) };
         assert_eq!((only.method.as_str(), only.code.as_str()), ("gone", "denied"));
     });
 }

@@ -21,6 +21,9 @@ pub struct Cli {
     /// Colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,
+    /// The whole configuration; casemate.toml in the user's configuration directory without it
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Where the code cache is, and its secret
     #[command(flatten)]
     pub places: Places,
@@ -60,10 +63,12 @@ pub enum Command {
     Inspect(Inspect),
     /// Each layer of the wall on this machine: on or off, why, how to turn it on
     Doctor(Doctor),
-    /// A good guest and several bad ones, live, and what stopped each
+    /// Good and bad guests, then native code that has broken out: live, and what stopped each
     Demo(Demo),
     /// Compiled code that is kept, so that a module is compiled once
     Cache(Cache),
+    /// What plugins may do and use, and why
+    Policy(Policy),
 }
 
 /// `run`.
@@ -89,9 +94,12 @@ pub struct Run {
     /// Layers without which the plugin must not run, separated by commas
     #[arg(long, value_name = "LAYERS")]
     pub require: Option<String>,
-    /// A policy in TOML; the flags above go over it
+    /// A whole casemate.toml; the flags above go over the plugin's table, below the ceiling
     #[arg(long, value_name = "FILE")]
     pub policy: Option<PathBuf>,
+    /// Which table of it; without it the one that is named as the file, or the only one
+    #[arg(long, value_name = "NAME")]
+    pub plugin: Option<String>,
     /// Says what stands around the worker as well
     #[arg(long)]
     pub certificate: bool,
@@ -151,6 +159,94 @@ pub struct Gc {
     /// The most that may stay, such as 100MiB; 1 GiB without it
     #[arg(long, value_name = "SIZE")]
     pub max: Option<String>,
+}
+
+/// `policy`.
+#[derive(Debug, Args)]
+pub struct Policy {
+    /// What to do with it
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+/// The commands of `policy`.
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Whether a casemate.toml, or a plugin.toml, is right, and what of it does not hold
+    Check(PolicyCheck),
+    /// What holds for a plugin, and where each value comes from
+    Show(PolicyShow),
+    /// An outcome in plain words: the rule, the layer, the line, and the smallest safe change
+    Explain(PolicyExplain),
+    /// What a second casemate.toml allows more and less
+    Diff(PolicyDiff),
+    /// What would happen if a plugin tried something
+    Test(PolicyTest),
+    /// The JSON Schema of casemate.toml
+    Schema(PolicySchema),
+}
+
+/// `policy check`.
+#[derive(Debug, Args)]
+pub struct PolicyCheck {
+    /// The file; one that is named plugin.toml is a manifest
+    pub file: PathBuf,
+}
+
+/// `policy show`.
+#[derive(Debug, Args)]
+pub struct PolicyShow {
+    /// The plugin, as in the configuration
+    pub name: String,
+    /// What the plugin asks for; plugin.toml beside its module without it
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+    /// The system calls that its workers have left, each with its reason
+    #[arg(long)]
+    pub syscalls: bool,
+}
+
+/// `policy explain`.
+#[derive(Debug, Args)]
+pub struct PolicyExplain {
+    /// What `casemate run --json` printed: a file, or - for standard input, as without it
+    pub file: Option<PathBuf>,
+    /// The plugin, as in the configuration; the only one without it
+    #[arg(long, value_name = "NAME")]
+    pub plugin: Option<String>,
+    /// What the plugin asks for; plugin.toml beside its module without it
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+}
+
+/// `policy diff`.
+#[derive(Debug, Args)]
+pub struct PolicyDiff {
+    /// The old one
+    pub a: PathBuf,
+    /// The new one
+    pub b: PathBuf,
+}
+
+/// `policy test`.
+#[derive(Debug, Args)]
+pub struct PolicyTest {
+    /// The plugin, as in the configuration
+    pub name: String,
+    /// A host method that it might call
+    #[arg(long, value_name = "METHOD", required = true)]
+    pub host: Vec<String>,
+    /// What the plugin asks for; plugin.toml beside its module without it
+    #[arg(long, value_name = "FILE")]
+    pub manifest: Option<PathBuf>,
+}
+
+/// `policy schema`.
+#[derive(Debug, Args)]
+pub struct PolicySchema {
+    /// That of plugin.toml instead
+    #[arg(long)]
+    pub manifest: bool,
 }
 
 /// Whether `--json` is on a command line that could not be read as a whole.
@@ -273,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_mistake_is_one_line_that_names_it() {
-        assert!(message("casemate").contains("run, inspect, doctor, demo, cache"));
+        assert!(message("casemate").contains("run, inspect, doctor, demo, cache, policy"));
         assert!(message("casemate cache").contains("ls, verify, gc; `casemate cache --help`"));
         assert!(message("casemate cache lss").contains("'ls'"), "the nearest command");
         assert!(message("casemate runn").contains("runn"));

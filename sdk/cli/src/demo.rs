@@ -1,6 +1,7 @@
-//! `demo`: good guests and bad ones, live, and what stopped each.
+//! `demo`: good guests and bad ones, live, and what stopped each; then hostile native code in a worker's place.
 
 mod acts;
+mod attacks;
 mod guests;
 mod stage;
 mod table;
@@ -12,6 +13,7 @@ use crate::certificate;
 use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::screen::{Screen, Tone};
+use attacks::Attacks;
 use serde_json::json;
 use stage::Stage;
 use table::Row;
@@ -40,17 +42,19 @@ pub(crate) async fn perform(demo: &Demo, screen: &mut Screen) -> Result<Exit, Pr
         rows.push(row);
     }
     stage.close().await;
-    let unexpected = rows.iter().filter(|row| !row.as_expected).count();
+    let attacks = Attacks::make(screen).await?;
+    let unexpected = rows.iter().filter(|row| !row.as_expected).count() + attacks.unexpected();
     if screen.json() {
         let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
         screen.value(&json!({
             "ok": unexpected == 0,
             "rows": rows,
+            "attacks": attacks.to_json(),
             "certificate": certificate::to_json(&certificate),
         }))?;
     } else {
         screen.line("")?;
-        screen.line(summary(rows.len(), unexpected, screen))?;
+        screen.line(summary(rows.len() + attacks.count(), unexpected, screen))?;
         screen.line("")?;
         certificate::print(&certificate, screen)?;
     }

@@ -4,7 +4,7 @@ use crate::args::Doctor;
 use crate::certificate;
 use crate::demo::ECHO;
 use crate::exit::Exit;
-use crate::policy;
+use crate::grant;
 use crate::problem::Problem;
 use crate::run;
 use crate::screen::{Screen, Tone};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 pub(crate) async fn perform(doctor: &Doctor, screen: &mut Screen) -> Result<Exit, Problem> {
     let require = match &doctor.require {
-        Some(names) => policy::layers(names)?,
+        Some(names) => grant::layers(names)?,
         None => LayerSet::EMPTY,
     };
     let findings = casemate::doctor::doctor();

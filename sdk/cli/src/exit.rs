@@ -75,7 +75,7 @@ mod tests {
     fn causes() -> Vec<(Cause, Exit)> {
         let message = String::new;
         let limit = |limit| Cause::Limit { limit, configured: 1, observed: 2 };
-        let trap = |kind| Cause::Trap { kind, message: message(), backtrace: message() };
+        let trap = |kind| Cause::Trap { kind, message: message() };
         let report = SyscallReport { arch: 0, number: 0, name: None, args: [0; 6], instruction_pointer: 0 };
         let mut causes = vec![
             (Cause::GuestError { code: message(), message: message(), retryable: false }, Exit::Guest),

@@ -6,12 +6,12 @@
 //! | [`exit`] | the exit codes |
 //! | `problem` | what went wrong, as one line and as JSON |
 //! | `screen` | standard output and error: colours, JSON, progress |
-//! | `input`, `policy` | a call's input and a plugin's policy from flags and files |
+//! | `input`, `grant` | a call's input and a plugin's policy from flags and files |
 //! | `json` | JSON text laid out for people |
 //! | `log` | a plugin's log lines on standard error |
 //! | `certificate` | a certificate for people and programs |
 //! | `places` | where the code cache is |
-//! | `run`, `inspect`, `doctor`, `demo`, `cache` | the commands |
+//! | `run`, `inspect`, `doctor`, `demo`, `cache`, `policy` | the commands |
 #![forbid(unsafe_code)]
 
 pub mod args;
@@ -20,6 +20,7 @@ mod certificate;
 mod demo;
 mod doctor;
 pub mod exit;
+mod grant;
 mod input;
 mod inspect;
 mod json;
@@ -65,11 +66,12 @@ fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
         .map_err(|error| Problem::ours(format!("the runtime cannot be started: {error}")))?;
     runtime.block_on(async {
         match &cli.command {
-            Command::Run(run) => Box::pin(run::perform(&cli.places, run, screen)).await,
+            Command::Run(run) => Box::pin(run::perform(cli, run, screen)).await,
             Command::Inspect(inspect) => Box::pin(inspect::perform(inspect, screen)).await,
             Command::Doctor(doctor) => Box::pin(doctor::perform(doctor, screen)).await,
             Command::Demo(demo) => Box::pin(demo::perform(demo, screen)).await,
             Command::Cache(order) => cache::perform(&cli.places, order, screen),
+            Command::Policy(order) => policy::perform(cli.config.as_deref(), order, screen),
         }
     })
 }

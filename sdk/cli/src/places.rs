@@ -1,4 +1,4 @@
-//! Where the code cache and its secret are: as the flags say, or where the desktop's convention puts such things.
+//! Where the code cache, its secret and the configuration are: as the flags say, or where the desktop's convention puts such things.
 
 use crate::args::Places;
 use crate::exit::Exit;
@@ -14,6 +14,7 @@ use std::path::PathBuf;
 struct Home {
     cache: Option<OsString>,
     state: Option<OsString>,
+    config: Option<OsString>,
     home: Option<OsString>,
 }
 
@@ -41,6 +42,24 @@ pub(crate) fn wanted(flags: &Places, screen: &Screen) -> Result<Option<CachePlac
     }
 }
 
+/// For a machine as a whole, where its user has none.
+const OF_THE_MACHINE: &str = "/etc/casemate/casemate.toml";
+
+/// The configuration of this user, where no flag names one; the machine's if only that is there.
+pub(crate) fn configuration() -> PathBuf {
+    let machine = PathBuf::from(OF_THE_MACHINE);
+    match user_configuration(home()) {
+        Some(user) if user.exists() || !machine.exists() => user,
+        _ => machine,
+    }
+}
+
+fn user_configuration(home: Home) -> Option<PathBuf> {
+    let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute(home.config).or_else(|| Some(absolute(home.home)?.join(".config")))?;
+    Some(base.join("casemate/casemate.toml"))
+}
+
 /// Why there is no cache, as a problem.
 pub(crate) fn unusable(error: &CacheError) -> Problem {
     let exit = if matches!(error, CacheError::Io { .. }) { Exit::NotFound } else { Exit::Policy };
@@ -61,8 +80,9 @@ fn resolve(flags: &Places, home: Home) -> Option<CachePlaces> {
 
 #[expect(clippy::disallowed_methods, reason = "the edge: the environment is read here and passed inward")]
 fn home() -> Home {
-    let [cache, state, home] = ["XDG_CACHE_HOME", "XDG_STATE_HOME", "HOME"].map(std::env::var_os);
-    Home { cache, state, home }
+    let [cache, state, config, home] =
+        ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "HOME"].map(std::env::var_os);
+    Home { cache, state, config, home }
 }
 
 #[cfg(test)]
@@ -94,6 +114,15 @@ mod tests {
         assert_eq!(resolve(&none, relative), places("/h/.cache/casemate", "/h/.local/state/casemate"));
         assert_eq!(resolve(&none, Home::default()), None);
         assert_eq!(resolve(&none, Home { home: text("relative"), ..Home::default() }), None);
+    }
+
+    #[test]
+    fn a_configuration_is_where_the_convention_has_it() {
+        let home = || Home { home: text("/h"), ..Home::default() };
+        assert_eq!(user_configuration(home()), Some("/h/.config/casemate/casemate.toml".into()));
+        let xdg = Home { config: text("/x"), ..home() };
+        assert_eq!(user_configuration(xdg), Some("/x/casemate/casemate.toml".into()));
+        assert_eq!(user_configuration(Home::default()), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What went wrong, in one line and in JSON.
 
 use crate::exit::{self, Exit};
+use casemate::config::{ConfigError, ConfigProblem};
 use casemate::{Cause, Failure, Fault};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -21,6 +22,8 @@ pub(crate) enum Problem {
         /// What else there is to say.
         hint: String,
     },
+    /// A configuration or a manifest has a mistake.
+    Config(ConfigError),
     /// The command itself found it.
     Own {
         /// The exit code.
@@ -67,6 +70,12 @@ impl Problem {
         Self::own(Exit::Violation, "cache.bad_entries", message)
     }
 
+    /// A policy does not allow what was tried.
+    pub(crate) fn denied(plugin: &str, what: &[&str]) -> Self {
+        let message = format!("{plugin} may not call {}", what.join(", "));
+        Self::own(Exit::Violation, "policy.denied", message)
+    }
+
     /// A required layer is missing.
     pub(crate) fn layers(message: impl Into<String>) -> Self {
         Self::own(Exit::Layer, "layers.missing", message)
@@ -101,6 +110,7 @@ impl Problem {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Failure { failure, .. } => exit::of(&failure.cause),
+            Self::Config(error) => of_config(&error.problem).0,
             Self::Own { exit, .. } => *exit,
         }
     }
@@ -108,6 +118,7 @@ impl Problem {
     fn code(&self) -> String {
         match self {
             Self::Failure { failure, .. } => failure.code(),
+            Self::Config(error) => of_config(&error.problem).1.to_owned(),
             Self::Own { code, .. } => (*code).to_owned(),
         }
     }
@@ -115,6 +126,7 @@ impl Problem {
     fn message(&self) -> String {
         match self {
             Self::Failure { failure, about, hint } => format!("{about}{}{hint}", failure.cause),
+            Self::Config(error) => error.to_string(),
             Self::Own { message, .. } => message.clone(),
         }
     }
@@ -122,6 +134,14 @@ impl Problem {
     fn fault(&self) -> Fault {
         match self {
             Self::Failure { failure, .. } => failure.fault(),
+            Self::Config(error) if self.exit() == Exit::NotFound => {
+                if error.is_unreadable() {
+                    Fault::Caller
+                } else {
+                    Fault::Operator
+                }
+            }
+            Self::Config(_) => Fault::Operator,
             Self::Own { exit, .. } => match exit {
                 Exit::Policy | Exit::Layer | Exit::Violation => Fault::Operator,
                 Exit::Ours => Fault::Us,
@@ -134,7 +154,7 @@ impl Problem {
     pub(crate) fn to_json(&self) -> Value {
         let retry = match self {
             Self::Failure { failure, .. } => failure.retry.name(),
-            Self::Own { .. } => casemate::Retry::NotStarted.name(),
+            Self::Config(_) | Self::Own { .. } => casemate::Retry::NotStarted.name(),
         };
         let mut object = Map::new();
         let mut put = |key: &str, value: Value| object.insert(key.to_owned(), value);
@@ -144,17 +164,36 @@ impl Problem {
         put("fault", json!(self.fault().name()));
         put("retry", json!(retry));
         put("exit_code", json!(self.exit().number()));
-        if let Self::Failure { failure, .. } = self {
-            object.extend(details(&failure.cause));
-            let calls: Vec<Value> = failure.host_calls.iter().map(|call| json!({
-                "method": call.method, "code": call.code, "elapsed_ms": u64::try_from(call.elapsed.as_millis()).unwrap_or(u64::MAX),
-            })).collect();
-            if !calls.is_empty() {
-                object.insert("host_calls".to_owned(), Value::Array(calls));
+        match self {
+            Self::Failure { failure, .. } => object.extend(failed(failure)),
+            Self::Config(ConfigError { file, line, column, .. }) if *line > 0 => {
+                put("place", json!({"file": file, "line": line, "column": column}));
             }
+            _ => {}
         }
         Value::Object(object)
     }
+}
+
+/// What a program may want to know beyond the code, and what led there.
+fn failed(failure: &Failure) -> Map<String, Value> {
+    let mut object = details(&failure.cause);
+    if !failure.trail.backtrace.is_empty() {
+        object.insert("backtrace".to_owned(), json!(failure.trail.backtrace));
+    }
+    let calls: Vec<Value> = failure
+        .trail
+        .host_calls
+        .iter()
+        .map(|call| {
+            let elapsed_ms = u64::try_from(call.elapsed.as_millis()).unwrap_or(u64::MAX);
+            json!({"method": call.method, "code": call.code, "elapsed_ms": elapsed_ms})
+        })
+        .collect();
+    if !calls.is_empty() {
+        object.insert("host_calls".to_owned(), Value::Array(calls));
+    }
+    object
 }
 
 /// What a program may want to know beyond the code.
@@ -163,9 +202,7 @@ fn details(cause: &Cause) -> Map<String, Value> {
         Cause::GuestError { code, message, retryable } => {
             json!({"guest": {"code": code, "message": message, "retryable": retryable}})
         }
-        Cause::Trap { message, backtrace, .. } => {
-            json!({"trap": {"message": message, "backtrace": backtrace}})
-        }
+        Cause::Trap { message, .. } => json!({"trap": {"message": message}}),
         Cause::SoftTimeout { limit_ms, observed_ms } => {
             json!({"timeout": {"limit_ms": limit_ms, "observed_ms": observed_ms}})
         }
@@ -192,6 +229,23 @@ fn details(cause: &Cause) -> Map<String, Value> {
     match value {
         Value::Object(object) => object,
         _ => Map::new(),
+    }
+}
+
+/// The exit code and the stable dotted code of a mistake in a file.
+fn of_config(problem: &ConfigProblem) -> (Exit, &'static str) {
+    match problem {
+        ConfigProblem::Unreadable { .. } => (Exit::NotFound, "file.unreadable"),
+        ConfigProblem::UnknownPlugin { .. } => (Exit::NotFound, "plugin.unknown"),
+        ConfigProblem::NotAvailable { .. } => (Exit::Policy, "policy.not_available"),
+        ConfigProblem::Disabled { .. } => (Exit::Policy, "plugin.disabled"),
+        _ => (Exit::Policy, "policy.invalid"),
+    }
+}
+
+impl From<ConfigError> for Problem {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
     }
 }
 
@@ -255,8 +309,8 @@ mod tests {
             json!({"code": "empty", "message": "no numbers", "retryable": true})
         );
         let kind = TrapKind::Unreachable;
-        let trap = Cause::Trap { kind, message: "unreachable".into(), backtrace: "f\n".into() };
-        assert_eq!(json(trap)["trap"], json!({"message": "unreachable", "backtrace": "f\n"}));
+        let trap = Cause::Trap { kind, message: "unreachable".into() };
+        assert_eq!(json(trap)["trap"], json!({"message": "unreachable"}));
         let timeout = Cause::HardTimeout { limit_ms: 5, grace_ms: 1, observed_ms: 7 };
         assert_eq!(json(timeout)["timeout"], json!({"limit_ms": 5, "grace_ms": 1, "observed_ms": 7}));
         let report =

@@ -1,13 +1,13 @@
 //! `run`: one call in a fresh cell.
 
-use crate::args::{Places, Run};
+use crate::args::{Cli, Run};
 use crate::certificate;
 use crate::exit::Exit;
+use crate::grant;
 use crate::input::{self, Input};
 use crate::json;
 use crate::log;
 use crate::places;
-use crate::policy;
 use crate::problem::Problem;
 use crate::screen::Screen;
 use casemate::module::{CompileError, DetectError};
@@ -35,14 +35,16 @@ impl Reply {
     }
 }
 
-pub(crate) async fn perform(flags: &Places, run: &Run, screen: &mut Screen) -> Result<Exit, Problem> {
+pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result<Exit, Problem> {
     let method = method(run)?;
     // What needs no process is looked at first, and standard input last: a typo costs nobody what they piped in.
-    let policy = policy::resolve(&policy::Flags {
+    let policy = grant::resolve(&grant::Flags {
         memory: run.memory.as_deref(),
         timeout: run.timeout.as_deref(),
         require: run.require.as_deref(),
-        file: run.policy.as_deref(),
+        file: run.policy.as_deref().or(cli.config.as_deref()),
+        plugin: run.plugin.as_deref(),
+        module: &run.file,
     })?;
     let metadata = std::fs::metadata(&run.file);
     metadata.map_err(|error| {
@@ -53,7 +55,7 @@ pub(crate) async fn perform(flags: &Places, run: &Run, screen: &mut Screen) -> R
 
     let mut builder = builder(screen);
     if !run.no_cache
-        && let Some(places) = places::wanted(flags, screen)?
+        && let Some(places) = places::wanted(&cli.places, screen)?
     {
         builder = builder.cache(places);
     }

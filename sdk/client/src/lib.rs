@@ -20,6 +20,9 @@
 //! retry is safe.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "adversary")]
+#[doc(hidden)]
+pub mod attack;
 #[cfg(feature = "embedded")]
 pub mod blocking;
 #[cfg(feature = "embedded")]
@@ -35,14 +38,16 @@ pub use casemate_protocol::certificate::{self, Certificate, Layer, LayerSet};
 pub use casemate_protocol::ids::ClientId;
 pub use casemate_protocol::module;
 pub use casemate_protocol::outcome::{
-    self, Cause, Exit, Failure, Fault, HOST_CALLS_MAX, HostCallNote, LimitName, Retry, SyscallReport,
+    self, Cause, Exit, Failure, Fault, HOST_CALLS_MAX, HostCallNote, LimitName, Retry, SyscallReport, Trail,
     TrapKind,
 };
 pub use casemate_protocol::policy::{
     self, Instances, Isolation, Limits, Policy, PolicyError, PolicySpec, Restart, Snapshot,
 };
 #[cfg(feature = "embedded")]
-pub use casemate_supervisor::{HostError, LogRecord, State, Status, cache, doctor, policy as policy_file};
+pub use casemate_supervisor::policy::{ConfigError, Configuration, Effective, Manifest};
+#[cfg(feature = "embedded")]
+pub use casemate_supervisor::{HostError, LogRecord, State, Status, cache, doctor, policy as config};
 #[cfg(feature = "embedded")]
 pub use embedded::{Builder, Casemate};
 #[cfg(feature = "embedded")]

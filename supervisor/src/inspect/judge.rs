@@ -74,7 +74,7 @@ pub struct Expect<'a> {
 }
 
 /// A zygote, with a module or before it has one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LockedView {
     /// What was seen.
     pub observed: Observed,
@@ -184,7 +184,6 @@ pub fn judge_worker(
         (Resource::OpenFiles, 0),
         (Resource::Processes, 0),
         (Resource::DataSize, given.data_bytes),
-        (Resource::AddressSpace, given.address_bytes),
         (Resource::StackSize, expect.spec.stack_bytes),
         (Resource::CoreFileSize, 0),
         (Resource::LockedMemory, 0),

@@ -46,8 +46,6 @@ pub struct Status {
     pub seccomp_filters: Option<u32>,
     /// Private writable memory in KiB; `None` for a process that has ended.
     pub data_kib: Option<u64>,
-    /// VmSize, KiB of address space.
-    pub address_kib: Option<u64>,
 }
 
 #[derive(Default)]
@@ -66,7 +64,6 @@ struct Fields {
     seccomp: Option<u32>,
     seccomp_filters: Option<u32>,
     data_kib: Option<u64>,
-    address_kib: Option<u64>,
 }
 
 impl Status {
@@ -105,7 +102,6 @@ impl Fields {
             b"CapBnd" => once!("CapBnd", self.bounding, hexadecimal(value)),
             b"Seccomp" => once!("Seccomp", self.seccomp, decimal(value)),
             b"Seccomp_filters" => once!("Seccomp_filters", self.seccomp_filters, decimal(value)),
-            b"VmSize" => once!("VmSize", self.address_kib, value.strip_suffix(b" kB").and_then(decimal)),
             b"VmData" => once!("VmData", self.data_kib, value.strip_suffix(b" kB").and_then(decimal)),
             _ => Ok(()),
         }
@@ -129,7 +125,6 @@ impl Fields {
             },
             seccomp: self.seccomp,
             seccomp_filters: self.seccomp_filters,
-            address_kib: self.address_kib,
             data_kib: self.data_kib,
         })
     }
@@ -200,7 +195,7 @@ mod tests {
         assert!(status.no_new_privs && !status.ended);
         assert_eq!(status.capabilities.effective, 0);
         assert_eq!(status.capabilities.bounding, 0x1ff_feff_ffff);
-        assert_eq!((status.data_kib, status.address_kib), (Some(360), Some(4312)));
+        assert_eq!(status.data_kib, Some(360));
     }
 
     #[test]

@@ -157,14 +157,6 @@ impl<'p> ProcessView<'p> {
         }
     }
 
-    /// Bytes of address space, which is what RLIMIT_AS counts.
-    pub fn address_bytes(&self) -> Result<u64, InspectError> {
-        match self.status()?.address_kib {
-            Some(kib) => Ok(kib.saturating_mul(1024)),
-            None => Err(InspectError::Ended),
-        }
-    }
-
     pub(super) fn maps(&self) -> Result<Seen<Maps>, InspectError> {
         self.text("maps", MAPS_BYTES_MAX)?.try_map(|text| match Maps::parse(&text)? {
             // Its memory is gone before it is a zombie.

@@ -4,7 +4,7 @@ use super::{Instance, Reply, Stop};
 use crate::process::guard::{Fate, Spent};
 use crate::tree::cause_of;
 use casemate_protocol::link::{CallResult, Status};
-use casemate_protocol::outcome::{Cause, Exit, Failure, LimitName, Retry, TrapKind, escape};
+use casemate_protocol::outcome::{Cause, Exit, Failure, LimitName, Retry, Trail, TrapKind, escape};
 use casemate_protocol::policy::millis;
 use std::time::Duration;
 
@@ -85,11 +85,7 @@ impl Instance {
                 limit_ms: millis(ran.wall),
                 observed_ms: millis(ran.elapsed),
             }),
-            Status::Trap => Cause::Trap {
-                kind: TrapKind::from_number(result.trap),
-                message,
-                backtrace: escape_lines(&result.backtrace),
-            },
+            Status::Trap => Cause::Trap { kind: TrapKind::from_number(result.trap), message },
             Status::Limit => match LimitName::from_number(result.limit) {
                 Some(limit) => Cause::Limit {
                     limit,
@@ -102,12 +98,15 @@ impl Instance {
             Status::None => Cause::Link { message: "a result without a status".to_owned() },
         };
         let retry = if result.in_setup { Retry::NotStarted } else { Retry::MaybeRan };
-        (Err(self.failure(cause, retry)), false)
+        let mut failure = self.failure(cause, retry);
+        failure.trail.backtrace = escape_lines(&result.backtrace);
+        (Err(failure), false)
     }
 
     /// With what the guest had asked for.
     pub(super) fn failure(&self, cause: Cause, retry: Retry) -> Failure {
-        Failure { cause, retry, host_calls: self.asked.iter().cloned().collect() }
+        let host_calls = self.asked.iter().cloned().collect();
+        Failure { cause, retry, trail: Box::new(Trail { host_calls, backtrace: String::new() }) }
     }
 
     /// The limit of CPU time that ended a call, if one did.

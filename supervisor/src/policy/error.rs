@@ -1,42 +1,68 @@
-//! A policy file with a mistake; the operator's, always.
+//! A configuration or a manifest with a mistake: the operator's, or the plugin's author's.
 
+use super::place::{Place, shown};
 use casemate_protocol::certificate::UnknownLayer;
+use casemate_protocol::ids::BadPluginName;
 use casemate_protocol::policy::PolicyError;
 use casemate_protocol::policy::units::UnitError;
 use std::fmt;
 
-/// The first mistake of a policy file, and where it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PolicyFileError {
-    /// The file, as the caller named it.
+/// The first mistake of a file, and where it is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfigError {
+    /// The file, as the caller named it; or the flag.
     pub file: String,
-    /// Counted from 1.
+    /// Counted from 1; 0 where it is about the file as a whole.
     pub line: usize,
-    /// In characters, counted from 1.
+    /// In characters, counted from 1; 0 where it is about the file as a whole.
     pub column: usize,
     /// What is wrong.
-    pub problem: Box<PolicyFileProblem>,
+    pub problem: Box<ConfigProblem>,
 }
 
-impl fmt::Display for PolicyFileError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A name with a line end in it must not look like a message of ours.
-        let file: String = self.file.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-        write!(f, "{file}:{}:{}: {}", self.line, self.column, self.problem)
+impl ConfigError {
+    pub(super) fn at(place: &Place, problem: ConfigProblem) -> Self {
+        let (line, column) = place.line_column();
+        Self { file: place.file().to_owned(), line, column, problem: Box::new(problem) }
+    }
+
+    pub(super) fn of_file(file: &str, problem: ConfigProblem) -> Self {
+        Self { file: file.to_owned(), line: 0, column: 0, problem: Box::new(problem) }
+    }
+
+    /// Whether there is nothing to read, rather than a mistake in it.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(*self.problem, ConfigProblem::Unreadable { .. })
     }
 }
 
-impl std::error::Error for PolicyFileError {
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.file))?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {}", self.problem)
+    }
+}
+
+impl std::error::Error for ConfigError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.problem)
     }
 }
 
-/// What is wrong with a policy file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PolicyFileProblem {
-    /// Larger than any policy is.
-    #[error("a policy file has at most {bytes_max} bytes")]
+/// What is wrong with a file. Keys are named with the tables around them.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ConfigProblem {
+    /// It cannot be read.
+    #[error("this cannot be read: {message}")]
+    Unreadable {
+        /// The system's words.
+        message: String,
+    },
+    /// Larger than any such file is.
+    #[error("such a file has at most {bytes_max} bytes")]
     TooLong {
         /// The limit.
         bytes_max: usize,
@@ -47,35 +73,42 @@ pub enum PolicyFileProblem {
         /// The parser's words.
         message: String,
     },
-    /// It is a whole `casemate.toml`.
-    #[error(
-        "{key} belongs to a whole casemate.toml; a policy file holds what stands under one [plugins.NAME] there, without \
-         that heading"
-    )]
-    WholeConfiguration {
-        /// The key that shows it.
-        key: String,
+    /// A format of later versions.
+    #[error("version = {found} is not known to this version of Casemate: write 1")]
+    Version {
+        /// What it says.
+        found: String,
     },
     /// No version knows the key.
     #[error("unknown key {key}{}", nearest.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
     UnknownKey {
-        /// With the names of the tables around it.
+        /// Which.
         key: String,
         /// The key that was probably meant.
         nearest: Option<String>,
     },
-    /// A later version will know what to do with it.
-    #[error("{key} is not available in this version: {instead}")]
-    NotAvailable {
-        /// With the names of the tables around it.
+    /// A key of a plugin, at the top of the file.
+    #[error("{key} is out of place: write it {instead}")]
+    OutOfPlace {
+        /// Which.
         key: String,
+        /// Where it belongs.
+        instead: &'static str,
+    },
+    /// It needs something that this version does not have.
+    #[error("{key} = {found} is not available in this version: {instead}")]
+    NotAvailable {
+        /// Which.
+        key: String,
+        /// Its value, as in the file.
+        found: String,
         /// What to write.
         instead: String,
     },
     /// A value of another kind.
     #[error("{key} must be {wanted}, and is {found}")]
     WrongType {
-        /// With the names of the tables around it.
+        /// Which.
         key: String,
         /// What would be right.
         wanted: &'static str,
@@ -83,27 +116,39 @@ pub enum PolicyFileProblem {
         found: &'static str,
     },
     /// A word that is none of the known ones.
-    #[error("{key} = {found:?} is none of {known}")]
+    #[error("{key} = {found:?} is none of {known}{}", nearest.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
     UnknownWord {
-        /// With the names of the tables around it.
+        /// Which.
         key: String,
         /// The word, cut to 40 characters.
         found: String,
         /// What would be right.
         known: String,
+        /// The word that was probably meant.
+        nearest: Option<String>,
+    },
+    /// A text that is not of the shape that the key needs.
+    #[error("{key} has {found:?}: {wanted}")]
+    Shape {
+        /// Which.
+        key: String,
+        /// The text, cut to 80 characters.
+        found: String,
+        /// What would be right.
+        wanted: &'static str,
     },
     /// An amount that cannot be read.
     #[error("{key}: {source}")]
     Amount {
-        /// With the names of the tables around it.
+        /// Which.
         key: String,
         /// Why.
         source: UnitError,
     },
     /// A number that is too large for anything.
-    #[error("{key} = {found} is more than any plugin can have")]
+    #[error("{key} = {found} is more than can be")]
     TooLarge {
-        /// With the names of the tables around it.
+        /// Which.
         key: String,
         /// As written, cut to 40 characters.
         found: String,
@@ -111,12 +156,87 @@ pub enum PolicyFileProblem {
     /// A layer that is none.
     #[error("{key}: {source}{}", nearest.map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
     Layer {
-        /// With the names of the tables around it.
-        key: String,
         /// Which.
+        key: String,
+        /// The name.
         source: UnknownLayer,
         /// The layer that was probably meant.
         nearest: Option<&'static str>,
+    },
+    /// More tables than anybody writes by hand.
+    #[error("{key} has more than {max} tables")]
+    TooMany {
+        /// Which.
+        key: String,
+        /// The limit.
+        max: usize,
+    },
+    /// A list that must not be empty.
+    #[error("{key} is empty: {instead}")]
+    Empty {
+        /// Which.
+        key: String,
+        /// What to write.
+        instead: &'static str,
+    },
+    /// Two keys that exclude each other.
+    #[error("{key} and {other} exclude each other: leave one out")]
+    Exclusive {
+        /// One.
+        key: String,
+        /// The other.
+        other: String,
+    },
+    /// A key that must be there.
+    #[error("{key} is missing")]
+    Missing {
+        /// Which.
+        key: String,
+    },
+    /// What must be a JSON Schema and is none.
+    #[error("{key} is no JSON Schema: {message}")]
+    Schema {
+        /// Which.
+        key: String,
+        /// Why.
+        message: String,
+    },
+    /// A value that does not fit its schema.
+    #[error("{key} does not fit {schema}: {message}")]
+    Misfit {
+        /// Which.
+        key: String,
+        /// The schema's key.
+        schema: String,
+        /// Why.
+        message: String,
+    },
+    /// A name that no plugin can have.
+    #[error("{0}")]
+    Name(BadPluginName),
+    /// A method that is named and not there.
+    #[error("{key} = {found:?} is no method of this manifest{}", nearest.as_ref().map(|near| format!("; did you mean {near:?}?")).unwrap_or_default())]
+    UnknownMethod {
+        /// Which.
+        key: String,
+        /// The method.
+        found: String,
+        /// The method that was probably meant.
+        nearest: Option<String>,
+    },
+    /// A plugin that the configuration does not have.
+    #[error("there is no [plugins.{name}] here{}", nearest.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
+    UnknownPlugin {
+        /// As asked for, cut to 80 characters.
+        name: String,
+        /// The plugin that was probably meant.
+        nearest: Option<String>,
+    },
+    /// A plugin that is turned off.
+    #[error("{key} is false: the plugin is not to be loaded")]
+    Disabled {
+        /// Which.
+        key: String,
     },
     /// A value outside its range.
     #[error(transparent)]

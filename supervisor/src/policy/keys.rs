@@ -1,140 +1,246 @@
-//! Every key of a plugin's policy, and what this version does with it.
+//! Every key of `casemate.toml` and `plugin.toml`: the one table that reading, merging, nearest names, JSON Schema and the
+//! reference in `docs/configuration.md` come from.
 
-use casemate_protocol::policy::{PolicySpec, Snapshot};
-use std::time::Duration;
+/// A field of [`PolicySpec`], by its path there.
+macro_rules! of_policy {
+    ($slot:ident $($path:ident).+) => {
+        Field::Policy(|spec| Slot::$slot(&mut spec.$($path).+))
+    };
+}
+
+mod files;
+mod limits;
+mod plugin;
+
+pub(super) use files::{DEFAULTS_AND_PLUGINS, MANIFEST, WHOLE};
+pub(super) use limits::METHOD;
+pub(super) use plugin::PLUGIN;
+
+use super::near::nearest;
+use super::order::Order;
+use super::slot::Slot;
+use super::value::Value;
+use casemate_protocol::policy::{MethodLimits, PolicySpec};
 
 /// A key of one table.
-#[derive(Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Key {
     pub(super) name: &'static str,
-    pub(super) rule: Rule,
+    pub(super) kind: Kind,
+    /// What one value of it is for.
+    pub(super) scope: &'static str,
+    pub(super) field: Field,
+    /// One line for people.
+    pub(super) doc: &'static str,
+    /// Who sees to it.
+    pub(super) by: &'static str,
+    /// In which sections it may stand.
+    pub(super) sections: u8,
+    /// Whether more of it allows more.
+    pub(super) ordered: bool,
+    /// Whether this version has all of it; if not, only its first word and an empty list.
+    pub(super) built: bool,
+    /// Whether a running plugin keeps the old value until it is loaded anew.
+    pub(super) restart: bool,
 }
 
-/// What a key's value may be, and where it goes. A setter says `None` when the number does not fit.
-#[derive(Debug)]
-pub(super) enum Rule {
+/// `[defaults]`.
+pub(super) const DEFAULTS: u8 = 1;
+/// `[plugins.NAME]`.
+pub(super) const PLUGINS: u8 = 2;
+/// `[ceiling]`.
+pub(super) const CEILING: u8 = 4;
+/// A plugin's manifest.
+pub(super) const ASKED: u8 = 8;
+
+/// What a key's value may be.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Bytes,
+    BytesPerSecond,
+    Time,
+    Count,
+    Percent,
+    Hundredths,
+    Rate,
+    Flag,
+    /// One of these; those that allow less come first.
+    Word(&'static [&'static str]),
+    Text,
+    Texts(Texts),
+    /// A JSON Schema: a table, or JSON as text.
+    Schema,
+    /// Any value.
+    Json,
     /// More keys.
     Table(&'static [Key]),
-    /// An amount of memory.
-    Bytes(fn(&mut PolicySpec, u64) -> Option<()>),
-    /// An amount of memory a second.
-    BytesPerSecond(fn(&mut PolicySpec, u64) -> Option<()>),
-    /// A time.
-    Duration(fn(&mut PolicySpec, Duration)),
-    /// A number of things.
-    Count(fn(&mut PolicySpec, u64) -> Option<()>),
-    /// Methods of the host.
+    /// Tables with names that the file chooses.
+    Named(&'static [Key]),
+    /// A list of tables.
+    Many(&'static [Key]),
+}
+
+/// What the texts of a list are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Texts {
+    /// Methods of the host: literal, or a prefix that ends in `*`.
     HostMethods,
+    /// Names of events: parts between dots, `*` for one part, `**` for all that follow.
+    Events,
+    /// `read:/host` or `write:/host`, with `=/guest` where the guest's path differs.
+    Files,
+    /// Names of variables of the environment.
+    Variables,
+    /// Names of network hosts.
+    Hosts,
     /// Layers of the wall.
     Layers,
-    /// When the guest's memory is made.
-    Snapshot,
-    /// One of these words; only the first is built.
-    OnlyFirst(&'static [&'static str]),
-    /// Not built: may be `true`.
-    OnlyTrue,
-    /// Not built: may be 0.
-    OnlyZero,
-    /// Not built: may be an empty list.
-    OnlyEmptyList,
-    /// Not built: may be an empty table.
-    OnlyEmptyTable,
-    /// Not built: must not be there.
-    Absent,
-    /// Not a matter of a policy file: what to do with it.
-    Elsewhere(&'static str),
+    /// A program and its arguments.
+    Command,
+    /// Names of plugins, or `*` for all.
+    Plugins,
+    /// What a client of the daemon may do.
+    Rights,
 }
 
-const fn key(name: &'static str, rule: Rule) -> Key {
-    Key { name, rule }
+/// Which field of a policy a key sets.
+#[derive(Clone, Copy)]
+pub(super) enum Field {
+    /// None: the value is kept as it is.
+    None,
+    /// One of the plugin.
+    Policy(fn(&mut PolicySpec) -> Slot<'_>),
+    /// One of a method.
+    Method(fn(&mut MethodLimits) -> Slot<'_>),
 }
 
-/// What stands under `[plugins.NAME]`.
-pub(super) const PLUGIN: &[Key] = &[
-    key("path", Rule::Elsewhere("name the module where the plugin is loaded")),
-    key("external", Rule::Absent),
-    key("dialect", Rule::OnlyFirst(&["casemate-1"])),
-    key("enabled", Rule::OnlyTrue),
-    key("storage", Rule::OnlyFirst(&["none", "vfs"])),
-    key("transport", Rule::OnlyFirst(&["socket", "shared"])),
-    key("snapshot", Rule::Snapshot),
-    key("isolation", Rule::OnlyFirst(&["plugin", "client", "call"])),
-    key("instances", Rule::Table(INSTANCES)),
-    key("limits", Rule::Table(LIMITS)),
-    key("methods", Rule::OnlyEmptyTable),
-    key("permissions", Rule::Table(PERMISSIONS)),
-    key("restart", Rule::OnlyEmptyTable),
-    key("require", Rule::Table(&[key("layers", Rule::Layers)])),
-];
+impl Key {
+    const fn new(
+        name: &'static str,
+        kind: Kind,
+        scope: &'static str,
+        field: Field,
+        doc: &'static str,
+        by: &'static str,
+    ) -> Self {
+        let sections = DEFAULTS | PLUGINS | CEILING;
+        Self { name, kind, scope, field, doc, by, sections, ordered: true, built: true, restart: true }
+    }
 
-/// Keys that show that somebody passed the whole configuration.
-pub(super) const WHOLE_CONFIGURATION: &[&str] = &["version", "daemon", "defaults", "ceiling", "plugins"];
+    const fn table(name: &'static str, keys: &'static [Self], doc: &'static str) -> Self {
+        Self::new(name, Kind::Table(keys), "", Field::None, doc, "")
+            .within(DEFAULTS | PLUGINS | CEILING | ASKED)
+    }
 
-const INSTANCES: &[Key] = &[
-    key("min", Rule::OnlyZero),
-    key("max", Rule::Count(|spec, count| set(&mut spec.instances.max, count))),
-    key("spare", Rule::OnlyZero),
-    key("idle_timeout", Rule::Absent),
-    key("max_calls", Rule::Absent),
-    key("recycle_memory", Rule::Absent),
-];
+    /// Stands in these sections only.
+    const fn within(mut self, sections: u8) -> Self {
+        self.sections = sections;
+        self
+    }
 
-const LIMITS: &[Key] = &[
-    key("memory", Rule::Bytes(|spec, bytes| set(&mut spec.limits.memory_bytes, bytes))),
-    key("tables", Rule::Count(|spec, count| set(&mut spec.limits.table_entries, count))),
-    key("stack", Rule::Bytes(|spec, bytes| set(&mut spec.limits.stack_bytes, bytes))),
-    key("cpu", Rule::Absent),
-    key("cpu_total", Rule::Absent),
-    key("call_timeout", Rule::Duration(|spec, time| spec.limits.call_timeout = time)),
-    key("grace", Rule::Duration(|spec, time| spec.limits.grace = time)),
-    key("input", Rule::Bytes(|spec, bytes| set(&mut spec.limits.input_bytes, bytes))),
-    key("output", Rule::Bytes(|spec, bytes| set(&mut spec.limits.output_bytes, bytes))),
-    key("queue", Rule::Count(|spec, count| set(&mut spec.limits.queue, count))),
-    key("log", Rule::BytesPerSecond(|spec, bytes| set(&mut spec.limits.log_bytes_per_second, bytes))),
-    key("host_calls", Rule::Absent),
-    key("store", Rule::Absent),
-    key("files", Rule::Absent),
-    key(
-        "fuel",
-        Rule::Count(|spec, units| {
-            spec.limits.fuel = Some(units);
-            Some(())
-        }),
-    ),
-    key("cgroup", Rule::OnlyEmptyTable),
-];
+    /// More of it does not allow more: the operator's choice alone.
+    const fn choice(mut self) -> Self {
+        self.ordered = false;
+        self.within(DEFAULTS | PLUGINS)
+    }
 
-const PERMISSIONS: &[Key] = &[
-    key("host", Rule::HostMethods),
-    key("publish", Rule::OnlyEmptyList),
-    key("subscribe", Rule::OnlyEmptyList),
-    key("filesystem", Rule::OnlyEmptyList),
-    key("env", Rule::OnlyEmptyList),
-    key("network", Rule::OnlyEmptyList),
-];
+    /// The next call has the new value already.
+    const fn at_once(mut self) -> Self {
+        self.restart = false;
+        self
+    }
 
-pub(super) const SNAPSHOTS: &[(&str, Snapshot)] =
-    &[("instance", Snapshot::Instance), ("module", Snapshot::Module)];
+    /// This version has only the first word of it, or the empty list.
+    const fn later(mut self) -> Self {
+        self.built = false;
+        self
+    }
 
-fn set<T: TryFrom<u64>>(place: &mut T, value: u64) -> Option<()> {
-    *place = T::try_from(value).ok()?;
-    Some(())
+    /// How its values compare.
+    pub(super) fn order(&self) -> Order {
+        match self.kind {
+            _ if !self.ordered => Order::None,
+            Kind::Bytes
+            | Kind::BytesPerSecond
+            | Kind::Time
+            | Kind::Count
+            | Kind::Percent
+            | Kind::Hundredths
+            | Kind::Rate => Order::Less,
+            Kind::Word(words) => Order::Words(words),
+            Kind::Texts(Texts::HostMethods) => Order::Patterns,
+            Kind::Texts(Texts::Layers) => Order::Layers,
+            Kind::Texts(_) => Order::Texts,
+            _ => Order::None,
+        }
+    }
+
+    /// What it is where nobody says anything.
+    pub(super) fn default(&self) -> Option<Value> {
+        match (&self.field, &self.kind) {
+            (Field::Policy(field), kind) => field(&mut PolicySpec::default()).get(kind),
+            (Field::Method(_), _) => None,
+            (Field::None, Kind::Texts(_)) if self.ordered => Some(Value::List(Vec::new())),
+            (Field::None, Kind::Word([first, ..])) if !self.built => Some(Value::Text((*first).to_owned())),
+            (Field::None, Kind::Flag) => Some(Value::Flag(true)),
+            _ => None,
+        }
+    }
+
+    /// Whether this version can do what the value asks for.
+    pub(super) fn has(&self, value: &Value) -> bool {
+        match (value, &self.kind) {
+            _ if self.built => true,
+            (Value::Text(word), Kind::Word(words)) => words.first() == Some(&word.as_str()),
+            (Value::List(texts), _) => texts.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether a value fits into its field.
+    pub(super) fn takes(&self, value: &Value) -> bool {
+        match self.field {
+            Field::None => true,
+            Field::Policy(field) => field(&mut PolicySpec::default()).set(value).is_some(),
+            Field::Method(field) => field(&mut MethodLimits::default()).set(value).is_some(),
+        }
+    }
 }
 
-/// The key that was probably meant: a similar one of the same table, or the same one of another.
-pub(super) fn nearest_key(table: &[Key], prefix: &str, wrong: &str) -> Option<String> {
+/// Each key with a value in a table and those within it, with its path; not those under names that a file chooses.
+pub(super) fn leaves(table: &'static [Key]) -> Vec<(String, &'static Key)> {
+    let mut found = Vec::new();
+    for key in table {
+        match key.kind {
+            Kind::Table(inner) => {
+                found.extend(leaves(inner).into_iter().map(|(path, leaf)| (joined(key.name, &path), leaf)));
+            }
+            Kind::Named(_) | Kind::Many(_) => {}
+            _ => found.push((key.name.to_owned(), key)),
+        }
+    }
+    found
+}
+
+/// The key that was probably meant: a similar one of the same table, or the same one of another of the section.
+pub(super) fn nearest_key(
+    table: &[Key],
+    prefix: &str,
+    section: (&[Key], &str),
+    wrong: &str,
+) -> Option<String> {
     match nearest(wrong, table.iter().map(|key| key.name)) {
         Some(name) => Some(joined(prefix, name)),
-        None => find("", PLUGIN, wrong),
+        None => find(section.1, section.0, wrong),
     }
 }
 
 fn find(prefix: &str, table: &[Key], wrong: &str) -> Option<String> {
     table.iter().find_map(|key| {
         let path = joined(prefix, key.name);
-        match key.rule {
+        match key.kind {
             _ if key.name == wrong => Some(path),
-            Rule::Table(inner) => find(&path, inner, wrong),
+            Kind::Table(inner) => find(&path, inner, wrong),
             _ => None,
         }
     })
@@ -145,37 +251,10 @@ pub(super) fn joined(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }
 
-/// The most similar name, if it is similar at all: a third of it may differ.
-pub(super) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let close = |name: &str| name.chars().count().div_ceil(3);
-    names
-        .map(|name| (distance(wrong, name), name))
-        .filter(|(distance, name)| *distance <= close(name))
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}
-
-/// How many letters must be added, removed or changed to make one of the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    // No key is near a text as long as this, and the work grows with the length.
-    if one.len() > 64 {
-        return usize::MAX;
-    }
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (line, letter) in one.chars().enumerate() {
-        let mut diagonal = line;
-        let mut left = line + 1;
-        for (column, other_letter) in other.iter().enumerate() {
-            let Some(place) = row.get_mut(column + 1) else { break };
-            let above = *place;
-            let changed = diagonal + usize::from(letter != *other_letter);
-            left = changed.min(above + 1).min(left + 1);
-            diagonal = above;
-            *place = left;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
+/// A name as it stands in a path of TOML: quoted, unless it needs no quotes.
+pub(super) fn as_part(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    if !name.is_empty() && name.chars().all(plain) { name.to_owned() } else { super::value::quoted(name) }
 }
 
 #[cfg(test)]
@@ -183,32 +262,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_are_counted_in_letters() {
-        for (one, other, expected) in [
-            ("", "abc", 3),
-            ("memory", "memory", 0),
-            ("memroy", "memory", 2),
-            ("memor", "memory", 1),
-            ("kitten", "sitting", 3),
-            ("ä", "a", 1),
-        ] {
-            assert_eq!(distance(one, other), expected, "{one} {other}");
-            // Symmetric, but for the first row.
-            if !one.is_empty() {
-                assert_eq!(distance(other, one), expected, "{other} {one}");
-            }
+    fn what_was_meant_is_found_near_or_elsewhere() {
+        let near = |wrong| nearest_key(PLUGIN, "plugins.a", (PLUGIN, "plugins.a"), wrong);
+        assert_eq!(near("memory").as_deref(), Some("plugins.a.limits.memory"));
+        assert_eq!(near("limit").as_deref(), Some("plugins.a.limits"));
+        assert_eq!(near("permission").as_deref(), Some("plugins.a.permissions"));
+        assert_eq!(near("xyzzy"), None);
+        assert_eq!(near(&"m".repeat(100_000)), None);
+    }
+
+    #[test]
+    fn every_key_says_what_it_does_and_who_sees_to_it() {
+        for (path, key) in leaves(WHOLE).into_iter().chain(leaves(PLUGIN)).chain(leaves(MANIFEST)) {
+            assert!(!key.doc.is_empty() && !key.by.is_empty() && !key.scope.is_empty(), "{path}");
+            assert!(!key.doc.contains('|') && !key.doc.ends_with('.'), "{path}");
         }
     }
 
     #[test]
-    fn what_was_meant_is_found_near_or_elsewhere() {
-        let near = |table, prefix, wrong| nearest_key(table, prefix, wrong);
-        assert_eq!(near(LIMITS, "limits", "memmory").as_deref(), Some("limits.memory"));
-        assert_eq!(near(LIMITS, "limits", "timeout"), None);
-        assert_eq!(near(PLUGIN, "", "memory").as_deref(), Some("limits.memory"));
-        assert_eq!(near(PLUGIN, "", "limit").as_deref(), Some("limits"));
-        assert_eq!(near(PLUGIN, "", "permission").as_deref(), Some("permissions"));
-        assert_eq!(near(PLUGIN, "", "xyzzy"), None);
-        assert_eq!(near(PLUGIN, "", &"m".repeat(100_000)), None);
+    fn every_default_fits_its_field() {
+        for (path, key) in leaves(PLUGIN) {
+            if let Some(value) = key.default() {
+                assert!(key.takes(&value) && key.has(&value), "{path} = {value}");
+            }
+        }
     }
 }

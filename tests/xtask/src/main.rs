@@ -8,7 +8,7 @@
 //! | [`setup`] | what a machine must have, and how it gets it |
 //! | [`guests`] | the test guests, from source to wasm |
 //! | [`demo`] | the `demo` command |
-//! | [`bench`] | the `bench` command |
+//! | [`mod@bench`] | the `bench` command |
 //! | [`group`] | the named groups of checks |
 //! | [`checks`] | the groups that are one tool's verdict |
 //! | [`suite`] | the tests in real processes, as root and as an ordinary user |

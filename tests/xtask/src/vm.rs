@@ -30,17 +30,18 @@ use crate::tally::{Count, Verdict};
 use image::Image;
 use script::{Job, Root, User};
 
-/// What runs in the machine, in this order: a suite of the tests crate, on which root file system, as whom. A suite that
-/// needs another kernel than the builder's gets a line here and a `[[test]]`; it finds `CASEMATE_VM` set.
+/// What runs in the machine, in this order: a suite of the tests crate, those of its tests with this in their names, on
+/// which root file system, as whom. A suite that needs another kernel than the builder's gets a line here and a `[[test]]`;
+/// it finds `CASEMATE_VM` set.
 ///
 /// Emulation costs a suite ten to thirty times its minutes: only what an older kernel does differently is worth that.
-const JOBS: [(&str, Root, User); 5] = [
-    ("vm", Root::Initramfs, User::Root),
-    ("vm", Root::Ordinary, User::Root),
-    ("vm", Root::Ordinary, User::Ordinary),
+const JOBS: [(&str, &str, Root, User); 5] = [
+    ("vm", "a_kernel_6_1", Root::Initramfs, User::Root),
+    ("vm", "no_user_namespaces", Root::Ordinary, User::Root),
+    ("vm", "a_kernel_6_1", Root::Ordinary, User::Ordinary),
     // How the end of a process, and of a call, is learnt where a pidfd does not say it.
-    ("liars", Root::Ordinary, User::Root),
-    ("deadlines", Root::Ordinary, User::Ordinary),
+    ("liars", "", Root::Ordinary, User::Root),
+    ("deadlines", "", Root::Ordinary, User::Ordinary),
 ];
 
 /// Everything of the machine's own below this is read-only to its ordinary user.
@@ -67,7 +68,7 @@ pub(crate) fn parts(project: &Project) -> Result<Parts, Problem> {
     })
 }
 
-/// Runs the suites in the machine.
+/// Runs the suites in the machine, each of which may take as long as one of the tests' executables.
 pub(crate) fn run(project: &Project, limit: Duration) -> Verdict {
     let parts = match parts(project) {
         Ok(parts) => parts,
@@ -95,6 +96,7 @@ fn run_with(project: &Project, parts: &Parts, limit: Duration) -> Result<Count, 
     script::write(&mut image, &jobs);
     let file = project.target.join("vm").join("image.cpio");
     image.save(&file)?;
+    let limit = jobs.iter().map(|_| limit).sum();
     let transcript = boot::boot(project, parts, &file, limit)?;
     let mut sum = Count::default();
     for job in &jobs {
@@ -104,18 +106,18 @@ fn run_with(project: &Project, parts: &Parts, limit: Duration) -> Result<Count, 
 }
 
 fn jobs() -> Vec<Job> {
-    let job = |(suite, root, user)| Job {
+    let job = |(suite, tests, root, user)| Job {
         name: format!("{suite}, {root}, {user}"),
         root,
         user,
-        command: format!("{PROGRAMS}/{suite} --test-threads=1"),
+        command: format!("{PROGRAMS}/{suite} --test-threads=1 {tests}"),
     };
     JOBS.into_iter().map(job).collect()
 }
 
 /// Each suite once.
 fn suites() -> BTreeSet<&'static str> {
-    JOBS.into_iter().map(|(suite, _, _)| suite).collect()
+    JOBS.into_iter().map(|(suite, ..)| suite).collect()
 }
 
 /// A static program by the name it has in the machine.

@@ -2,8 +2,8 @@
 
 use crate::liar::{self, Liar};
 use crate::obey::{call, obey};
-use casemate_lockdown::Spawned;
 use casemate_lockdown::seccomp::list;
+use casemate_lockdown::{Spawned, experiment};
 use casemate_protocol::spawn::Role;
 use casemate_sys::process::exit_now;
 use casemate_worker::Guest;
@@ -79,9 +79,13 @@ const NAMED: &[(&str, Behaviour)] = &[
 ];
 
 impl Behaviour {
-    /// From a program name: `casemate-adversary:NAME` or `casemate-adversary:without-SYSCALL`.
+    /// From a program name: `casemate-adversary:NAME`, `casemate-adversary:without-SYSCALL`, or
+    /// `casemate-adversary:minus-WALL[,WALL]...`, which takes orders behind the walls that are left.
     pub fn named(program: &str) -> Option<Self> {
         let (_, name) = program.split_once(':')?;
+        if let Some(mut left_out) = experiment::left_out(program) {
+            return left_out.all(|wall| experiment::WALLS.contains(&wall)).then_some(Self::Obey);
+        }
         if let Some(syscall) = name.strip_prefix("without-") {
             let listed = list::CORE.iter().find(|listed| listed.name == syscall)?;
             return Some(Self::Without(listed.name));

@@ -128,6 +128,9 @@ fn pages(start: u64, bytes: u64) -> impl Iterator<Item = u64> {
     (0..bytes / 4096).map(move |page| start + page * 4096)
 }
 
+/// No limit stops whoever got this much; more would only hurt the machine of whoever tries.
+const ENOUGH: u64 = 512 * MIB;
+
 /// Takes memory until there is no more, and says how much that was.
 fn eat(way: Way) -> String {
     let (mut bytes, mut count) = (0_u64, 0_u64);
@@ -137,6 +140,7 @@ fn eat(way: Way) -> String {
             Way::Reserved => take_reserved(MIB),
             Way::Heap => take_heap(MIB),
             Way::Moved => return eat_moved(),
+            Way::Module => return eat_module(),
             Way::Stack => native::dig(0).cast_signed(),
             Way::Sparse => take_sparse(),
             Way::Holes => take_hole(),
@@ -149,6 +153,9 @@ fn eat(way: Way) -> String {
         }
         bytes += taken.cast_unsigned();
         count += 1;
+        if bytes >= ENOUGH {
+            break 0;
+        }
     };
     eaten(bytes, count, error)
 }
@@ -195,9 +202,8 @@ fn take_heap(bytes: u64) -> i64 {
 fn take_sparse() -> i64 {
     // As far from the last one as there is room for.
     let strides = [GIB, 64 * MIB, 2 * MIB];
-    let Some(start) =
-        strides.into_iter().map(|stride| map(stride, NONE, NO_RESERVE)).find(|start| *start > 0)
-    else {
+    let mapped = strides.into_iter().map(|stride| (stride, map(stride, NONE, NO_RESERVE)));
+    let Some((stride, start)) = mapped.into_iter().find(|(_, start)| *start > 0) else {
         return -12;
     };
     let given = call("mprotect", [start.cast_unsigned(), 4096, READ_WRITE, 0, 0, 0]);
@@ -205,7 +211,33 @@ fn take_sparse() -> i64 {
         return given;
     }
     native::touch(start.cast_unsigned());
-    4096
+    // With the tables that lead to it, each a page: for 2 MiB, and for 1 GiB.
+    if stride < GIB { 2 * 4096 } else { 3 * 4096 }
+}
+
+/// Address space that the module's memory has reserved and not used, made usable without asking for any more: all at
+/// once, then piece by piece.
+fn eat_module() -> String {
+    // Found by trying: it is the only thing of such a size near a new mapping.
+    let here = map(4096, NONE, NO_RESERVE).cast_unsigned() & !(MIB - 1);
+    let usable = |at: u64, bytes: u64| call("mprotect", [at, bytes, READ_WRITE, 0, 0, 0]);
+    let near = || (1..64).flat_map(|n| [here + n * GIB / 4, here - n * GIB / 4]);
+    // More than there is address space left for: then the kernel (6.18) does not ask whether there is data left.
+    if let Some(start) = near().find(|at| usable(*at, ENOUGH) == 0) {
+        pages(start, ENOUGH).for_each(native::touch);
+        return eaten(ENOUGH, 1, 0);
+    }
+    let Some(start) = near().find(|at| usable(*at, MIB) == 0) else { return eaten(0, 0, 12) };
+    let (mut bytes, mut count) = (0, 0);
+    loop {
+        let given = usable(start + bytes, MIB);
+        if given < 0 || bytes >= ENOUGH {
+            return eaten(bytes, count, -given);
+        }
+        pages(start + bytes, MIB).for_each(native::touch);
+        bytes += MIB;
+        count += 1;
+    }
 }
 
 fn take_hole() -> i64 {
@@ -229,8 +261,8 @@ fn eat_moved() -> String {
     let (mut size, mut count) = (MIB, 0);
     let mut at = map(size, READ_WRITE, PRIVATE);
     loop {
-        if at < 0 {
-            return eaten(size - MIB, count, -at);
+        if at < 0 || size > ENOUGH {
+            return eaten(size - MIB, count, -at.min(0));
         }
         pages(at.cast_unsigned(), size).for_each(native::touch);
         at = call("mremap", [at.cast_unsigned(), size, size + MIB, 1, 0, 0]);

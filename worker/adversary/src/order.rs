@@ -10,7 +10,7 @@
 //! | `patch code` | writes over the module's sealed code |
 //! | `patch text` | makes the program's own text writable, changes a function, calls it |
 //! | `run data` | writes a function into new memory and calls it |
-//! | `eat WAY` | takes memory until the kernel refuses: `anonymous`, `reserved`, `heap`, `moved`, `stack`, `sparse`, `holes`, `mappings` |
+//! | `eat WAY` | takes memory until the kernel refuses, or half a GiB: `anonymous`, `reserved`, `heap`, `moved`, `module`, `stack`, `sparse`, `holes`, `mappings` |
 //!
 //! An argument is a number, or stands for an address: `@path:TEXT`, `@hex:BYTES`, `@page` (new, writable), `@code` (the
 //! module's), `@text` (the program's).
@@ -52,6 +52,8 @@ pub enum Way {
     Heap,
     /// One mapping that grows and moves.
     Moved,
+    /// What the module's memory has reserved.
+    Module,
     /// The stack.
     Stack,
     /// Pages far from each other, so that each costs page tables too.
@@ -122,6 +124,7 @@ impl Way {
             "reserved" => Self::Reserved,
             "heap" => Self::Heap,
             "moved" => Self::Moved,
+            "module" => Self::Module,
             "stack" => Self::Stack,
             "sparse" => Self::Sparse,
             "holes" => Self::Holes,

@@ -20,9 +20,6 @@ const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
 /// Address space behind a linear memory, and as much before it, in which every access traps.
 const MEMORY_GUARD_BYTES: u64 = 32 << 20;
 
-/// Address space that one linear memory takes in all.
-pub const MEMORY_ADDRESS_BYTES: u64 = MEMORY_RESERVATION_BYTES + 2 * MEMORY_GUARD_BYTES;
-
 /// The configuration.
 pub fn config(options: &EngineOptions) -> Config {
     let mut config = Config::new();

@@ -15,6 +15,10 @@
 
 pub mod control;
 mod error;
+#[cfg(feature = "experiment")]
+pub mod experiment;
+#[cfg(not(feature = "experiment"))]
+mod experiment;
 mod landlock;
 mod namespaces;
 mod privileges;

@@ -1,6 +1,7 @@
 //! Namespaces: seven at once, in the stub. The zygote forked after this is pid 1 of its own process ids.
 
 use crate::error::{LockdownError, Step};
+use crate::experiment;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getgid, getuid};
@@ -15,17 +16,24 @@ pub(crate) enum Namespaces {
     Absent(String),
 }
 
+const NAMESPACES: [(&str, CloneFlags); 7] = [
+    ("user-namespace", CloneFlags::CLONE_NEWUSER),
+    ("pid-namespace", CloneFlags::CLONE_NEWPID),
+    ("net-namespace", CloneFlags::CLONE_NEWNET),
+    ("ipc-namespace", CloneFlags::CLONE_NEWIPC),
+    ("uts-namespace", CloneFlags::CLONE_NEWUTS),
+    ("mount-namespace", CloneFlags::CLONE_NEWNS),
+    ("cgroup-namespace", CloneFlags::CLONE_NEWCGROUP),
+];
+
 /// Unshares everything and maps the own user to 0 inside, so that the exec that follows keeps the rights to build the root.
 pub(crate) fn enter() -> Result<Namespaces, LockdownError> {
+    if experiment::is_left_out("namespaces") {
+        return Ok(Namespaces::Absent("left out by an experiment".to_owned()));
+    }
     let (uid, gid) = (getuid(), getgid());
-    let all = CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWNET
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWCGROUP;
-    match unshare(all) {
+    let all = NAMESPACES.iter().filter(|(wall, _)| !experiment::is_left_out(wall));
+    match unshare(all.map(|(_, flag)| *flag).collect()) {
         Ok(()) => {}
         // What a host without unprivileged user namespaces answers; anything else is a surprise.
         Err(

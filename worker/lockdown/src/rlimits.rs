@@ -1,6 +1,7 @@
 //! Resource limits, every one set afresh: nothing a host happened to have reaches a worker.
 
 use crate::error::{LockdownError, Step};
+use crate::experiment::raise;
 use casemate_protocol::spawn::SpawnLimits;
 use nix::errno::Errno;
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
@@ -31,7 +32,8 @@ pub(crate) fn set_initial(initial: &Initial) -> Result<(), LockdownError> {
         (Resource::RLIMIT_FSIZE, initial.file_bytes),
         (Resource::RLIMIT_NOFILE, ZYGOTE_DESCRIPTORS),
         (Resource::RLIMIT_STACK, initial.stack_bytes),
-        // Only a worker's is known: what its zygote has, and what it may still take.
+        // The kernel (6.18) holds what becomes writable to RLIMIT_DATA only as long as there is room for it here once more,
+        // so this one is never set.
         (Resource::RLIMIT_AS, RLIM_INFINITY),
         (Resource::RLIMIT_RSS, RLIM_INFINITY),
         (Resource::RLIMIT_MEMLOCK, 0),
@@ -50,12 +52,10 @@ pub(crate) fn set_zygote(processes_max: u64) -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NPROC, processes_max)
 }
 
-/// What a worker may still do: open nothing, fork nothing, and have this much data, in so much address space. The second
-/// is for the kernel's page tables, which no limit counts: data spread far and wide would need twice its size of them.
+/// What a worker may still do: open nothing, fork nothing, have this much data, and use so much CPU time.
 pub(crate) fn set_worker(limits: &SpawnLimits) -> Result<(), LockdownError> {
     lower(Resource::RLIMIT_NPROC, 0)?;
     lower(Resource::RLIMIT_DATA, limits.data_bytes)?;
-    lower(Resource::RLIMIT_AS, limits.address_bytes)?;
     if let Some(seconds) = limits.cpu_seconds {
         // The first is a signal that says what it is for; nothing survives the second.
         setrlimit(Resource::RLIMIT_CPU, seconds, seconds.saturating_add(1)).step(STEP)?;
@@ -69,16 +69,29 @@ pub(crate) fn set_job() -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NOFILE, 0)
 }
 
+/// Those that an experiment can leave out.
+fn name(resource: Resource) -> &'static str {
+    match resource {
+        Resource::RLIMIT_CORE => "limit-core",
+        Resource::RLIMIT_DATA => "limit-data",
+        Resource::RLIMIT_FSIZE => "limit-file-size",
+        Resource::RLIMIT_NOFILE => "limit-open-files",
+        Resource::RLIMIT_NPROC => "limit-processes",
+        Resource::RLIMIT_STACK => "limit-stack",
+        _ => "another limit",
+    }
+}
+
 /// Soft and hard together; a hard limit that is lower already stays.
 fn set(resource: Resource, wanted: u64) -> Result<(), LockdownError> {
     let (_, hard) = getrlimit(resource).step(STEP)?;
     let value = wanted.min(hard);
-    setrlimit(resource, value, value).step(STEP)
+    raise(name(resource), || setrlimit(resource, value, value)).step(STEP)
 }
 
 /// The same where no capability is left to raise a limit with: it is only asked for when it is in the way.
 fn lower(resource: Resource, wanted: u64) -> Result<(), LockdownError> {
-    match setrlimit(resource, wanted, wanted) {
+    match raise(name(resource), || setrlimit(resource, wanted, wanted)) {
         Err(Errno::EPERM) => set(resource, wanted),
         done => done.step(STEP),
     }

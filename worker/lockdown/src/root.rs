@@ -1,6 +1,7 @@
 //! The root directory: an empty read-only tmpfs, and nothing of the host below it.
 
 use crate::error::{LockdownError, Step};
+use crate::experiment::raise;
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, chroot, pivot_root};
@@ -13,6 +14,10 @@ const STAGING: &str = "/proc";
 
 /// Swaps the root. The process must be in a mount namespace of its own.
 pub(crate) fn swap() -> Result<(), LockdownError> {
+    raise("empty-root", try_swap)
+}
+
+fn try_swap() -> Result<(), LockdownError> {
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).step(STEP)?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("casemate"), STAGING, Some("tmpfs"), flags, Some("size=4k,nr_inodes=2,mode=0555"))

@@ -6,6 +6,7 @@
 
 use crate::control::Control;
 use crate::error::{LockdownError, Step};
+use crate::experiment;
 use crate::namespaces::{self, Namespaces};
 use crate::privileges;
 use crate::rlimits;
@@ -91,7 +92,9 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
         Fork::Parent(zygote) => {
             let report = match namespaces {
                 Namespaces::Entered => StubReport { namespaces: true, why_not: String::new() },
-                Namespaces::Absent(why_not) => StubReport { namespaces: false, why_not },
+                Namespaces::Absent(why_not) => {
+                    StubReport { namespaces: experiment::is_left_out("namespaces"), why_not }
+                }
             };
             let reported = control
                 .report(Report::Stub(report), &[zygote.as_fd()])
@@ -159,6 +162,8 @@ impl Watch {
 
     fn lock(&self) -> Result<(), LockdownError> {
         privileges::give_up(false)?;
+        // Said again: a stub must have its filter also in an experiment with a zygote that lacks this.
+        prctl::set_no_new_privs().step("filtering the stub")?;
         casemate_sys::seccomp::install(seccomp::stub_filter().instructions()).step("filtering the stub")
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::control::Control;
 use crate::error::{LockdownError, Step};
+use crate::experiment::raise;
 use crate::landlock::{self, Enforced};
 use crate::report::Report;
 use crate::seccomp::{self, Default as FilterDefault};
@@ -78,7 +79,8 @@ impl Entered {
         } else {
             report.missing(Layer::EmptyRoot, "needs a mount namespace");
         }
-        descriptors::close_from(1).step("closing every descriptor but the control socket")?;
+        raise("descriptors", || descriptors::close_from(1))
+            .step("closing every descriptor but the control socket")?;
         // Without a user namespace of its own the supervisor could not look at an undumpable process.
         privileges::give_up(!self.namespaces)?;
         report.holds(Layer::NoNewPrivs);
@@ -216,10 +218,10 @@ impl Filtered {
     fn try_lock(&self, code: &CodeRange) -> Result<SealedReport, LockdownError> {
         // The engine keeps the module's file open behind its mapping, for uses that our configuration rules out. It is
         // never dropped in a process that ends by `exit_now`, so nobody will close that number again.
-        descriptors::close_from(1).step("closing the module's file")?;
+        raise("descriptors", || descriptors::close_from(1)).step("closing the module's file")?;
         let mut report = Report::default();
         let why_not = "this kernel has no mseal (6.10)";
-        let sealed = memory::seal(code.clone());
+        let sealed = raise("sealed-code", || memory::seal(code.clone()));
         optional(&mut report, Layer::SealedCode, "sealing the code", why_not, sealed)?;
         deny_new_executable(&mut report)?;
         if !self.reports {
@@ -260,7 +262,8 @@ fn listen(
 fn deny_new_executable(report: &mut Report) -> Result<(), LockdownError> {
     let step = "denying new executable memory";
     let why_not = "this kernel has no MDWE (6.3)";
-    optional(report, Layer::DenyNewExecutable, step, why_not, memory::deny_new_executable())
+    let denied = raise("deny-new-executable", memory::deny_new_executable);
+    optional(report, Layer::DenyNewExecutable, step, why_not, denied)
 }
 
 mod libc_errno {

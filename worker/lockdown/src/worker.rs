@@ -1,6 +1,7 @@
 //! The last wall: a forked process becomes a worker that holds one descriptor and nine system calls.
 
 use crate::error::{LockdownError, Step};
+use crate::experiment::raise;
 use crate::{rlimits, seccomp};
 use casemate_protocol::spawn::{Role, SpawnSpec};
 use casemate_sys::{descriptors, process, seccomp as kernel};
@@ -73,7 +74,7 @@ impl Spawned {
         // Descriptor 0 was the control socket; from here on it is the link.
         descriptors::duplicate_to(self.link.as_fd(), 0).step(step)?;
         std::mem::drop(self.link);
-        descriptors::close_from(1).step(step)?;
+        raise("descriptors", || descriptors::close_from(1)).step(step)?;
         let link = descriptors::inherited(0).step(step)?;
         rlimits::set_worker(&self.spec.limits)?;
         kernel::install(filter_b.instructions()).step("installing filter B")?;

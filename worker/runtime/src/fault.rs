@@ -2,7 +2,10 @@
 
 use casemate_protocol::link::{CallResult, MESSAGE_BYTES_MAX, Status, cut};
 use casemate_protocol::outcome::{LimitName, TrapKind};
-use wasmtime::Trap;
+use wasmtime::{Trap, WasmBacktrace};
+
+/// Bytes of a function's name in a backtrace. Mangled names are long.
+const NAME_BYTES_MAX: usize = 200;
 
 /// Raised by our own code while a guest runs; travels through the engine as the cause of its trap.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +64,27 @@ impl Fault {
             Self::Trap { kind, .. } => CallResult { trap: kind as u32, ..result(Status::Trap) },
         }
     }
+}
+
+/// The guest's frames of an error, innermost first, one a line: name if the module has one, and place in the module.
+pub(crate) fn backtrace(error: &wasmtime::Error) -> String {
+    let frames = error.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames).unwrap_or_default();
+    let mut text = String::new();
+    for frame in frames {
+        let name = match frame.func_name() {
+            Some(name) => cut(name, NAME_BYTES_MAX).to_owned(),
+            None => format!("function {}", frame.func_index()),
+        };
+        let line = match frame.module_offset() {
+            Some(offset) => format!("{name} at {offset:#x}\n"),
+            None => format!("{name}\n"),
+        };
+        if text.len() + line.len() > MESSAGE_BYTES_MAX {
+            break;
+        }
+        text.push_str(&line);
+    }
+    text
 }
 
 fn kind(trap: Trap) -> TrapKind {

@@ -2,7 +2,7 @@
 
 use crate::abi::{self, Answer, GuestAbi};
 use crate::epoch;
-use crate::fault::Fault;
+use crate::fault::{Fault, backtrace};
 use crate::limiter::Limiter;
 use crate::link::{Buffers, Link};
 use crate::load;
@@ -34,6 +34,8 @@ pub struct Guest {
     /// For the link, until there is one.
     buffers: Option<Buffers>,
     ready: Result<(), Fault>,
+    /// Where the guest was when it last failed.
+    backtrace: String,
     /// Set-up has armed the deadline of the first call, which came with it.
     armed: bool,
 }
@@ -62,7 +64,17 @@ impl Guest {
         let linked = abi.link(&mut linker).and_then(|()| linker.instantiate_pre(module));
         let pre = linked.map_err(|error| Fault::from_engine(&error, None, None))?;
         let buffers = Some(Buffers::new(bounds(&spec)));
-        let mut guest = Self { store, pre, abi, instance: None, spec, buffers, ready: Ok(()), armed: false };
+        let mut guest = Self {
+            store,
+            pre,
+            abi,
+            instance: None,
+            spec,
+            buffers,
+            ready: Ok(()),
+            backtrace: String::new(),
+            armed: false,
+        };
         if guest.spec.instantiate {
             // Filling memories and tables is code of the engine's making, and counts like a guest's.
             guest.begin()?;
@@ -80,12 +92,6 @@ impl Guest {
     /// Linear memories together, in bytes.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.store.data().limiter.memory_bytes()
-    }
-
-    /// Address space that its memories will take once there is an instance.
-    pub(crate) fn unreserved_bytes(&self) -> u64 {
-        let memories = self.pre.module().resources_required().num_memories;
-        if self.is_instantiated() { 0 } else { u64::from(memories) * casemate_engine::MEMORY_ADDRESS_BYTES }
     }
 
     /// Where its sealed native code lies.
@@ -137,8 +143,14 @@ impl Guest {
         answer.map_err(|error| self.explain(&error))
     }
 
+    /// Where it was when it last failed, innermost frame first; empty if that was outside of it.
+    pub(crate) fn backtrace(&self) -> String {
+        self.backtrace.clone()
+    }
+
     /// Fresh fuel and a fresh deadline.
     fn begin(&mut self) -> Result<(), Fault> {
+        self.backtrace.clear();
         self.store.data_mut().limiter.forget();
         // An interrupt that fell between set-up and the first call must not be lost.
         if !std::mem::take(&mut self.armed) {
@@ -165,7 +177,8 @@ impl Guest {
         bound.map_err(|error| self.explain(&error))
     }
 
-    fn explain(&self, error: &wasmtime::Error) -> Fault {
+    fn explain(&mut self, error: &wasmtime::Error) -> Fault {
+        self.backtrace = backtrace(error);
         let fault = Fault::from_engine(error, self.store.data().limiter.denied(), self.spec.fuel);
         match fault {
             // The engine names the trap; the policy's number is ours to name.

@@ -1,6 +1,5 @@
 //! A worker's life: Ready, set-up, then one call after the other until the link ends.
 
-use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::link::{Job, Link, LinkError};
 use casemate_lockdown::{Confined, Spawned};
@@ -56,7 +55,8 @@ fn link(guest: &mut Guest) -> Result<&mut Link, LinkError> {
 /// Asks the guest.
 pub fn answer(guest: &mut Guest, method: &str, content_type: u32, body: &[u8]) -> (CallResult, Vec<u8>) {
     if let Err(fault) = guest.ready() {
-        return (CallResult { in_setup: true, ..fault.into_result() }, Vec::new());
+        let backtrace = guest.backtrace();
+        return (CallResult { in_setup: true, backtrace, ..fault.into_result() }, Vec::new());
     }
     match guest.call(method, content_type, body) {
         Ok(answer) => {
@@ -69,6 +69,6 @@ pub fn answer(guest: &mut Guest, method: &str, content_type: u32, body: &[u8]) -
             };
             (result, answer.body)
         }
-        Err(fault) => (Fault::into_result(fault), Vec::new()),
+        Err(fault) => (CallResult { backtrace: guest.backtrace(), ..fault.into_result() }, Vec::new()),
     }
 }

@@ -72,11 +72,8 @@ fn engine(spec: &LoadSpec) -> Result<Engine, String> {
 fn prepare(locked: &Locked, engine: &Engine, module: &Module, spec: LoadSpec) -> Result<Guest, Told> {
     match Guest::new(engine, module, spec) {
         Ok(guest) => {
-            let report = LoadedReport {
-                instantiated: guest.is_instantiated(),
-                memory_bytes: guest.memory_bytes(),
-                unreserved_bytes: guest.unreserved_bytes(),
-            };
+            let report =
+                LoadedReport { instantiated: guest.is_instantiated(), memory_bytes: guest.memory_bytes() };
             locked.loaded(report)?;
             Ok(guest)
         }

@@ -114,6 +114,6 @@ impl Stage {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the edge: a person is shown how long each act took")]
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     Instant::now()
 }

@@ -35,7 +35,6 @@ fn status(ns_pid: u32, filters: u32) -> Status {
         seccomp: Some(2),
         seccomp_filters: Some(filters),
         data_kib: Some(360),
-        address_kib: Some(4_000),
     }
 }
 

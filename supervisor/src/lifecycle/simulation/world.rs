@@ -51,7 +51,8 @@ type Verdict = Result<(), String>;
 fn rules(dice: &mut Dice) -> Rules {
     let max = 1 + below(dice, 4);
     let isolation = [Isolation::Plugin, Isolation::Client, Isolation::Call][below(dice, 3) as usize];
-    let some = |dice: &mut Dice, most: u32| if dice.roll().is_multiple_of(2) { 0 } else { below(dice, most + 1) };
+    let some =
+        |dice: &mut Dice, most: u32| if dice.roll().is_multiple_of(2) { 0 } else { below(dice, most + 1) };
     Rules {
         instances: Instances {
             min: some(dice, max),

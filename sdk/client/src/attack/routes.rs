@@ -1,13 +1,14 @@
-//! Attacks with real arguments: the order, and what the kernel must report of it.
+//! Orders with real arguments, and what the kernel must report of each.
 
 /// An attempt that is reported.
-pub(crate) struct Route {
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
     /// What the attacker does.
-    pub(crate) order: &'static str,
+    pub order: &'static str,
     /// The call that the kernel stops.
-    pub(crate) call: &'static str,
+    pub call: &'static str,
     /// Its first arguments; `None` for an address.
-    pub(crate) args: &'static [Option<u64>],
+    pub args: &'static [Option<u64>],
 }
 
 const fn route(order: &'static str, call: &'static str, args: &'static [Option<u64>]) -> Route {
@@ -17,8 +18,8 @@ const fn route(order: &'static str, call: &'static str, args: &'static [Option<u
 const MINUS_ONE: u64 = u64::MAX;
 const AT_FDCWD: u64 = (-100_i64).cast_unsigned();
 
-/// Files, network, other processes, the kernel's large doors.
-pub(crate) const OUT: &[Route] = &[
+/// Files, by every way of naming one; and new ones.
+pub const FILES: &[Route] = &[
     route("syscall openat -100 @path:/etc/passwd 0 0", "openat", &[Some(AT_FDCWD), None, Some(0)]),
     route("syscall openat -100 @path:/proc/self/mem 2 0", "openat", &[Some(AT_FDCWD), None, Some(2)]),
     // O_PATH
@@ -46,6 +47,10 @@ pub(crate) const OUT: &[Route] = &[
     route("syscall chroot @path:/", "chroot", &[None]),
     route("syscall mount @path:proc @path:/ @path:proc 0 0", "mount", &[None, None, None, Some(0)]),
     route("syscall memfd_create @path:x 0", "memfd_create", &[None, Some(0)]),
+];
+
+/// Sockets of every kind, and another use of the link.
+pub const NETWORK: &[Route] = &[
     // AF_INET stream and datagram and raw, AF_INET6, AF_UNIX, AF_NETLINK, AF_VSOCK, AF_ALG, AF_PACKET
     route("syscall socket 2 1 0", "socket", &[Some(2), Some(1), Some(0)]),
     route("syscall socket 2 2 0", "socket", &[Some(2), Some(2), Some(0)]),
@@ -57,10 +62,15 @@ pub(crate) const OUT: &[Route] = &[
     route("syscall socket 38 5 0", "socket", &[Some(38), Some(5), Some(0)]),
     route("syscall socket 17 3 768", "socket", &[Some(17), Some(3), Some(768)]),
     route("syscall socketpair 1 1 0 @page", "socketpair", &[Some(1), Some(1), Some(0), None]),
-    // An abstract name, and a connection of the link to it.
+    // The link to an abstract name, and to a path
     route("syscall connect 0 @hex:010000616263 6", "connect", &[Some(0), None, Some(6)]),
+    route("syscall connect 0 @hex:01002f746d702f7800 9", "connect", &[Some(0), None, Some(9)]),
     route("syscall sendto 0 @page 1 0 @hex:02000035 16", "sendto", &[Some(0), None, Some(1), Some(0), None]),
     route("syscall setsockopt 0 1 8 @page 4", "setsockopt", &[Some(0), Some(1), Some(8), None, Some(4)]),
+];
+
+/// The kernel's large doors.
+pub const KERNEL: &[Route] = &[
     route("syscall io_uring_setup 8 @page", "io_uring_setup", &[Some(8), None]),
     route("syscall bpf 5 @page 48", "bpf", &[Some(5), None, Some(48)]),
     route(
@@ -74,13 +84,18 @@ pub(crate) const OUT: &[Route] = &[
     // PTRACE_ATTACH and PTRACE_SEIZE on the zygote, which is 1 in here
     route("syscall ptrace 16 1 0 0", "ptrace", &[Some(16), Some(1), Some(0), Some(0)]),
     route("syscall ptrace 0x4206 1 0 0", "ptrace", &[Some(0x4206), Some(1)]),
+];
+
+/// Other processes: their memory, their descriptors, their lives.
+pub const SIBLINGS: &[Route] = &[
+    // Eight bytes at 0x1000 of the zygote, which is 1 in here
     route(
-        "syscall process_vm_readv 1 @page 1 @page 1 0",
+        "syscall process_vm_readv 1 @hex:00100000000000000800000000000000 1 @hex:00100000000000000800000000000000 1 0",
         "process_vm_readv",
         &[Some(1), None, Some(1), None, Some(1), Some(0)],
     ),
     route(
-        "syscall process_vm_writev 1 @page 1 @page 1 0",
+        "syscall process_vm_writev 1 @hex:00100000000000000800000000000000 1 @hex:00100000000000000800000000000000 1 0",
         "process_vm_writev",
         &[Some(1), None, Some(1), None],
     ),
@@ -92,6 +107,10 @@ pub(crate) const OUT: &[Route] = &[
     route("syscall pidfd_send_signal 0 9 0 0", "pidfd_send_signal", &[Some(0), Some(9)]),
     route("syscall pidfd_getfd 0 0 0", "pidfd_getfd", &[Some(0), Some(0), Some(0)]),
     route("syscall kcmp 1 2 0 0 0", "kcmp", &[Some(1), Some(2)]),
+];
+
+/// A thread, a process, another program, another namespace.
+pub const PROCESSES: &[Route] = &[
     route("syscall clone3 @page 88", "clone3", &[None, Some(88)]),
     route("syscall execve @path:/bin/sh 0 0", "execve", &[None, Some(0), Some(0)]),
     route(
@@ -101,6 +120,10 @@ pub(crate) const OUT: &[Route] = &[
     ),
     route("syscall unshare 0x10000000", "unshare", &[Some(0x1000_0000)]),
     route("syscall setns 0 0", "setns", &[Some(0), Some(0)]),
+];
+
+/// What changes the process itself: user, signals, timers, personality, shared memory, devices.
+pub const OTHER: &[Route] = &[
     route("syscall setuid 0", "setuid", &[Some(0)]),
     route("syscall rt_sigaction 11 @page 0 8", "rt_sigaction", &[Some(11), None, Some(0), Some(8)]),
     route("syscall rt_sigprocmask 0 @page 0 8", "rt_sigprocmask", &[Some(0), None, Some(0), Some(8)]),
@@ -115,7 +138,7 @@ pub(crate) const OUT: &[Route] = &[
 ];
 
 /// Executable memory, by system call.
-pub(crate) const EXECUTABLE: &[Route] = &[
+pub const EXECUTABLE: &[Route] = &[
     route(
         "syscall mmap 0 4096 7 0x22 -1 0",
         "mmap",
@@ -160,18 +183,14 @@ pub(crate) const EXECUTABLE: &[Route] = &[
 ];
 
 /// Calls that the list allows, on code that the kernel has sealed, and the kernel's error.
-pub(crate) const SEALED: &[(&str, i32)] = &[
+pub const SEALED: &[(&str, i32)] = &[
     ("syscall munmap @code 4096", 1),
     ("syscall mprotect @code 4096 3", 1),
     ("syscall mremap @code 4096 8192 1", 1),
 ];
 
-/// A thread, a process, and what only the zygote may make: the second filter ends these without a word.
-pub(crate) const FORKS: &[&str] =
-    &["syscall clone 0x3d0f00 @page 0 0 0", "syscall clone 17 0 0 0 0", "syscall clone 0x1011 0 @page 0 0"];
-
 /// After a forged return with every signal blocked.
-pub(crate) const MASKED: &[Route] = &[
+pub const MASKED: &[Route] = &[
     route("masked syscall getpid", "getpid", &[]),
     route("masked syscall mmap 0 4096 7 0x22 -1 0", "mmap", &[Some(0), Some(4096), Some(7)]),
     route("masked syscall mprotect @code 4096 5", "mprotect", &[None, Some(4096), Some(5)]),

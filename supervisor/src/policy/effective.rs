@@ -1,0 +1,249 @@
+//! What holds for a plugin, and where each value comes from.
+
+use super::error::{ConfigError, ConfigProblem as Problem};
+use super::keys::{Key, Kind};
+use super::order::{Order, Width};
+use super::place::Place;
+use super::value::Value;
+use casemate_protocol::policy::Policy;
+use std::fmt;
+
+/// A section that can say something about a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// `[defaults]`.
+    Defaults,
+    /// `[plugins.NAME]`.
+    Plugin,
+    /// The plugin's own manifest.
+    Manifest,
+    /// `[ceiling]`.
+    Ceiling,
+}
+
+impl Section {
+    /// Its name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Defaults => "defaults",
+            Self::Plugin => "plugin",
+            Self::Manifest => "manifest",
+            Self::Ceiling => "ceiling",
+        }
+    }
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Origin {
+    /// The documented default.
+    Default,
+    /// A flag of the command line.
+    Flag(&'static str),
+    /// A file.
+    Written {
+        /// Which part of which.
+        section: Section,
+        /// The key, as in the file.
+        path: String,
+        /// Where it stands.
+        place: Place,
+    },
+}
+
+impl Origin {
+    /// The part of a file, if it is from one.
+    pub fn section(&self) -> Option<Section> {
+        match self {
+            Self::Written { section, .. } => Some(*section),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Written { path, place, .. } => write!(f, "{path}, {place}"),
+        }
+    }
+}
+
+/// A value that holds.
+#[derive(Debug, Clone)]
+pub struct EffectiveValue {
+    /// Its key: `limits.memory`, `methods.scan.call_timeout`.
+    pub path: String,
+    /// `None`: no limit, or nothing chosen.
+    pub value: Option<Value>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// What was said too and does not hold, or not wholly.
+    pub overruled: Vec<(Value, Origin)>,
+    /// What the operator grants, before anybody bounds it.
+    pub(super) granted: (Option<Value>, Origin),
+    /// What it must stay within.
+    pub(super) bounds: Vec<(Value, Origin)>,
+    pub(super) key: &'static Key,
+}
+
+impl EffectiveValue {
+    /// What its values are ordered by.
+    pub fn order(&self) -> Order {
+        self.key.order()
+    }
+
+    /// One line about its key.
+    pub fn doc(&self) -> &'static str {
+        self.key.doc
+    }
+
+    /// Who sees to it.
+    pub fn enforced_by(&self) -> &'static str {
+        self.key.by
+    }
+
+    /// What the operator granted and the ceiling took back.
+    pub fn clipped(&self) -> Option<&(Value, Origin)> {
+        let granted = |origin: &Origin| !matches!(origin.section(), Some(Section::Manifest));
+        let by_ceiling = self.origin.section() == Some(Section::Ceiling);
+        self.overruled.iter().rev().find(|(_, origin)| by_ceiling && granted(origin))
+    }
+
+    /// Whether a change takes effect only when the plugin is loaded anew.
+    pub fn needs_restart(&self) -> bool {
+        self.key.restart
+    }
+
+    /// Whether this version does not have what it asks for.
+    fn is_not_available(&self) -> bool {
+        self.value.as_ref().is_some_and(|value| !self.key.has(value))
+    }
+
+    /// Takes a value that stands over what is there.
+    pub(super) fn replace(&mut self, value: Value, origin: Origin) {
+        if let Some(before) = self.value.replace(value)
+            && self.origin != Origin::Default
+        {
+            self.overruled.push((before, self.origin.clone()));
+        }
+        self.origin = origin;
+    }
+
+    pub(super) fn new(path: String, key: &'static Key, value: Option<Value>, origin: Origin) -> Self {
+        let granted = (value.clone(), origin.clone());
+        Self { path, value, origin, overruled: Vec::new(), granted, bounds: Vec::new(), key }
+    }
+
+    /// Takes a bound: what both allow holds.
+    pub(super) fn bound(&mut self, bound: &Value, origin: Origin) {
+        self.bounds.push((bound.clone(), origin.clone()));
+        let order = self.key.order();
+        let both = order.both(self.value.as_ref(), bound);
+        if order.compare(Some(&both), self.value.as_ref()) == Width::Same {
+            if order.compare(Some(bound), self.value.as_ref()) != Width::Same
+                && origin.section() == Some(Section::Manifest)
+            {
+                self.overruled.push((bound.clone(), origin));
+            }
+            return;
+        }
+        self.replace(both, origin);
+    }
+}
+
+/// Values that stand over those of a file, below its ceiling.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides(pub Vec<(&'static str, &'static str, Value)>);
+
+impl Overrides {
+    /// A flag and the key that it sets.
+    #[must_use]
+    pub fn with(mut self, flag: &'static str, path: &'static str, value: Value) -> Self {
+        self.0.push((flag, path, value));
+        self
+    }
+}
+
+/// All that holds for a plugin.
+#[derive(Debug, Clone)]
+pub struct Effective {
+    pub(super) file: String,
+    pub(super) plugin_path: String,
+    pub(super) values: Vec<EffectiveValue>,
+    pub(super) policy: Policy,
+}
+
+impl Effective {
+    /// Every value, in the order of the reference.
+    pub fn values(&self) -> &[EffectiveValue] {
+        &self.values
+    }
+
+    /// One value.
+    pub fn get(&self, path: &str) -> Option<&EffectiveValue> {
+        self.values.iter().find(|value| value.path == path)
+    }
+
+    /// The file that was read.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The plugin's own table: `plugins.NAME`.
+    pub fn table(&self) -> &str {
+        &self.plugin_path
+    }
+
+    /// The policy, also of what this version does not have.
+    pub fn limits(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The policy to load the plugin with; an error where it is turned off or needs what this version does not have.
+    pub fn policy(&self) -> Result<&Policy, ConfigError> {
+        if let Some(enabled) = self.get("enabled")
+            && enabled.value == Some(Value::Flag(false))
+        {
+            return Err(self.error(enabled, Problem::Disabled { key: self.shown(enabled) }));
+        }
+        match self.not_available().next() {
+            Some(error) => Err(error),
+            None => Ok(&self.policy),
+        }
+    }
+
+    /// What it asks for and this version does not have.
+    pub fn not_available(&self) -> impl Iterator<Item = ConfigError> {
+        self.values.iter().filter(|value| value.is_not_available()).map(|value| {
+            let instead = match value.key.kind {
+                Kind::Word([first, ..]) => format!("write {first:?} or leave it out"),
+                _ if value.path == "external" => "leave it out".to_owned(),
+                _ => "write [] or leave it out".to_owned(),
+            };
+            let found = value.value.as_ref().map(ToString::to_string).unwrap_or_default();
+            self.error(value, Problem::NotAvailable { key: self.shown(value), found, instead })
+        })
+    }
+
+    fn shown(&self, value: &EffectiveValue) -> String {
+        match &value.origin {
+            Origin::Written { path, .. } => path.clone(),
+            _ => value.path.clone(),
+        }
+    }
+
+    fn error(&self, value: &EffectiveValue, problem: Problem) -> ConfigError {
+        error(&self.file, Some(&value.origin), problem)
+    }
+}
+
+pub(super) fn error(file: &str, origin: Option<&Origin>, problem: Problem) -> ConfigError {
+    match origin {
+        Some(Origin::Written { place, .. }) => ConfigError::at(place, problem),
+        Some(Origin::Flag(flag)) => ConfigError::of_file(flag, problem),
+        _ => ConfigError::of_file(file, problem),
+    }
+}

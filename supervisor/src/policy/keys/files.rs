@@ -1,0 +1,146 @@
+//! The keys around a plugin's: the whole of `casemate.toml`, and what only a manifest has.
+
+use super::limits::{CALL_TIMEOUT, HOST_CALLS, LIMITS, PERMISSIONS};
+use super::plugin::PLUGIN;
+use super::{ASKED, Field, Key, Kind, Texts};
+
+const FILE: &str = "file";
+const DAEMON_SCOPE: &str = "daemon";
+const CLIENT: &str = "client";
+const PLUGIN_SCOPE: &str = "plugin";
+const METHOD_SCOPE: &str = "method";
+
+/// The whole of `casemate.toml`.
+pub(in crate::policy) const WHOLE: &[Key] = &[
+    plain("version", Kind::Count, FILE, "The version of this format: 1", "whoever reads the file"),
+    Key::table("daemon", DAEMON, "The daemon's own"),
+    Key::table("defaults", PLUGIN, "Under every plugin: what its own table does not say"),
+    Key::table("ceiling", PLUGIN, "Over every plugin: nothing may exceed it"),
+    Key::new(
+        "plugins",
+        Kind::Named(PLUGIN),
+        PLUGIN_SCOPE,
+        Field::None,
+        "One table for each plugin, by name",
+        "",
+    ),
+];
+
+/// Where a key belongs that stands at the top by mistake.
+pub(in crate::policy) const DEFAULTS_AND_PLUGINS: &str =
+    "under [plugins.NAME], or under [defaults] for every plugin";
+
+const fn plain(
+    name: &'static str,
+    kind: Kind,
+    scope: &'static str,
+    doc: &'static str,
+    by: &'static str,
+) -> Key {
+    Key::new(name, kind, scope, Field::None, doc, by)
+        .choice()
+        .within(super::DEFAULTS | super::PLUGINS | ASKED)
+}
+
+const DAEMON: &[Key] = &[
+    plain("listen", Kind::Text, DAEMON_SCOPE, "The socket", "the daemon"),
+    plain("connections", Kind::Count, DAEMON_SCOPE, "Clients at once", "the daemon"),
+    plain(
+        "handshake_timeout",
+        Kind::Time,
+        CLIENT,
+        "How long a client may take to say who it is",
+        "the daemon",
+    ),
+    Key::new("clients", Kind::Many(CLIENTS), CLIENT, Field::None, "Who may connect", "the daemon"),
+];
+
+const CLIENTS: &[Key] = &[
+    plain(
+        "uid",
+        Kind::Count,
+        CLIENT,
+        "The user",
+        "the daemon, by what the kernel says of the socket's other end",
+    ),
+    plain("plugins", Kind::Texts(Texts::Plugins), CLIENT, "Plugins it may use; `*` is all", "the daemon"),
+    plain(
+        "rights",
+        Kind::Texts(Texts::Rights),
+        CLIENT,
+        "What it may do: `call`, `serve`, `admin`",
+        "the daemon",
+    ),
+    plain("in_flight", Kind::Count, CLIENT, "Calls at once", "the daemon"),
+];
+
+/// The whole of `plugin.toml`.
+pub(in crate::policy) const MANIFEST: &[Key] = &[
+    plain(
+        "id",
+        Kind::Text,
+        PLUGIN_SCOPE,
+        "What it is called among all plugins: letters, digits and . _ -",
+        "must be there",
+    ),
+    plain("name", Kind::Text, PLUGIN_SCOPE, "What people call it", "must be there"),
+    plain("version", Kind::Text, PLUGIN_SCOPE, "MAJOR.MINOR.PATCH", "must be there"),
+    plain("description", Kind::Text, PLUGIN_SCOPE, "What it does", "for people"),
+    plain("license", Kind::Text, PLUGIN_SCOPE, "Its licence, as SPDX writes it", "for people"),
+    plain(
+        "dialect",
+        Kind::Word(&["casemate-1"]),
+        PLUGIN_SCOPE,
+        "What its module speaks",
+        "the compiler process detects it",
+    ),
+    Key::table("permissions", PERMISSIONS, "What it asks for; without a key it asks for nothing of that"),
+    Key::table("limits", LIMITS, "What it can do with; the operator's or this, whichever is less"),
+    Key::new(
+        "methods",
+        Kind::Named(MANIFEST_METHOD),
+        METHOD_SCOPE,
+        Field::None,
+        "What it can be called for, by name",
+        "",
+    )
+    .within(ASKED),
+    Key::new(
+        "examples",
+        Kind::Many(EXAMPLE),
+        METHOD_SCOPE,
+        Field::None,
+        "Calls to show how",
+        "checked against the schemas",
+    )
+    .within(ASKED),
+    plain(
+        "config_schema",
+        Kind::Schema,
+        PLUGIN_SCOPE,
+        "JSON Schema of its configuration",
+        "the supervisor, before a configuration is handed over",
+    ),
+    plain(
+        "subscriptions",
+        Kind::Texts(Texts::Events),
+        PLUGIN_SCOPE,
+        "Events it wants",
+        "no events in this version",
+    ),
+];
+
+const MANIFEST_METHOD: &[Key] = &[
+    plain("description", Kind::Text, METHOD_SCOPE, "What it does", "for people"),
+    plain("input", Kind::Schema, METHOD_SCOPE, "JSON Schema of what it takes", "checked to be one"),
+    plain("output", Kind::Schema, METHOD_SCOPE, "JSON Schema of what it answers", "checked to be one"),
+    CALL_TIMEOUT,
+    HOST_CALLS,
+];
+
+const EXAMPLE: &[Key] = &[
+    plain("method", Kind::Text, METHOD_SCOPE, "Which method", "must be one of `methods`"),
+    plain("description", Kind::Text, METHOD_SCOPE, "What it shows", "for people"),
+    plain("input", Kind::Json, METHOD_SCOPE, "What it is called with", "must fit the method's schema"),
+    plain("output", Kind::Json, METHOD_SCOPE, "What it answers", "must fit the method's schema"),
+];

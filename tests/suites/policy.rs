@@ -1,0 +1,22 @@
+//! What policies say about the walls is what stands there.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite fails loudly")]
+
+use casemate::config::syscalls;
+use casemate_lockdown::seccomp::{Arch, effective_worker_on};
+
+/// The supervisor may not name the worker's crates, and so has its list in a file.
+#[test]
+fn the_list_of_system_calls_is_that_of_the_filters() {
+    for (arch, file) in [(Arch::X86_64, "x86_64"), (Arch::Aarch64, "aarch64")] {
+        let filters = effective_worker_on(arch).0;
+        let told: Vec<_> = syscalls::of_worker(arch).collect();
+        let rows = filters.iter().map(|row| format!("{}\t{}\t{}\n", row.name, row.arguments, row.reason));
+        let text: String = rows.collect();
+        let same = told.len() == filters.len()
+            && told.iter().zip(&filters).all(|(told, row)| {
+                (told.name, told.arguments, told.reason) == (row.name, row.arguments.as_str(), row.reason)
+            });
+        assert!(same, "write this to supervisor/src/policy/syscalls/{file}.txt:\n\n{text}\n");
+        assert!(!told.is_empty());
+    }
+}
