@@ -103,7 +103,7 @@ mod tests {
             (Cause::PluginReloading, Exit::NotFound),
             (Cause::Closed, Exit::NotFound),
         ];
-        let limits = (1..=7).filter_map(LimitName::from_number);
+        let limits = (1..=10).filter_map(LimitName::from_number);
         causes.extend(limits.map(|name| (limit(name), Exit::Limit)));
         causes.extend((1..=10).map(|number| (trap(TrapKind::from_number(number)), Exit::Lost)));
         causes
@@ -114,7 +114,7 @@ mod tests {
         for (cause, exit) in causes() {
             assert_eq!(of(&cause), exit, "{}", cause.code());
         }
-        assert_eq!(causes().len(), 18 + 7 + 10);
+        assert_eq!(causes().len(), 21 + 10 + 10);
     }
 
     #[test]
