@@ -2,6 +2,7 @@
 
 use crate::{Casemate, Limits, Policy, PolicySpec};
 use casemate_protocol::outcome::{Cause, Failure, Retry};
+use casemate_protocol::policy::Restart;
 use std::time::Duration;
 
 /// A worker that lies.
@@ -76,6 +77,8 @@ impl Lie {
 /// Small memory, and calls that may take so long.
 pub(super) fn timed(call_timeout: Duration) -> Result<Policy, Failure> {
     let limits = Limits { memory_bytes: 16 << 20, call_timeout, ..Limits::default() };
-    Policy::new(PolicySpec { limits, ..PolicySpec::default() })
+    // Its workers are to die again and again.
+    let restart = Restart { within: Duration::from_millis(1), ..Restart::default() };
+    Policy::new(PolicySpec { limits, restart, ..PolicySpec::default() })
         .map_err(|error| Failure::not_started(Cause::Input { message: error.to_string() }))
 }
