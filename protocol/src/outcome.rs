@@ -86,7 +86,7 @@ pub enum LimitName {
 }
 
 impl LimitName {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Memory,
         Self::Tables,
         Self::Stack,
@@ -96,6 +96,7 @@ impl LimitName {
         Self::Queue,
         Self::Cpu,
         Self::CpuTotal,
+        Self::CgroupMemory,
     ];
 
     /// From its number on the link.

@@ -398,6 +398,7 @@ fn idle_instances_end_and_the_least_stays() {
         // Killed while it waits, it is replaced.
         let (_, left) = zygotes_and_workers(&casemate);
         left[0].signal(Signal::KILL);
+        until("it goes", || !workers(&casemate).contains(&left[0].pid)).await;
         assert_eq!(plugin.call_raw("m", b"x").await.unwrap(), b"x");
         assert_eq!(plugin.status().crashes, 0);
     });
