@@ -234,6 +234,20 @@ pub enum Exit {
     Unknown,
 }
 
+/// The signals whose sender or reason an outcome looks at; their numbers are the same on both architectures.
+impl Exit {
+    /// SIGKILL: somebody ended it.
+    pub const KILLED: Self = Self::Signal(9);
+    /// SIGSEGV.
+    pub const SEGV: Self = Self::Signal(11);
+    /// SIGXCPU: the kernel's limit of CPU time.
+    pub const XCPU: Self = Self::Signal(24);
+    /// SIGXFSZ: the kernel's limit of a file's size.
+    pub const XFSZ: Self = Self::Signal(25);
+    /// SIGSYS: a filter ended it.
+    pub const SYS: Self = Self::Signal(31);
+}
+
 impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

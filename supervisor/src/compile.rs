@@ -25,10 +25,6 @@ pub(crate) struct CompileCaps {
 const STACK_BYTES: u64 = 16 << 20;
 /// What a compiler may write, which is more than it needs: a length, a report, code.
 const OUTPUT_BYTES: u64 = CWASM_BYTES_MAX + REPORT_BYTES_MAX as u64 + 5;
-/// Their numbers are the same on both architectures.
-const SIGKILL: i32 = 9;
-const SIGSEGV: i32 = 11;
-const SIGXFSZ: i32 = 25;
 
 /// What a compiler made.
 #[derive(Debug)]
@@ -131,10 +127,10 @@ async fn run(
 fn exceeded(exit: Option<Exit>, caps: CompileCaps) -> String {
     let CompileCaps { cpu_seconds, memory_bytes, .. } = caps;
     let cap = match exit {
-        Some(Exit::Signal(SIGKILL)) => format!("its CPU cap is {cpu_seconds} s"),
+        Some(Exit::KILLED) => format!("its CPU cap is {cpu_seconds} s"),
         Some(Exit::Code(OUT_OF_MEMORY)) => format!("its memory cap is {memory_bytes} bytes"),
-        Some(Exit::Code(OUTPUT_REFUSED) | Exit::Signal(SIGXFSZ)) => return output_cap(),
-        Some(Exit::Signal(SIGSEGV)) => format!("its stack cap is {STACK_BYTES} bytes"),
+        Some(Exit::Code(OUTPUT_REFUSED) | Exit::XFSZ) => return output_cap(),
+        Some(Exit::SEGV) => format!("its stack cap is {STACK_BYTES} bytes"),
         Some(Exit::Code(PANICKED)) => "it gave up on this module".to_owned(),
         _ => "it cannot say why".to_owned(),
     };

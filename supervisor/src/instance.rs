@@ -68,8 +68,6 @@ pub(crate) struct Instance {
     asked: VecDeque<HostCallNote>,
     /// What came while something was being sent.
     pending: Option<Event>,
-    /// Whether the guest has been set up: an end during that is one before the call.
-    set_up: bool,
     memory_bytes: u64,
     /// The group of its plugin, and how many of it had been killed for want of memory before what it does now.
     cgroup: Option<Arc<Group>>,
@@ -135,7 +133,6 @@ impl Instance {
             log: Volume::new(limits.log_bytes_per_second, Instant::now()),
             asked: VecDeque::new(),
             pending: None,
-            set_up: false,
             memory_bytes: 0,
             cgroup: zygote.cgroup().cloned(),
             killed_before: 0,
@@ -223,7 +220,6 @@ impl Instance {
         self.count_killed();
         let deadline = self.process.arm(&allowance);
         self.asked.clear();
-        let first = !std::mem::replace(&mut self.set_up, true);
         if let Err(failure) = self.begin(method, content_type, body) {
             return (Err(failure), false);
         }
@@ -240,12 +236,7 @@ impl Instance {
                 let ran = Ran { wall: allowance.wall, elapsed: deadline.disarm() };
                 let cause = self.explain(stop, Some(ran)).await;
                 // Without the result one cannot know whether it was still being set up.
-                let retry = if first && matches!(cause, Cause::Spawn { .. }) {
-                    Retry::NotStarted
-                } else {
-                    Retry::MaybeRan
-                };
-                (Err(self.failure(cause, retry)), false)
+                (Err(self.failure(cause, Retry::MaybeRan)), false)
             }
         }
     }

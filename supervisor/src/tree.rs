@@ -187,13 +187,10 @@ pub(crate) fn cause_of(fate: &Fate) -> Option<Cause> {
         return Some(Cause::Syscall(Box::new(report.clone())));
     }
     match fate.exit {
-        Some(Exit::Signal(signal)) if signal == SIGSYS => Some(Cause::SyscallSignal),
+        Some(Exit::SYS) => Some(Cause::SyscallSignal),
         _ => None,
     }
 }
-
-/// Its number is the same on both architectures.
-pub(crate) const SIGSYS: i32 = 31;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use crate::inspect::{LoadedCode, judge_locked, judge_worker};
 use crate::process::control::broken;
 use crate::process::guard::{Fate, Kind, Process, Subject};
 use crate::process::stub::off_the_standard_descriptors;
-use crate::tree::{SIGSYS, Tree, cause_of, is_child_of};
+use crate::tree::{Tree, cause_of, is_child_of};
 use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Status};
 use casemate_protocol::module::Accepted;
 use casemate_protocol::outcome::{Cause, Exit, Failure};
@@ -407,7 +407,7 @@ impl Zygote {
 /// to its link if it outlives its call, has not.
 fn was_killed(exit: Exit, link: &OwnedFd) -> bool {
     let is_silent = !matches!(rustix::io::read(link, &mut [0_u8; 1]), Ok(1..));
-    is_silent && matches!(exit, Exit::Signal(SIGSYS) | Exit::Unknown)
+    is_silent && matches!(exit, Exit::SYS | Exit::Unknown)
 }
 
 /// A spawn ran into its timeout.

@@ -39,6 +39,21 @@ pub fn with_marker(marker: &str) -> Vec<Found> {
     found
 }
 
+/// The worker that was forked last: beside its zygote, the process that has the highest pid in their own namespace. Other
+/// pids start anew at some time.
+pub fn youngest_worker(marker: &str) -> Option<Found> {
+    let found = with_marker(marker).into_iter().filter(|found| found.stage() != "stub");
+    let numbered = found.filter_map(|found| Some((inner_pid(found.pid)?, found)));
+    numbered.filter(|(inner, _)| *inner != 1).max_by_key(|(inner, _)| *inner).map(|(_, found)| found)
+}
+
+/// A process's pid in the innermost namespace; none once it is gone.
+fn inner_pid(pid: i32) -> Option<i32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    line.split_whitespace().next_back()?.parse().ok()
+}
+
 /// Waits until no process carries the marker any more.
 pub fn await_none(marker: &str, within: Duration) {
     let end = Instant::now() + within;

@@ -88,13 +88,7 @@ fn a_worker_that_does_not_stop_is_killed() {
             )
         };
         inside.recv().await.unwrap();
-        // The worker is the youngest process of the zygote's kind.
-        let worker = processes::with_marker(&marker)
-            .into_iter()
-            .filter(|found| found.stage().starts_with("zygote"))
-            .max_by_key(|found| found.pid)
-            .unwrap();
-        worker.signal(rustix::process::Signal::STOP);
+        processes::youngest_worker(&marker).unwrap().signal(rustix::process::Signal::STOP);
         // Answers what the guest still asks until the call is over.
         tokio::spawn(async move { while inside.recv().await.is_some() {} });
         let failure = running.await.unwrap().unwrap_err();

@@ -141,10 +141,7 @@ fn the_kernels_cpu_limit_names_itself() {
         let running =
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "wait"})).await });
         inside.recv().await.unwrap();
-        let found = processes::with_marker(&casemate.marker());
-        let worker =
-            found.iter().filter(|found| found.stage().starts_with("zygote")).max_by_key(|found| found.pid);
-        worker.unwrap().signal(Signal::XCPU);
+        processes::youngest_worker(&casemate.marker()).unwrap().signal(Signal::XCPU);
         let failure = running.await.unwrap().unwrap_err();
         assert!(matches!(failure.cause, Cause::Limit { limit: LimitName::CpuTotal, .. }), "{failure}");
     });

@@ -33,11 +33,9 @@ fn stranger(_: &str) {
             tokio::spawn(async move { plugin.call_raw("m", b"").await })
         };
         let worker = loop {
-            // The stub, the zygote, and the worker of the call, which is the youngest.
-            let found = processes::with_marker(&casemate.marker());
-            match found.into_iter().max_by_key(|found| found.pid) {
-                Some(worker) if processes::with_marker(&casemate.marker()).len() == 3 => break worker,
-                _ => tokio::time::sleep(Duration::from_millis(2)).await,
+            match processes::youngest_worker(&casemate.marker()) {
+                Some(worker) => break worker,
+                None => tokio::time::sleep(Duration::from_millis(2)).await,
             }
         };
         worker.signal(Signal::KILL);

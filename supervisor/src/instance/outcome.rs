@@ -15,9 +15,6 @@ const BACKTRACE_LINES_MAX: usize = 64;
 const LINE_BYTES_MAX: usize = 512;
 /// Bytes of a guest's own words in an outcome.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
-/// Their numbers are the same on both architectures.
-const SIGXCPU: i32 = 24;
-const SIGKILL: i32 = 9;
 
 /// How long a call ran, and might have.
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +50,11 @@ impl Instance {
             return self.spent(&fate).unwrap_or(hard);
         }
         // The kernel's own limit comes a second after ours, which is there unless our thread could not run.
-        if let (Some(Exit::Signal(SIGXCPU)), Some(total)) = (fate.exit, self.shared.policy.limits().cpu_total)
-        {
+        if let (Some(Exit::XCPU), Some(total)) = (fate.exit, self.shared.policy.limits().cpu_total) {
             let configured = millis(total);
             return Cause::Limit { limit: LimitName::CpuTotal, configured, observed: configured };
         }
-        if let (Some(Exit::Signal(SIGKILL) | Exit::Unknown), Stop::Gone) = (fate.exit, &stop)
+        if let (Some(Exit::KILLED | Exit::Unknown), Stop::Gone) = (fate.exit, &stop)
             && let Some(cause) =
                 self.cgroup.as_ref().and_then(|cgroup| cgroup.out_of_memory(self.killed_before))
         {

@@ -10,9 +10,6 @@ use casemate_protocol::outcome::{Cause, Exit, Failure};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Its number is the same on both architectures.
-const SIGKILL: i32 = 9;
-
 pub(super) struct Ticket<'a> {
     driver: &'a Driver,
     call: CallNo,
@@ -200,8 +197,7 @@ impl Drop for Ticket<'_> {
 fn is_crash(cause: &Cause) -> bool {
     match cause {
         Cause::Syscall(_) | Cause::SyscallSignal | Cause::Link { .. } | Cause::Inspection { .. } => true,
-        Cause::WorkerLost { exit: Exit::Signal(signal) } => *signal != SIGKILL,
-        Cause::WorkerLost { exit: Exit::Code(_) } => true,
+        Cause::WorkerLost { exit } => !matches!(*exit, Exit::KILLED | Exit::Unknown),
         _ => false,
     }
 }

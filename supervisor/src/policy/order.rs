@@ -152,15 +152,7 @@ fn frequency(rate: Rate, other: Rate) -> (u128, u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    fn list(texts: &[&str]) -> Value {
-        Value::List(texts.iter().map(|&text| text.to_owned()).collect())
-    }
-
-    fn rate(count: u32, seconds: u64) -> Value {
-        Value::Rate(Rate { count, window: Duration::from_secs(seconds) })
-    }
+    use crate::policy::value::tests::{list, rate};
 
     #[test]
     fn no_limit_is_wider_than_any() {

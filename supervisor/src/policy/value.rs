@@ -140,14 +140,14 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn list(texts: &[&str]) -> Value {
+    pub(in crate::policy) fn list(texts: &[&str]) -> Value {
         Value::List(texts.iter().map(|&text| text.to_owned()).collect())
     }
 
-    fn rate(count: u32, seconds: u64) -> Value {
+    pub(in crate::policy) fn rate(count: u32, seconds: u64) -> Value {
         Value::Rate(Rate { count, window: Duration::from_secs(seconds) })
     }
 

@@ -92,9 +92,7 @@ impl World {
     async fn open() -> Self {
         // A victim whose user the attacker can have, in nothing but the host's own namespaces.
         let victim = Bench::flat("filter-a,filter-b,landlock,unprivileged-uid").await;
-        let found = processes::with_marker(&victim.attacker.marker());
-        let worker =
-            found.iter().filter(|found| found.stage() != "stub").max_by_key(|found| found.pid).unwrap();
+        let worker = processes::youngest_worker(&victim.attacker.marker()).unwrap();
         let maps = std::fs::read_to_string(format!("/proc/{}/maps", worker.pid)).unwrap();
         let readable = maps.lines().find(|line| line.contains(" r")).unwrap();
         let memory = u64::from_str_radix(readable.split('-').next().unwrap(), 16).unwrap();
