@@ -237,12 +237,24 @@ pub fn encode(
     meta: &impl Message,
     payload: &[u8],
 ) -> Result<(), TooLong> {
+    encode_within(out, META_BYTES_MAX, kind, id, meta, payload)
+}
+
+/// As [`encode`], for messages that may be longer or must be shorter.
+pub fn encode_within(
+    out: &mut Vec<u8>,
+    meta_bytes_max: u32,
+    kind: u8,
+    id: u64,
+    meta: &impl Message,
+    payload: &[u8],
+) -> Result<(), TooLong> {
     let meta_bytes = meta.encoded_len();
     let body_bytes = META_LENGTH_BYTES.saturating_add(meta_bytes).saturating_add(payload.len());
     let (Ok(meta_u32), Ok(body_u32)) = (u32::try_from(meta_bytes), u32::try_from(body_bytes)) else {
         return Err(TooLong { body_bytes });
     };
-    if meta_u32 > META_BYTES_MAX {
+    if meta_u32 > meta_bytes_max {
         return Err(TooLong { body_bytes });
     }
     out.reserve(HEADER_BYTES.saturating_add(body_bytes));
@@ -257,12 +269,20 @@ pub fn encode(
 
 /// Splits a body made by [`encode`] into its message and payload.
 pub fn split<'a, M: Message + Default>(frame: &Frame<'a>) -> Result<(M, &'a [u8]), FrameViolation> {
+    split_within(META_BYTES_MAX, frame)
+}
+
+/// As [`split`], of a body made by [`encode_within`].
+pub fn split_within<'a, M: Message + Default>(
+    meta_bytes_max: u32,
+    frame: &Frame<'a>,
+) -> Result<(M, &'a [u8]), FrameViolation> {
     let cut_off = FrameViolation::Meta { kind: frame.kind, body_bytes: frame.body.len() };
     let Some((length, rest)) = frame.body.split_first_chunk::<META_LENGTH_BYTES>() else {
         return Err(cut_off);
     };
     let meta_bytes = u32::from_le_bytes(*length);
-    if meta_bytes > META_BYTES_MAX {
+    if meta_bytes > meta_bytes_max {
         return Err(cut_off);
     }
     let Some((meta, payload)) =

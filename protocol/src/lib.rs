@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`frame`] | the 16-byte header, the bounded decoder |
 //! | [`link`] | messages and both state machines between supervisor and worker |
+//! | `client` | messages and machine between clients and a daemon (feature `client`) |
 //! | [`spawn`] | what the supervisor tells a stub and a zygote, and what they answer |
 //! | [`module`] | facts about a wasm module, its dialect, the compiler's report |
 //! | [`policy`] | what a plugin may do and use, valid by construction |
@@ -18,6 +19,8 @@
 #![forbid(unsafe_code)]
 
 pub mod certificate;
+#[cfg(feature = "client")]
+pub mod client;
 pub mod frame;
 pub mod ids;
 pub mod link;

@@ -76,3 +76,23 @@ pub fn module_report(data: &[u8]) {
 pub fn control(data: &[u8]) {
     let _ = crate::spawn::ControlUp::parse(data);
 }
+
+/// An end of a client's connection takes any stream without a panic, and any sequence of well-formed frames as a model of
+/// it says.
+#[cfg(feature = "client")]
+pub fn client(data: &[u8]) {
+    use crate::client::{ClientBounds, Session, Side};
+    for side in [Side::Client, Side::Daemon] {
+        let mut decoder = Decoder::new(ClientBounds { side });
+        let mut session = Session::new(side);
+        decoder.push(data);
+        let mut closed = false;
+        while let Ok(Some(frame)) = decoder.next_frame() {
+            let accepted = session.receive(frame).is_ok();
+            assert!(!(closed && accepted), "a closed connection accepted a frame");
+            closed |= !accepted;
+        }
+        assert!(decoder.spare().len() < 2 << 20, "the decoder reserved more than its bounds allow");
+    }
+    crate::client::model::play(data);
+}

@@ -104,6 +104,11 @@ impl LimitName {
         Self::ALL.into_iter().find(|limit| *limit as u32 == number)
     }
 
+    /// From its name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|limit| limit.name() == name)
+    }
+
     /// Its name: `memory` for `limits.memory`.
     pub fn name(self) -> &'static str {
         match self {
@@ -176,6 +181,11 @@ impl TrapKind {
     /// From its number on the link; an unknown number is [`TrapKind::Other`].
     pub fn from_number(number: u32) -> Self {
         Self::ALL.into_iter().find(|trap| *trap as u32 == number).unwrap_or(Self::Other)
+    }
+
+    /// From its code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trap| trap.code() == code)
     }
 
     fn code(self) -> &'static str {
@@ -385,6 +395,51 @@ pub enum Cause {
     PluginReloading,
     /// The supervisor or plugin is closed.
     Closed,
+    /// The caller's own deadline passed.
+    Deadline {
+        /// How long the caller wanted to wait.
+        deadline_ms: u64,
+        /// When the call was given up.
+        observed_ms: u64,
+    },
+    /// The daemon cannot be reached, or not any more.
+    Connection {
+        /// Its socket, escaped.
+        socket: String,
+        /// What happened.
+        message: String,
+    },
+    /// The daemon does not let this client do that.
+    Denied {
+        /// What was to be done.
+        what: String,
+        /// The key of the daemon's configuration that would allow it.
+        message: String,
+    },
+    /// The daemon has no such plugin.
+    UnknownPlugin {
+        /// Its name, escaped.
+        name: String,
+    },
+    /// The client has too much open at once.
+    InFlight {
+        /// `daemon.clients.in_flight`.
+        configured: u64,
+    },
+    /// The daemon's configuration, or a manifest, does not allow that.
+    Configuration {
+        /// Where and why.
+        message: String,
+    },
+    /// Something that a newer daemon says.
+    Other {
+        /// Its code.
+        code: String,
+        /// Whose fault.
+        fault: Fault,
+        /// Its words.
+        message: String,
+    },
 }
 
 impl Cause {
@@ -415,6 +470,13 @@ impl Cause {
             Self::PluginStopped => "plugin.stopped",
             Self::PluginReloading => "plugin.reloading",
             Self::Closed => "closed",
+            Self::Deadline { .. } => "timeout.deadline",
+            Self::Connection { .. } => "connection.lost",
+            Self::Denied { .. } => "denied.client",
+            Self::UnknownPlugin { .. } => "plugin.unknown",
+            Self::InFlight { .. } => "overloaded.client",
+            Self::Configuration { .. } => "policy.invalid",
+            Self::Other { code, .. } => return code.clone(),
         }
         .to_owned()
     }
@@ -446,7 +508,13 @@ impl Cause {
             | Self::Input { .. }
             | Self::Reply { .. }
             | Self::PluginReloading
+            | Self::Deadline { .. }
+            | Self::Denied { .. }
+            | Self::UnknownPlugin { .. }
+            | Self::InFlight { .. }
             | Self::Closed => Fault::Caller,
+            Self::Connection { .. } | Self::Configuration { .. } => Fault::Operator,
+            Self::Other { fault, .. } => *fault,
         }
     }
 }
@@ -504,6 +572,23 @@ impl fmt::Display for Cause {
                 f.write_str("a new version of the plugin is being loaded already; try again when that is done")
             }
             Self::Closed => f.write_str("the plugin is closed"),
+            Self::Deadline { deadline_ms, observed_ms } => write!(
+                f,
+                "the call was given up after {observed_ms} ms; the caller's own deadline is {deadline_ms} ms: wait longer or ask for less"
+            ),
+            Self::Connection { socket, message } => {
+                write!(f, "no connection to the daemon at {socket}: {message}")
+            }
+            Self::Denied { what, message } => write!(f, "this client may not {what}: {message}"),
+            Self::UnknownPlugin { name } => {
+                write!(f, "the daemon has no plugin {name}; load it, or look at `casemate plugins list`")
+            }
+            Self::InFlight { configured } => write!(
+                f,
+                "this client has {configured} calls, requests and followings open already (daemon.clients.in_flight): wait for one or raise it"
+            ),
+            Self::Configuration { message } => write!(f, "the configuration does not allow that: {message}"),
+            Self::Other { message, .. } => f.write_str(message),
         }
     }
 }
