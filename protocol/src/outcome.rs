@@ -390,7 +390,10 @@ pub enum Cause {
         by_crashes: bool,
     },
     /// The plugin was drained and has not been enabled since.
-    PluginStopped,
+    PluginStopped {
+        /// Why, where it was not simply its operator's order: a sentence with what helps.
+        reason: Option<String>,
+    },
     /// A new version of the plugin is being loaded already.
     PluginReloading,
     /// The supervisor or plugin is closed.
@@ -467,7 +470,7 @@ impl Cause {
             Self::Input { .. } => "call.input",
             Self::Reply { .. } => "call.reply",
             Self::PluginDisabled { .. } => "plugin.disabled",
-            Self::PluginStopped => "plugin.stopped",
+            Self::PluginStopped { .. } => "plugin.stopped",
             Self::PluginReloading => "plugin.reloading",
             Self::Closed => "closed",
             Self::Deadline { .. } => "timeout.deadline",
@@ -502,7 +505,7 @@ impl Cause {
             Self::LayersMissing { .. }
             | Self::Unavailable { .. }
             | Self::PluginDisabled { .. }
-            | Self::PluginStopped => Fault::Operator,
+            | Self::PluginStopped { .. } => Fault::Operator,
             Self::Spawn { .. } => Fault::Kernel,
             Self::File { .. }
             | Self::Input { .. }
@@ -567,7 +570,8 @@ impl fmt::Display for Cause {
                 write!(f, "the plugin is disabled: {reason}; reset it to start it again, with its crashes forgotten")
             }
             Self::PluginDisabled { reason, .. } => write!(f, "the plugin is disabled: {reason}; enable it to use it"),
-            Self::PluginStopped => f.write_str("the plugin is stopped, since it was drained; enable it to use it"),
+            Self::PluginStopped { reason: Some(reason) } => write!(f, "the plugin is stopped: {reason}"),
+            Self::PluginStopped { reason: None } => f.write_str("the plugin is stopped, since it was drained; enable it to use it"),
             Self::PluginReloading => {
                 f.write_str("a new version of the plugin is being loaded already; try again when that is done")
             }

@@ -5,21 +5,20 @@
 
 mod hosting;
 mod outcome;
+mod shared;
 
 use crate::cgroup::Group;
-use crate::context::Context;
 use crate::log::{LogRecord, Volume, line};
 use crate::process::control::broken;
 use crate::process::guard::{Allowance, Fate, Process};
 use crate::process::registered::Registered;
-use crate::rate::Rates;
 use crate::zygote::{Forked, Zygote, took_too_long};
 use casemate_protocol::frame::Decoder;
-use casemate_protocol::ids::{InstanceId, PluginName};
+use casemate_protocol::ids::InstanceId;
 use casemate_protocol::link::{
     Call, CallResult, HostCall, LinkViolation, Setup, Status, SupervisorLink, Up, UpBounds,
 };
-use casemate_protocol::outcome::{Cause, Failure, HostCallNote, Retry};
+use casemate_protocol::outcome::{Cause, Failure, HostCallNote, LimitName, Retry};
 use casemate_protocol::policy::Policy;
 use casemate_protocol::spawn::Role;
 use outcome::Ran;
@@ -27,6 +26,8 @@ use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Instant;
+
+pub(crate) use shared::Shared;
 
 /// Reads from a link between two calls, of a few kilobytes each. A worker has nothing to say then.
 const IDLE_READS_MAX: u32 = 16;
@@ -43,20 +44,12 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
-/// What an instance needs of its plugin.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) context: Arc<Context>,
-    pub(crate) name: PluginName,
-    pub(crate) policy: Policy,
-    pub(crate) config: Option<Vec<u8>>,
-    pub(crate) rates: Rates,
-}
-
 /// A worker that waits for calls. Dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Instance {
     shared: Arc<Shared>,
+    /// What its zygote was started with: the kernel, the engine and both ends of the link hold it to that.
+    given: Arc<Policy>,
     id: InstanceId,
     process: Process,
     socket: Registered,
@@ -119,11 +112,13 @@ impl Instance {
     #[expect(clippy::disallowed_methods, reason = "the log's rate is measured from here")]
     async fn greet(zygote: &Zygote, shared: &Arc<Shared>, forked: Forked) -> Result<Self, Failure> {
         let context = &shared.context;
-        let limits = shared.policy.limits();
+        let given = Arc::clone(zygote.policy());
+        let limits = given.limits();
         let bounds =
             UpBounds { output_bytes_max: limits.output_bytes, host_call_bytes_max: limits.output_bytes };
         let mut instance = Self {
             shared: Arc::clone(shared),
+            given: Arc::clone(&given),
             id: InstanceId(context.next_instance()),
             process: forked.process,
             socket: Registered::new(forked.link).map_err(|error| broken("joining the runtime", error))?,
@@ -210,13 +205,19 @@ impl Instance {
         content_type: u32,
         body: &[u8],
     ) -> (Result<Reply, Failure>, bool) {
-        let limits = self.shared.policy.limits();
+        // It may have been let in under the policy of an older version.
+        if let Err(failure) = admit_input(&self.given, body) {
+            return (Err(failure), true);
+        }
+        let policy = self.shared.policy();
+        let limits = policy.limits();
         let allowance = Allowance {
-            wall: self.shared.policy.call_timeout(method),
+            wall: policy.call_timeout(method),
             grace: limits.grace,
             cpu: limits.cpu,
-            cpu_total: limits.cpu_total,
+            cpu_total: self.given.limits().cpu_total,
         };
+        self.log.set_rate(limits.log_bytes_per_second);
         self.count_killed();
         let deadline = self.process.arm(&allowance);
         self.asked.clear();
@@ -227,13 +228,13 @@ impl Instance {
         self.say_what_was_dropped();
         match end {
             Ok((result, status, body)) => {
-                let ran = Ran { wall: allowance.wall, elapsed: deadline.disarm() };
+                let ran = Ran { allowance, elapsed: deadline.disarm() };
                 self.memory_bytes = result.memory_bytes;
                 self.outcome(result, status, body, ran)
             }
             Err(stop) => {
                 // It is over: what ends the worker from here on is no deadline.
-                let ran = Ran { wall: allowance.wall, elapsed: deadline.disarm() };
+                let ran = Ran { allowance, elapsed: deadline.disarm() };
                 let cause = self.explain(stop, Some(ran)).await;
                 // Without the result one cannot know whether it was still being set up.
                 (Err(self.failure(cause, Retry::MaybeRan)), false)
@@ -245,7 +246,7 @@ impl Instance {
     fn say_what_was_dropped(&mut self) {
         let dropped_lines = self.log.take_dropped();
         if dropped_lines > 0 {
-            let rate = self.shared.policy.limits().log_bytes_per_second;
+            let rate = self.log.rate();
             (self.shared.context.log_sink)(LogRecord {
                 plugin: self.shared.name.clone(),
                 instance: self.id,
@@ -265,7 +266,8 @@ impl Instance {
         if self.link.wants_setup() {
             let mut seed = vec![0; 32];
             getrandom::fill(&mut seed).map_err(|error| ours(&error))?;
-            let config = self.shared.config.as_deref();
+            let config = self.shared.config.clone();
+            let config = config.as_deref();
             let setup = Setup { seed, has_config: config.is_some() };
             self.link
                 .setup(&mut self.out, &setup, config.unwrap_or_default())
@@ -391,4 +393,15 @@ impl Instance {
         tokio::task::consume_budget().await;
         Ok(())
     }
+}
+
+/// Whether a call's body is within the limit.
+pub(crate) fn admit_input(policy: &Policy, body: &[u8]) -> Result<(), Failure> {
+    let configured = u64::from(policy.limits().input_bytes);
+    let observed = u64::try_from(body.len()).unwrap_or(u64::MAX);
+    if observed > configured {
+        let limit = LimitName::Input;
+        return Err(Failure::not_started(Cause::Limit { limit, configured, observed }));
+    }
+    Ok(())
 }

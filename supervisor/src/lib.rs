@@ -10,6 +10,7 @@
 //! | [`cache`] | compiled code on disk, and why it may be trusted again |
 //! | `lifecycle` | a plugin's life as a pure machine; `LIFECYCLE.md` |
 //! | `load` | from a module's bytes to a proven zygote |
+//! | `configured` | the plugins of a policy file, and its being read anew |
 //! | `instance`, `plugin` | one worker and its calls; the machine driven: a plugin's calls and what its operator does |
 //! | [`policy`] | policy files |
 //! | [`doctor`] | what this host's kernel can give |
@@ -22,6 +23,7 @@
 pub mod cache;
 mod cgroup;
 mod compile;
+mod configured;
 mod context;
 pub mod doctor;
 mod experiment;
@@ -33,6 +35,7 @@ mod lifecycle;
 mod load;
 mod log;
 mod memfd;
+mod module_file;
 mod plugin;
 pub mod policy;
 mod process;
@@ -42,6 +45,7 @@ mod supervisor;
 mod tree;
 mod zygote;
 
+pub use configured::{LoadError, PluginReloaded, Reloaded, Taken};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]
 pub use experiment::Findings;
@@ -49,6 +53,7 @@ pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
 pub use lifecycle::{DisabledBy, State};
 pub use log::{LogRecord, LogSink};
+pub use module_file::read_module;
 pub use plugin::{Plugin, Status};
 pub use process::points::{POINTS, PausePoint};
 #[cfg(feature = "adversary")]

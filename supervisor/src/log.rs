@@ -61,6 +61,19 @@ impl Volume {
         Self { bytes_per_second, available: bytes_per_second, filled_at: now, dropped: 0 }
     }
 
+    /// Bytes a second.
+    pub(crate) fn rate(&self) -> u64 {
+        self.bytes_per_second
+    }
+
+    /// From here on so many bytes a second pass.
+    pub(crate) fn set_rate(&mut self, bytes_per_second: u64) {
+        if bytes_per_second != self.bytes_per_second {
+            self.bytes_per_second = bytes_per_second;
+            self.available = self.available.min(bytes_per_second);
+        }
+    }
+
     /// Whether a line of this size passes; if so, how many did not since the last that did.
     pub(crate) fn admit(&mut self, bytes: usize, now: Instant) -> Option<u64> {
         // A line longer than a second's worth costs all of that, or it would never pass.

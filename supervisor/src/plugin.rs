@@ -4,6 +4,7 @@
 //! | module | does |
 //! |---|---|
 //! | `version` | a module's code with a proven zygote of it |
+//! | `renew` | a new version, or a new policy, beside what runs |
 //! | `driver` | the machine under its lock, and its actions |
 //! | `ticket` | one call, from the machine's word to its answer; whoever waits for a fork forks |
 //! | `background` | what nobody waits for: restarts, spares, alarms, and the ends of zygotes |
@@ -11,24 +12,25 @@
 
 mod background;
 mod driver;
+mod renew;
 mod status;
 mod ticket;
 mod version;
 
-use crate::instance::{Instance, Reply, Shared};
-use crate::lifecycle::{Event, Generation, State};
-use crate::load::load;
+use crate::instance::{Reply, Shared, admit_input};
+use crate::lifecycle::{Event, State};
 use casemate_protocol::certificate::Certificate;
 use casemate_protocol::ids::{ClientId, PluginName};
 use casemate_protocol::link::METHOD_BYTES_MAX;
 use casemate_protocol::module::ModuleFacts;
-use casemate_protocol::outcome::{Cause, Failure, LimitName};
+use casemate_protocol::outcome::{Cause, Failure};
 use driver::Driver;
 use std::sync::{Arc, Weak};
 use ticket::Ticket;
 
+pub(crate) use renew::Way;
 pub use status::Status;
-pub(crate) use version::Proven;
+pub(crate) use version::{Proven, compile_spec};
 
 /// A loaded plugin; clones share it. Its processes end when the last one is dropped.
 #[derive(Debug, Clone)]
@@ -101,26 +103,28 @@ impl Plugin {
     /// Takes no new calls, lets those that run finish, refuses those that wait, and ends its processes. Returns when it is
     /// off. What it was before it came back only by [`Plugin::enable`].
     pub async fn disable(&self) {
-        self.driver.tell(Event::Disable);
+        self.driver.order(Event::Disable);
         self.driver.until(|state| state != State::Draining).await;
     }
 
     /// Takes no new calls, lets those that run or wait finish, and ends its processes. Returns when it has none.
     pub async fn drain(&self) {
-        self.driver.tell(Event::Drain);
+        self.driver.order(Event::Drain);
         self.driver.until(|state| state != State::Draining).await;
     }
 
     /// Starts it, if it is disabled or stopped; also after crashes, which stay counted. Returns when it runs; after a
     /// failed start that is after the pause and the next one, until it gives up.
     pub async fn enable(&self) -> Result<(), Failure> {
-        self.driver.tell(Event::Enable);
+        self.may_run().await?;
+        self.driver.order(Event::Enable);
         self.runs().await
     }
 
     /// Forgets its crashes, and starts it if they disabled it or it waits for its next start. Returns as
     /// [`Plugin::enable`] does; a plugin that its operator has disabled stays so, which is the failure then.
     pub async fn reset(&self) -> Result<(), Failure> {
+        self.may_run().await?;
         self.driver.tell(Event::Reset);
         self.runs().await
     }
@@ -138,12 +142,7 @@ impl Plugin {
     ///
     /// Cancel safety: dropping the future before the new version has taken over leaves the old one.
     pub async fn reload(&self, wasm: &[u8]) -> Result<(), Failure> {
-        let reload = Reload { driver: &self.driver, generation: self.driver.begin_reload()? };
-        let shared = self.driver.shared();
-        let proven = load(shared, wasm).await?;
-        // Ready, and looked at from outside: no guest code runs before its first call.
-        drop(Instance::start(&proven.zygote, shared).await?);
-        self.driver.take_over(reload.generation, proven)
+        self.renew(Some(Arc::from(wasm)), None).await
     }
 
     /// Ends its processes. Calls that run end as lost, later ones as closed.
@@ -156,24 +155,6 @@ impl Plugin {
             let message = format!("the method has {} bytes; {METHOD_BYTES_MAX} are the most", method.len());
             return Err(Failure::not_started(Cause::Input { message }));
         }
-        let configured = u64::from(self.driver.shared().policy.limits().input_bytes);
-        let observed = u64::try_from(body.len()).unwrap_or(u64::MAX);
-        if observed > configured {
-            let limit = LimitName::Input;
-            return Err(Failure::not_started(Cause::Limit { limit, configured, observed }));
-        }
-        Ok(())
-    }
-}
-
-/// A reload that has begun. Dropping it gives it up, unless the new version has taken over.
-struct Reload<'a> {
-    driver: &'a Driver,
-    generation: Generation,
-}
-
-impl Drop for Reload<'_> {
-    fn drop(&mut self) {
-        self.driver.tell(Event::ProbeFailed { generation: self.generation });
+        admit_input(&self.driver.shared().policy(), body)
     }
 }

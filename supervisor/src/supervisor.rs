@@ -3,6 +3,7 @@
 use crate::cache::{Access, CacheSetting};
 use crate::cgroup::Groups;
 use crate::compile::{CompileCaps, compile};
+use crate::configured::{Configured, LoadError, Reloaded};
 use crate::context::Context;
 #[cfg(feature = "adversary")]
 use crate::experiment::Findings;
@@ -13,11 +14,11 @@ use crate::instance::Shared;
 use crate::load::load;
 use crate::log::{LogSink, to_tracing};
 use crate::plugin::{Plugin, WeakPlugin};
+use crate::policy::{ConfigError, Configuration};
 use crate::process::control::broken;
 use crate::process::guard::Guard;
 use crate::process::points::PausePoint;
 use crate::programs::Program;
-use crate::rate::Rates;
 use casemate_protocol::ids::{Marker, PluginName};
 use casemate_protocol::link::CONFIG_BYTES_MAX;
 use casemate_protocol::module::CompileReport;
@@ -43,6 +44,8 @@ pub struct Config {
     pub compile_cpu_seconds: u64,
     /// Memory cap of one compilation, in bytes.
     pub compile_memory_bytes: u64,
+    /// The policies of plugins that are loaded by name.
+    pub configuration: Configuration,
     /// Where compiled code is kept; off unless somebody says where.
     pub cache: CacheSetting,
     /// For tests of the lower tier: try no namespaces.
@@ -69,6 +72,7 @@ impl Default for Config {
             compile_timeout: Duration::from_secs(120),
             compile_cpu_seconds: 60,
             compile_memory_bytes: 2 << 30,
+            configuration: Configuration::default(),
             cache: CacheSetting::Off,
             namespaces: true,
             adversary: None,
@@ -129,6 +133,7 @@ pub struct Supervisor {
     context: Arc<Context>,
     /// To end them all; those that their holders have dropped are gone already.
     plugins: Arc<Mutex<Vec<WeakPlugin>>>,
+    configured: Arc<Configured>,
 }
 
 impl Supervisor {
@@ -170,7 +175,8 @@ impl Supervisor {
             pause_at: config.pause_at,
             last_instance: AtomicU64::new(0),
         };
-        Ok(Self { context: Arc::new(context), plugins: Arc::default() })
+        let configured = Arc::new(Configured::new(config.configuration));
+        Ok(Self { context: Arc::new(context), plugins: Arc::default(), configured })
     }
 
     /// The host's methods.
@@ -199,14 +205,28 @@ impl Supervisor {
             return Err(Failure::not_started(Cause::Input { message }));
         }
         let context = Arc::clone(&self.context);
-        let shared =
-            Arc::new(Shared { context, name, policy, config: options.config, rates: Rates::default() });
-        let proven = load(&shared, wasm).await?;
+        let shared = Arc::new(Shared::new(context, name, policy, options.config));
+        let proven = load(&shared, &Arc::from(wasm)).await?;
         let plugin = Plugin::run(shared, proven);
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|plugin| plugin.upgrade().is_some());
         plugins.push(plugin.downgrade());
         Ok(plugin)
+    }
+
+    /// Loads a plugin of the configuration: its module, under what its table, its manifest and the rest of the file come to.
+    /// It takes part in [`Supervisor::reload`].
+    pub async fn load_named(&self, name: &str, options: LoadOptions) -> Result<Plugin, LoadError> {
+        self.configured.load(self, name, options).await
+    }
+
+    /// Reads the configuration's file anew. With a mistake in it that is the error, and everything is as it was. Otherwise
+    /// it holds for what is loaded by name from here on, and each plugin that was comes to its new policy without dropping
+    /// a call; one that cannot stays under its old one, which is in the report.
+    ///
+    /// Cancel safety: dropping the future gives up what has not been done yet; the next reload does it.
+    pub async fn reload(&self) -> Result<Reloaded, ConfigError> {
+        self.configured.reload().await
     }
 
     /// What a module is. It is parsed in the compiler process and nowhere else.

@@ -42,6 +42,8 @@ const OWN_STACK_BYTES: u64 = 1 << 20;
 #[derive(Debug)]
 pub(crate) struct Zygote {
     context: Arc<Context>,
+    /// What it was started with.
+    policy: Arc<Policy>,
     /// One order at a time on its control socket.
     orders: Mutex<Orders>,
     tree: Tree,
@@ -72,7 +74,7 @@ impl Zygote {
         context: &Arc<Context>,
         module: &Accepted,
         code: &OwnedFd,
-        policy: &Policy,
+        policy: &Arc<Policy>,
     ) -> Result<Self, Failure> {
         match tokio::time::timeout(context.spawn_timeout, Self::try_start(context, module, code, policy))
             .await
@@ -86,7 +88,7 @@ impl Zygote {
         context: &Arc<Context>,
         module: &Accepted,
         code: &OwnedFd,
-        policy: &Policy,
+        policy: &Arc<Policy>,
     ) -> Result<Self, Failure> {
         let cgroup = context.groups.make(policy)?;
         let raised = Tree::raise(context, &context.worker, "worker", stub_spec(policy), cgroup.clone()).await;
@@ -111,6 +113,7 @@ impl Zygote {
         context.point("zygote", "module sent");
         let mut zygote = Self {
             context: Arc::clone(context),
+            policy: Arc::clone(policy),
             orders: Mutex::default(),
             tree,
             given: SpawnLimits::default(),
@@ -124,6 +127,11 @@ impl Zygote {
         context.point("zygote", "proven");
         zygote.demand(policy.require())?;
         Ok(zygote)
+    }
+
+    /// What it was started with, and its instances are held to.
+    pub(crate) fn policy(&self) -> &Arc<Policy> {
+        &self.policy
     }
 
     /// What stands around its instances.

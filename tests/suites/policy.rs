@@ -1,5 +1,16 @@
-//! What policies say about the walls is what stands there.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a suite fails loudly")]
+//! What policies say is what stands there, also when they change.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    reason = "a suite fails loudly, in its helpers and scenarios too"
+)]
+
+#[path = "policy/reload.rs"]
+mod reload;
 
 use casemate::config::syscalls;
 use casemate_lockdown::seccomp::{Arch, effective_worker_on};

@@ -102,9 +102,9 @@ fn detail(cause: &Cause) -> Detail {
         Cause::Connection { socket, message } => about(socket, message),
         Cause::Denied { what, message } => about(what, message),
         Cause::UnknownPlugin { name } => about(name, ""),
+        Cause::PluginStopped { reason } => about("", reason.as_deref().unwrap_or_default()),
         Cause::Module(_)
         | Cause::SyscallSignal
-        | Cause::PluginStopped
         | Cause::PluginReloading
         | Cause::Closed => Detail::default(),
     }
@@ -197,7 +197,7 @@ fn cause(code: &str, detail: Detail, body: &[u8]) -> Option<Cause> {
         "call.input" => Cause::Input { message: words },
         "call.reply" => Cause::Reply { message: words },
         "plugin.disabled" => Cause::PluginDisabled { reason: words, by_crashes: detail.by_crashes },
-        "plugin.stopped" => Cause::PluginStopped,
+        "plugin.stopped" => Cause::PluginStopped { reason: Some(words).filter(|words| !words.is_empty()) },
         "plugin.reloading" => Cause::PluginReloading,
         "plugin.unknown" => Cause::UnknownPlugin { name: subject },
         "policy.invalid" => Cause::Configuration { message: words },

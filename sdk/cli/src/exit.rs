@@ -58,7 +58,7 @@ pub fn of(cause: &Cause) -> Exit {
         Cause::LayersMissing { .. } | Cause::Unavailable { .. } | Cause::Spawn { .. } => Exit::Layer,
         Cause::File { .. }
         | Cause::PluginDisabled { .. }
-        | Cause::PluginStopped
+        | Cause::PluginStopped { .. }
         | Cause::PluginReloading
         | Cause::Closed => Exit::NotFound,
         _ => Exit::Ours,
@@ -99,7 +99,7 @@ mod tests {
             (Cause::Input { message: message() }, Exit::Usage),
             (Cause::Reply { message: message() }, Exit::Usage),
             (Cause::PluginDisabled { reason: message(), by_crashes: true }, Exit::NotFound),
-            (Cause::PluginStopped, Exit::NotFound),
+            (Cause::PluginStopped { reason: None }, Exit::NotFound),
             (Cause::PluginReloading, Exit::NotFound),
             (Cause::Closed, Exit::NotFound),
         ];

@@ -8,7 +8,10 @@ use casemate_protocol::module::CompileReport;
 use casemate_protocol::outcome::Failure;
 use casemate_protocol::policy::Policy;
 use casemate_supervisor::cache::{CachePlaces, CacheSetting};
-use casemate_supervisor::{Config, HostError, HostReply, HostRequest, LoadOptions, LogRecord, Supervisor};
+use casemate_supervisor::policy::{ConfigError, Configuration};
+use casemate_supervisor::{
+    Config, HostError, HostReply, HostRequest, LoadError, LoadOptions, LogRecord, Reloaded, Supervisor,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
@@ -40,6 +43,13 @@ impl Builder {
     #[must_use]
     pub fn cache(mut self, places: CachePlaces) -> Self {
         self.config.cache = CacheSetting::At(places);
+        self
+    }
+
+    /// The policies of the plugins that are loaded by name: a `casemate.toml` that was read and checked.
+    #[must_use]
+    pub fn configuration(mut self, configuration: Configuration) -> Self {
+        self.config.configuration = configuration;
         self
     }
 
@@ -109,6 +119,28 @@ impl Casemate {
         let wasm = source.read()?;
         let inner = self.supervisor.load(name, &wasm, policy, LoadOptions { config }).await?;
         Ok(Plugin { inner })
+    }
+
+    /// Loads a plugin of the configuration: the module that its table names, under what table, manifest and ceiling come to.
+    pub async fn load_named(&self, name: &str) -> Result<Plugin, LoadError> {
+        self.load_named_with(name, None).await
+    }
+
+    /// As [`Casemate::load_named`], with the configuration that the plugin's initialisation gets, as JSON text.
+    pub async fn load_named_with(&self, name: &str, config: Option<Vec<u8>>) -> Result<Plugin, LoadError> {
+        let inner = self.supervisor.load_named(name, LoadOptions { config }).await?;
+        Ok(Plugin { inner })
+    }
+
+    /// Reads the configuration's file anew, while plugins run. With a mistake in it that is the error, and everything is as
+    /// it was. Otherwise each plugin that was loaded by name comes to its new policy without dropping a call: what the
+    /// supervisor sees to holds from the next call and the next host call on; for the rest a new version takes over, as with
+    /// [`Plugin::reload`]. One that cannot stays under its old policy, and says why. A plugin that has no table any more, or
+    /// is not enabled, finishes its calls and ends.
+    ///
+    /// Cancel safety: dropping the future gives up what has not been done yet; the next reload does it.
+    pub async fn reload(&self) -> Result<Reloaded, ConfigError> {
+        self.supervisor.reload().await
     }
 
     /// What a module is, without running it; it is parsed in the compiler process.

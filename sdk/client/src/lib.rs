@@ -47,7 +47,10 @@ pub use casemate_protocol::policy::{
 #[cfg(feature = "embedded")]
 pub use casemate_supervisor::policy::{ConfigError, Configuration, Effective, Manifest};
 #[cfg(feature = "embedded")]
-pub use casemate_supervisor::{HostError, LogRecord, State, Status, cache, doctor, policy as config};
+pub use casemate_supervisor::{
+    HostError, LoadError, LogRecord, PluginReloaded, Reloaded, State, Status, Taken, cache, doctor,
+    policy as config,
+};
 #[cfg(feature = "embedded")]
 pub use embedded::{Builder, Casemate};
 #[cfg(feature = "embedded")]

@@ -1,10 +1,8 @@
 //! Where a module comes from.
 
-use casemate_protocol::outcome::{Cause, Failure, escape};
+use casemate_protocol::outcome::Failure;
+use casemate_supervisor::read_module;
 use std::path::{Path, PathBuf};
-
-/// Bytes of a module file that are read at all; the compiler's own limit is lower and names itself.
-const FILE_BYTES_MAX: u64 = 1 << 30;
 
 /// A WebAssembly module: a file or its bytes. Never native code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,26 +62,9 @@ impl Source {
 
     /// The bytes.
     pub(crate) fn read(self) -> Result<Vec<u8>, Failure> {
-        let path = match self {
-            Self::Bytes(bytes) => return Ok(bytes),
-            Self::Path(path) => path,
-        };
-        let unreadable = |why: &dyn std::fmt::Display| {
-            Failure::not_started(Cause::File {
-                path: escape(&path.display().to_string(), 512),
-                message: why.to_string(),
-            })
-        };
-        let metadata = std::fs::metadata(&path).map_err(|error| unreadable(&error))?;
-        if !metadata.is_file() {
-            return Err(unreadable(&"it is not a regular file"));
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Path(path) => read_module(&path),
         }
-        if metadata.len() > FILE_BYTES_MAX {
-            return Err(unreadable(&format!(
-                "it has {} bytes; {FILE_BYTES_MAX} are the most",
-                metadata.len()
-            )));
-        }
-        std::fs::read(&path).map_err(|error| unreadable(&error))
     }
 }

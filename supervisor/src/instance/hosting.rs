@@ -37,7 +37,7 @@ impl Instance {
     }
 
     fn admit(&self, during: &str, method: &str, now: Instant) -> Result<(), HostError> {
-        let policy = &self.shared.policy;
+        let policy = &*self.shared.policy();
         if !policy.allows_host(method) {
             let message = format!(
                 "host method {:?} is not granted: add it to permissions.host of the plugin's policy",
@@ -62,7 +62,7 @@ impl Instance {
             content_type: call.content_type,
             body,
         };
-        let bytes_max = self.shared.policy.limits().output_bytes;
+        let bytes_max = self.given.limits().output_bytes;
         let answer = self.shared.context.host.answer(request);
         let over = self.process.until(|fate| fate.interrupted);
         tokio::select! {

@@ -1,7 +1,7 @@
 //! What the end of a call means for its caller.
 
 use super::{Instance, Reply, Stop};
-use crate::process::guard::{Fate, Spent};
+use crate::process::guard::{Allowance, Fate, Spent};
 use crate::tree::cause_of;
 use casemate_protocol::link::{CallResult, Status};
 use casemate_protocol::outcome::{Cause, Exit, Failure, LimitName, Retry, Trail, TrapKind, escape};
@@ -16,10 +16,10 @@ const LINE_BYTES_MAX: usize = 512;
 /// Bytes of a guest's own words in an outcome.
 const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
-/// How long a call ran, and might have.
+/// How long a call ran, and what it might have used.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ran {
-    pub(super) wall: Duration,
+    pub(super) allowance: Allowance,
     pub(super) elapsed: Duration,
 }
 
@@ -43,14 +43,14 @@ impl Instance {
         }
         if let (true, Some(ran)) = (fate.overdue, ran) {
             let hard = Cause::HardTimeout {
-                limit_ms: millis(ran.wall),
-                grace_ms: millis(self.shared.policy.limits().grace),
+                limit_ms: millis(ran.allowance.wall),
+                grace_ms: millis(ran.allowance.grace),
                 observed_ms: millis(ran.elapsed),
             };
-            return self.spent(&fate).unwrap_or(hard);
+            return spent(&fate, &ran.allowance).unwrap_or(hard);
         }
         // The kernel's own limit comes a second after ours, which is there unless our thread could not run.
-        if let (Some(Exit::XCPU), Some(total)) = (fate.exit, self.shared.policy.limits().cpu_total) {
+        if let (Some(Exit::XCPU), Some(total)) = (fate.exit, self.given.limits().cpu_total) {
             let configured = millis(total);
             return Cause::Limit { limit: LimitName::CpuTotal, configured, observed: configured };
         }
@@ -84,8 +84,8 @@ impl Instance {
                 let cause = guest_error(result.content_type, &body);
                 return (Err(self.failure(cause, Retry::Done)), reusable);
             }
-            Status::Interrupted => self.spent(&fate).unwrap_or(Cause::SoftTimeout {
-                limit_ms: millis(ran.wall),
+            Status::Interrupted => spent(&fate, &ran.allowance).unwrap_or(Cause::SoftTimeout {
+                limit_ms: millis(ran.allowance.wall),
                 observed_ms: millis(ran.elapsed),
             }),
             Status::Trap => Cause::Trap { kind: TrapKind::from_number(result.trap), message },
@@ -112,16 +112,6 @@ impl Instance {
         Failure { cause, retry, trail: Box::new(Trail { host_calls, backtrace: String::new() }) }
     }
 
-    /// The limit of CPU time that ended a call, if one did.
-    fn spent(&self, fate: &Fate) -> Option<Cause> {
-        let limits = self.shared.policy.limits();
-        let (limit, configured, observed) = match fate.spent? {
-            Spent::Call(used) => (LimitName::Cpu, limits.cpu?, used),
-            Spent::Total(used) => (LimitName::CpuTotal, limits.cpu_total?, used),
-        };
-        Some(Cause::Limit { limit, configured: millis(configured), observed: millis(observed) })
-    }
-
     /// Whoever of its group is killed for want of memory from here on may be it.
     pub(super) fn count_killed(&mut self) {
         self.killed_before = self.cgroup.as_ref().map_or(0, |cgroup| cgroup.killed_for_memory());
@@ -129,9 +119,18 @@ impl Instance {
 
     /// Whether it has used all the CPU time that it may have in its life: the next call would end at once.
     fn is_worn_out(&self) -> bool {
-        let total = self.shared.policy.limits().cpu_total;
+        let total = self.given.limits().cpu_total;
         total.is_some_and(|total| self.process.cpu_time().is_none_or(|used| used >= total))
     }
+}
+
+/// The limit of CPU time that ended a call, if one did.
+fn spent(fate: &Fate, allowance: &Allowance) -> Option<Cause> {
+    let (limit, configured, observed) = match fate.spent? {
+        Spent::Call(used) => (LimitName::Cpu, allowance.cpu?, used),
+        Spent::Total(used) => (LimitName::CpuTotal, allowance.cpu_total?, used),
+    };
+    Some(Cause::Limit { limit, configured: millis(configured), observed: millis(observed) })
 }
 
 /// One line a frame, each escaped for itself.

@@ -18,7 +18,7 @@ pub(crate) struct InstanceNo(pub(crate) u64);
 pub(crate) struct Generation(pub(crate) u64);
 
 /// What a policy says about it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rules {
     pub(crate) instances: Instances,
     pub(crate) isolation: Isolation,

@@ -23,6 +23,8 @@ pub(crate) struct Machine {
     active: Option<Generation>,
     /// The zygote of a new version, until it takes over.
     candidate: Option<Generation>,
+    /// What holds once it has taken over, if that is not what holds now.
+    candidate_rules: Option<Rules>,
     /// Zygotes of old versions that have calls to finish.
     old: BTreeSet<Generation>,
     last_generation: u64,
@@ -48,6 +50,7 @@ impl Machine {
             disabled_by: None,
             active: None,
             candidate: None,
+            candidate_rules: None,
             old: BTreeSet::new(),
             last_generation: 0,
             pool: Pool::default(),
@@ -92,6 +95,25 @@ impl Machine {
             Event::Tick => self.tick(now, out),
         }
         self.settle(now, out);
+    }
+
+    /// Other rules hold from here on. How instances are shared, and how many there may be, changes by a new version only:
+    /// see [`Machine::propose`].
+    pub(crate) fn rule(&mut self, rules: Rules, now: Duration, out: &mut Vec<Action>) {
+        let other_instances = rules.instances != self.rules.instances;
+        self.rules = rules;
+        // Those that wait for calls came to be under the old ones, and are cheap.
+        if let (true, Some(generation)) = (other_instances, self.active) {
+            self.pool.clear(generation, out);
+        }
+        self.settle(now, out);
+    }
+
+    /// Other rules hold once the new version that is being loaded takes over.
+    pub(crate) fn propose(&mut self, rules: Rules) {
+        if self.candidate.is_some() {
+            self.candidate_rules = Some(rules);
+        }
     }
 
     /// How it is.
@@ -239,6 +261,9 @@ impl Machine {
             return self.end_stranger(generation, out);
         }
         out.push(Action::Adopt { generation });
+        if let Some(rules) = self.candidate_rules.take() {
+            self.rules = rules;
+        }
         match self.state {
             State::Starting | State::Running | State::Backoff => self.go(Signal::TakenOver, now, out),
             // It is what will be started; nothing runs now.
@@ -257,6 +282,7 @@ impl Machine {
     fn drop_candidate(&mut self, generation: Generation, out: &mut Vec<Action>) {
         if self.candidate == Some(generation) {
             self.candidate = None;
+            self.candidate_rules = None;
             out.push(Action::EndZygote { generation });
         }
     }
@@ -347,6 +373,7 @@ impl Machine {
     }
 
     fn end_others(&mut self, out: &mut Vec<Action>) {
+        self.candidate_rules = None;
         let others = std::mem::take(&mut self.old).into_iter().chain(self.candidate.take());
         out.extend(others.map(|generation| Action::EndZygote { generation }));
     }

@@ -123,6 +123,7 @@ fn ten_thousand_lives_lose_no_call_and_answer_none_twice() {
         "kill",
         "arm",
         "say",
+        "rule",
     ];
     assert_eq!(all.kinds, BTreeSet::from(kinds), "everything was done");
     assert!(all.answered * 2 > all.calls, "most calls run: {} of {}", all.answered, all.calls);

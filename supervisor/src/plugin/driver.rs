@@ -12,6 +12,7 @@ use crate::zygote::Zygote;
 use casemate_protocol::certificate::Certificate;
 use casemate_protocol::ids::ClientId;
 use casemate_protocol::outcome::Failure;
+use casemate_protocol::policy::Policy;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -40,12 +41,40 @@ pub(super) struct Core {
     pub(super) zygotes: HashMap<Generation, Slot>,
     version: Arc<Version>,
     /// What is to take over.
-    candidate: Option<Arc<Version>>,
+    candidate: Option<Candidate>,
     pub(super) certificate: Certificate,
     pub(super) last_crash: Option<String>,
+    /// What holds from its next start on.
+    pub(super) due: Option<Due>,
+    /// Why it does not run, if that is because the policy file says so.
+    pub(super) withheld: Option<Withheld>,
     calls: u64,
     /// The state that was announced last.
     seen: State,
+}
+
+/// A version that is loaded, proven and probed.
+#[derive(Debug)]
+struct Candidate {
+    version: Arc<Version>,
+    certificate: Certificate,
+    /// With a policy of its own.
+    policy: Option<Arc<Policy>>,
+}
+
+/// A policy, and another module if it comes with one.
+pub(super) type Due = (Arc<Policy>, Option<Arc<[u8]>>);
+
+/// What a policy file has done to a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Withheld {
+    /// A sentence.
+    pub(crate) reason: String,
+    /// There is no table for it any more: nothing says what it may do, and so nobody can start it. Otherwise it was only
+    /// disabled, which its operator may undo.
+    pub(crate) is_removed: bool,
+    /// Whether it ran until then, and is to run again when the file allows it.
+    pub(crate) ran: bool,
 }
 
 /// What a call is to do next.
@@ -72,7 +101,7 @@ impl Driver {
         let Proven { version, zygote } = proven;
         let certificate = zygote.certificate().clone();
         let ending = zygote.ending();
-        let mut machine = Machine::new(Rules::from(&shared.policy), getrandom::u64().unwrap_or_default());
+        let mut machine = Machine::new(Rules::from(&*shared.policy()), getrandom::u64().unwrap_or_default());
         // What it wants for that has been done by the load.
         machine.step(Event::Enable, Duration::ZERO, &mut Vec::new());
         let core = Core {
@@ -81,10 +110,12 @@ impl Driver {
             idle: HashMap::new(),
             waiting: HashMap::new(),
             zygotes: HashMap::from([(FIRST, Slot::Ready(Arc::new(zygote)))]),
-            version: Arc::new(version),
+            version,
             candidate: None,
             certificate,
             last_crash: None,
+            due: None,
+            withheld: None,
             calls: 0,
             seen: State::Starting,
         };
@@ -150,10 +181,30 @@ impl Driver {
         self.step(&mut self.lock(), event, None, &mut garbage);
     }
 
+    /// Does what its operator orders, who has the last word from here on, but for a plugin that is in no file.
+    pub(super) fn order(&self, event: Event) {
+        let mut garbage = Garbage::default();
+        let mut core = self.lock();
+        let withheld = core.withheld.take().filter(|withheld| withheld.is_removed);
+        core.withheld = withheld.map(|withheld| Withheld { ran: false, ..withheld });
+        self.step(&mut core, event, None, &mut garbage);
+    }
+
+    /// Does what the policy file says: it takes no new calls, finishes those that run, and its processes end.
+    pub(super) fn withhold(&self, reason: String, is_removed: bool) {
+        let mut garbage = Garbage::default();
+        let mut core = self.lock();
+        let runs = matches!(core.machine.state(), State::Starting | State::Running | State::Backoff);
+        let ran = runs || core.withheld.as_ref().is_some_and(|withheld| withheld.ran);
+        core.withheld = Some(Withheld { reason, is_removed, ran });
+        let event = if is_removed { Event::Drain } else { Event::Disable };
+        self.step(&mut core, event, None, &mut garbage);
+    }
+
     /// Why a call would be refused now.
     pub(super) fn refusal(&self) -> Failure {
         let core = self.lock();
-        self.failure(core.machine.refusal(), core.last_crash.as_deref())
+        self.failure(core.machine.refusal(), &core)
     }
 
     /// A new call: its number, and what it is to do, now or later.
@@ -186,8 +237,19 @@ impl Driver {
         own: Option<CallNo>,
         garbage: &mut Garbage,
     ) -> Option<Directive> {
+        let now = self.now();
+        self.act(core, own, garbage, |machine, actions| machine.step(event, now, actions))
+    }
+
+    fn act(
+        &self,
+        core: &mut Core,
+        own: Option<CallNo>,
+        garbage: &mut Garbage,
+        tell: impl FnOnce(&mut Machine, &mut Vec<Action>),
+    ) -> Option<Directive> {
         let mut actions = std::mem::take(&mut core.actions);
-        core.machine.step(event, self.now(), &mut actions);
+        tell(&mut core.machine, &mut actions);
         let mut for_own = None;
         for action in actions.drain(..) {
             if let Some((call, directive)) = self.perform(core, action, garbage) {
@@ -214,7 +276,7 @@ impl Driver {
                 return Some((call, Directive::Run(instance, core.idle.remove(&instance)?)));
             }
             Action::Answer { call, answer: Answer::Refused(refusal) } => {
-                let failure = self.failure(refusal, core.last_crash.as_deref());
+                let failure = self.failure(refusal, core);
                 return Some((call, Directive::Refuse(failure)));
             }
             // The call has that too.
@@ -233,8 +295,12 @@ impl Driver {
             }
             Action::EndZygote { generation } => garbage.1.extend(core.zygotes.remove(&generation)),
             Action::Adopt { .. } => {
-                if let Some(version) = core.candidate.take() {
+                if let Some(Candidate { version, certificate, policy }) = core.candidate.take() {
                     core.version = version;
+                    core.certificate = certificate;
+                    if let Some(policy) = policy {
+                        self.shared.take(policy);
+                    }
                 }
             }
             // Its loader does that, and asks whether it may.
@@ -248,33 +314,49 @@ impl Driver {
         None
     }
 
-    /// Asks whether a new version may be loaded.
-    pub(super) fn begin_reload(&self) -> Result<Generation, Failure> {
+    /// Asks whether a new version may be loaded, with a policy of its own if one is given.
+    pub(super) fn begin_reload(&self, policy: Option<&Policy>) -> Result<Generation, Failure> {
         let core = &mut *self.lock();
         let mut actions = Vec::new();
         core.machine.step(Event::Reload, self.now(), &mut actions);
         match actions.first() {
-            Some(Action::Probe { generation }) => Ok(*generation),
-            Some(Action::RefuseReload { why }) => Err(self.failure(*why, core.last_crash.as_deref())),
-            _ => Err(self.failure(Refusal::Reloading, None)),
+            Some(Action::Probe { generation }) => {
+                if let Some(policy) = policy {
+                    core.machine.propose(Rules::from(policy));
+                }
+                Ok(*generation)
+            }
+            Some(Action::RefuseReload { why }) => Err(self.failure(*why, core)),
+            _ => Err(self.failure(Refusal::Reloading, core)),
         }
     }
 
+    /// Takes a policy of which everything is the supervisor's to see to: the next call has it, and the next host call.
+    pub(super) fn take_policy(&self, policy: Arc<Policy>) {
+        let mut garbage = Garbage::default();
+        let mut core = self.lock();
+        let (rules, now) = (Rules::from(&*policy), self.now());
+        self.shared.take(policy);
+        self.act(&mut core, None, &mut garbage, |machine, actions| machine.rule(rules, now, actions));
+    }
+
     /// Lets a new version take over, unless that has been forbidden meanwhile.
-    pub(super) fn take_over(&self, generation: Generation, proven: Proven) -> Result<(), Failure> {
+    pub(super) fn take_over(
+        &self,
+        generation: Generation,
+        proven: Proven,
+        policy: Option<Arc<Policy>>,
+    ) -> Result<(), Failure> {
         let Proven { version, zygote } = proven;
         let (certificate, ending) = (zygote.certificate().clone(), zygote.ending());
-        let version = Arc::new(version);
         let mut garbage = Garbage::default();
         let mut core = self.lock();
         core.zygotes.insert(generation, Slot::Ready(Arc::new(zygote)));
-        core.candidate = Some(Arc::clone(&version));
+        core.candidate = Some(Candidate { version, certificate, policy });
         self.step(&mut core, Event::Probed { generation }, None, &mut garbage);
-        core.candidate = None;
-        if !Arc::ptr_eq(&core.version, &version) {
-            return Err(self.failure(core.machine.refusal(), core.last_crash.as_deref()));
+        if core.candidate.take().is_some() {
+            return Err(self.failure(core.machine.refusal(), &core));
         }
-        core.certificate = certificate;
         drop(core);
         self.attend(generation, ending);
         Ok(())

@@ -1,6 +1,6 @@
 //! How a plugin is, in words and numbers.
 
-use super::driver::Driver;
+use super::driver::{Core, Driver};
 use crate::lifecycle::{DisabledBy, Refusal, State};
 use casemate_protocol::outcome::{Cause, Failure, LimitName};
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl Driver {
         let report = core.machine.report();
         Status {
             state: report.state,
-            disabled: report.disabled_by.map(|by| self.reason(by, core.last_crash.as_deref())),
+            disabled: report.disabled_by.map(|by| self.reason(by, &core)),
             generation: report.generation.map(|generation| generation.0),
             reloading: report.reloading,
             idle: report.idle,
@@ -56,30 +56,38 @@ impl Driver {
         }
     }
 
-    fn reason(&self, by: DisabledBy, last_crash: Option<&str>) -> String {
+    fn reason(&self, by: DisabledBy, core: &Core) -> String {
         match by {
-            DisabledBy::Operator => "by its operator".to_owned(),
+            DisabledBy::Operator => match &core.withheld {
+                Some(withheld) if withheld.ran => withheld.reason.clone(),
+                _ => "by its operator".to_owned(),
+            },
             DisabledBy::Crashes(crashes) => format!(
                 "{crashes} crashes within {} s (restart.give_up_after, restart.within), of which the last was: {}",
-                self.shared().policy.restart().within.as_secs_f64(),
-                last_crash.unwrap_or("unknown")
+                self.shared().policy().restart().within.as_secs_f64(),
+                core.last_crash.as_deref().unwrap_or("unknown")
             ),
         }
     }
 
     /// What a caller is told instead of an answer.
-    pub(super) fn failure(&self, refusal: Refusal, last_crash: Option<&str>) -> Failure {
+    pub(super) fn failure(&self, refusal: Refusal, core: &Core) -> Failure {
         Failure::not_started(match refusal {
             Refusal::Overloaded { waiting } => Cause::Limit {
                 limit: LimitName::Queue,
-                configured: self.shared().policy.limits().queue.into(),
+                configured: self.shared().policy().limits().queue.into(),
                 observed: u64::from(waiting) + 1,
             },
             Refusal::Disabled(by) => Cause::PluginDisabled {
-                reason: self.reason(by, last_crash),
+                reason: self.reason(by, core),
                 by_crashes: matches!(by, DisabledBy::Crashes(_)),
             },
-            Refusal::Stopped => Cause::PluginStopped,
+            Refusal::Stopped => Cause::PluginStopped {
+                reason: match &core.withheld {
+                    Some(withheld) if withheld.is_removed => Some(withheld.reason.clone()),
+                    _ => None,
+                },
+            },
             Refusal::Reloading => Cause::PluginReloading,
             Refusal::Closed => Cause::Closed,
         })

@@ -2,9 +2,12 @@
 
 use crate::compile::Compiled;
 use crate::instance::Shared;
+use crate::load::load;
 use crate::zygote::Zygote;
 use casemate_protocol::module::{Accepted, ModuleFacts};
 use casemate_protocol::outcome::{Cause, Failure};
+use casemate_protocol::policy::Policy;
+use casemate_protocol::spawn::CompileSpec;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -14,30 +17,50 @@ pub(crate) struct Version {
     module: Accepted,
     code: OwnedFd,
     from_cache: bool,
+    /// The module itself: a policy with another stack, or with fuel, needs other code.
+    wasm: Arc<[u8]>,
+    spec: CompileSpec,
 }
 
 /// A version, and a zygote of it that runs behind proven walls.
 #[derive(Debug)]
 pub(crate) struct Proven {
-    pub(super) version: Version,
+    pub(super) version: Arc<Version>,
     pub(super) zygote: Zygote,
 }
 
 impl Proven {
     /// Starts and proves the zygote of a compiled module.
-    pub(crate) async fn start(shared: &Shared, compiled: Compiled) -> Result<Self, Failure> {
-        let module =
-            compiled.report.into_result().map_err(|error| Failure::not_started(Cause::Module(error)))?;
-        let version = Version { module, code: compiled.code, from_cache: compiled.from_cache };
+    pub(crate) async fn start(
+        shared: &Shared,
+        wasm: &Arc<[u8]>,
+        compiled: Compiled,
+    ) -> Result<Self, Failure> {
+        let Compiled { report, code, from_cache } = compiled;
+        let module = report.into_result().map_err(|error| Failure::not_started(Cause::Module(error)))?;
+        let (wasm, spec) = (Arc::clone(wasm), compile_spec(&shared.policy()));
+        Self::of(Arc::new(Version { module, code, from_cache, wasm, spec }), shared).await
+    }
+
+    /// Starts and proves a zygote of a version, under what holds for it now.
+    async fn of(version: Arc<Version>, shared: &Shared) -> Result<Self, Failure> {
         let zygote = version.start(shared).await?;
         Ok(Self { version, zygote })
+    }
+
+    /// As a load: its own compiled code, or what has to be compiled anew for this policy.
+    pub(super) async fn again(version: Arc<Version>, shared: &Arc<Shared>) -> Result<Self, Failure> {
+        if version.spec == compile_spec(&shared.policy()) {
+            return Self::of(version, shared).await;
+        }
+        load(shared, &version.wasm).await
     }
 }
 
 impl Version {
     /// Starts a zygote of it.
     pub(super) async fn start(&self, shared: &Shared) -> Result<Zygote, Failure> {
-        Zygote::start(&shared.context, &self.module, &self.code, &shared.policy).await
+        Zygote::start(&shared.context, &self.module, &self.code, &shared.policy()).await
     }
 
     pub(super) fn facts(&self) -> &ModuleFacts {
@@ -47,6 +70,12 @@ impl Version {
     pub(super) fn is_from_cache(&self) -> bool {
         self.from_cache
     }
+}
+
+/// What of a policy is in the code.
+pub(crate) fn compile_spec(policy: &Policy) -> CompileSpec {
+    let limits = policy.limits();
+    CompileSpec { inspect_only: false, stack_bytes: limits.stack_bytes, fuel: limits.fuel.is_some() }
 }
 
 /// A zygote as its plugin holds it.

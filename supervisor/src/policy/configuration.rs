@@ -74,8 +74,7 @@ impl Configuration {
 
     /// Reads a file anew and takes its place. A file with a mistake changes nothing: what was valid stays.
     ///
-    /// It is for whoever loads plugins to hand the new policies on; [`Difference::needs_restart`](super::Difference) says
-    /// which values a running plugin cannot take.
+    /// No plugin hears of it: [`Supervisor::reload`](crate::Supervisor::reload) reads the file for them too.
     pub fn reload(&mut self, path: &Path) -> Result<Changes, ConfigError> {
         let new = Self::read(path)?;
         let changes = Changes::between(self, &new)?;

@@ -20,7 +20,7 @@ pub struct Difference {
     pub new: Option<Value>,
     /// Which allows more.
     pub width: Width,
-    /// Whether a running plugin keeps the old value until it is loaded anew.
+    /// Whether a running plugin comes to it only by a new version of it.
     pub needs_restart: bool,
 }
 

@@ -112,7 +112,7 @@ impl EffectiveValue {
         self.overruled.iter().rev().find(|(_, origin)| by_ceiling && granted(origin))
     }
 
-    /// Whether a change takes effect only when the plugin is loaded anew.
+    /// Whether a running plugin comes to another value only by a new version of it.
     pub fn needs_restart(&self) -> bool {
         self.key.restart
     }

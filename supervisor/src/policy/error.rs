@@ -26,7 +26,7 @@ impl ConfigError {
         Self { file: place.file().to_owned(), line, column, problem: Box::new(problem) }
     }
 
-    pub(super) fn of_file(file: &str, problem: ConfigProblem) -> Self {
+    pub(crate) fn of_file(file: &str, problem: ConfigProblem) -> Self {
         Self { file: file.to_owned(), line: 0, column: 0, problem: Box::new(problem) }
     }
 
@@ -55,6 +55,9 @@ impl std::error::Error for ConfigError {
 /// What is wrong with a file. Keys are named with the tables around them.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum ConfigProblem {
+    /// There is no file to read anew.
+    #[error("there is no configuration: build the supervisor with one that was read from a file")]
+    NoFile,
     /// It cannot be read.
     #[error("this cannot be read: {message}")]
     Unreadable {

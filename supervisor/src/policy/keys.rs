@@ -40,7 +40,7 @@ pub(super) struct Key {
     pub(super) ordered: bool,
     /// Whether this version has all of it; if not, only its first word and an empty list.
     pub(super) built: bool,
-    /// Whether a running plugin keeps the old value until it is loaded anew.
+    /// Whether a running plugin comes to another value only by a new version of it.
     pub(super) restart: bool,
 }
 

@@ -5,9 +5,9 @@ mod errors;
 mod explain;
 mod manifest;
 
-use super::keys::{Kind, MANIFEST, WHOLE};
+use super::keys::{Field, Kind, MANIFEST, METHOD, PLUGIN, Texts, WHOLE, leaves};
 use super::*;
-use casemate_protocol::policy::{Isolation, Rate, Snapshot};
+use casemate_protocol::policy::{Isolation, Policy, PolicySpec, Rate, Snapshot};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -119,5 +119,41 @@ fn the_schemas_take_the_references_and_no_typo() {
     ] {
         schema::fits(&schema, &as_json(text)).unwrap();
         assert!(schema::fits(&schema, &as_json(typo)).is_err(), "{typo}");
+    }
+}
+
+/// Another value of a kind than any default is.
+fn another(kind: &Kind) -> Value {
+    match kind {
+        Kind::Bytes => Value::Bytes(3 << 20),
+        Kind::BytesPerSecond => Value::BytesPerSecond(3 << 10),
+        Kind::Time => Value::Time(Duration::from_secs(7)),
+        Kind::Count => Value::Count(7),
+        Kind::Percent => Value::Percent(70),
+        Kind::Hundredths => Value::Hundredths(100),
+        Kind::Rate => Value::Rate(Rate { count: 7, window: Duration::from_secs(1) }),
+        Kind::Word([first, ..]) => Value::Text((*first).to_owned()),
+        Kind::Texts(Texts::Layers) => Value::List(vec!["seccomp".to_owned()]),
+        Kind::Texts(_) => Value::List(vec!["seven".to_owned()]),
+        _ => panic!("no field of a policy is of this kind"),
+    }
+}
+
+/// The table of keys is for people, and for `policy diff`; running plugins go by the policy itself.
+#[test]
+fn a_key_needs_a_new_version_where_a_plugin_needs_one() {
+    // With room for the other numbers of instances.
+    let mut before = PolicySpec::default();
+    before.instances.max = 8;
+    for (path, key) in leaves(PLUGIN) {
+        let Field::Policy(field) = key.field else { continue };
+        let mut after = before.clone();
+        field(&mut after).set(&another(&key.kind)).unwrap();
+        assert_ne!(after, before, "{path}");
+        let (old, new) = (Policy::new(before.clone()).unwrap(), Policy::new(after).unwrap());
+        assert_eq!(needs_new_version(&old, &new), key.restart, "{path}");
+    }
+    for key in METHOD {
+        assert!(!key.restart, "{}", key.name);
     }
 }

@@ -43,8 +43,7 @@ fn line(difference: &Difference, screen: &Screen) -> String {
     };
     let shown =
         |value: &Option<Setting>| escape(&value.as_ref().map_or("-".to_owned(), ToString::to_string), 2048);
-    let when =
-        if *needs_restart { screen.paint(Tone::Dim, "  when it is loaded anew") } else { String::new() };
+    let when = if *needs_restart { screen.paint(Tone::Dim, "  by a new version") } else { String::new() };
     let width = screen.paint(tone, format!("{:9}", width.name()));
     let plugin = plugin.as_deref().unwrap_or(OTHERS);
     format!("{width} {plugin} {}: {} to {}{when}", escape(key, 300), shown(old), shown(new))

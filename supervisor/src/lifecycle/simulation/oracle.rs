@@ -49,6 +49,10 @@ type Verdict = Result<(), String>;
 #[derive(Debug)]
 pub(super) struct Oracle {
     rules: Rules,
+    /// What is to hold with the next version.
+    pub(super) proposed: Option<Rules>,
+    /// As many as might ever wait.
+    waiting_max: u32,
     pub(super) calls: BTreeMap<CallNo, (ClientId, At)>,
     pub(super) workers: BTreeMap<InstanceNo, Worker>,
     pub(super) zygotes: BTreeMap<Generation, Zygote>,
@@ -64,8 +68,11 @@ pub(super) struct Oracle {
 
 impl Oracle {
     pub(super) fn new(rules: Rules) -> Self {
+        let waiting_max = rules.queue + rules.instances.max;
         Self {
             rules,
+            proposed: None,
+            waiting_max,
             calls: BTreeMap::new(),
             workers: BTreeMap::new(),
             zygotes: BTreeMap::new(),
@@ -76,6 +83,21 @@ impl Oracle {
             said: 0,
             last_instance: InstanceNo(0),
         }
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Other rules hold; those who wait already are not sent away.
+    pub(super) fn rule(&mut self, rules: Rules) {
+        self.waiting_max = self.waiting_max.max(rules.queue + rules.instances.max);
+        self.rules = rules;
+    }
+
+    /// Whether a new version is being loaded.
+    pub(super) fn has_candidate(&self) -> bool {
+        self.zygotes.values().any(|zygote| *zygote == Zygote::Probing)
     }
 
     /// Judges an action and takes it as done.
@@ -92,12 +114,18 @@ impl Oracle {
                 demand(is_ready, || format!("{generation:?} is adopted unproven"))?;
                 // Where nothing runs it is ended at once, and then it is nobody's.
                 self.active = Some(generation);
+                if let Some(rules) = self.proposed.take() {
+                    self.rule(rules);
+                }
                 Ok(())
             }
             Action::RefuseReload { .. } => Ok(()),
             Action::EndZygote { generation } => {
                 self.active = self.active.filter(|active| *active != generation);
                 self.zygotes.remove(&generation);
+                if !self.has_candidate() {
+                    self.proposed = None;
+                }
                 Ok(())
             }
             Action::Fork { instance, generation, call } => self.fork(instance, generation, call),
@@ -195,7 +223,7 @@ impl Oracle {
     /// What must hold between any two events.
     pub(super) fn look(&self) -> Verdict {
         // What was accepted and then came back from a dead zygote keeps its place beyond the limit.
-        let most = (self.rules.queue + self.rules.instances.max) as usize;
+        let most = self.waiting_max as usize;
         demand(self.waiting() <= most, || format!("{} calls wait", self.waiting()))?;
         let over = self.calls.iter().find(|(_, (_, at))| *at == At::Over);
         demand(over.is_none(), || format!("{over:?} is over and was not answered"))?;

@@ -24,6 +24,8 @@ enum Due {
     Death(Generation),
     DeathNoticed(Generation),
     Order(Event),
+    /// The operator has other rules: for what runs, or for the new version.
+    Rules,
     Tick(Duration),
 }
 
@@ -48,7 +50,7 @@ pub(super) struct World {
 
 type Verdict = Result<(), String>;
 
-fn rules(dice: &mut Dice) -> Rules {
+fn any_rules(dice: &mut Dice) -> Rules {
     let max = 1 + below(dice, 4);
     let isolation = [Isolation::Plugin, Isolation::Client, Isolation::Call][below(dice, 3) as usize];
     let some =
@@ -80,7 +82,7 @@ fn below(dice: &mut Dice, end: u32) -> u32 {
 impl World {
     pub(super) fn new(seed: u64, plant: Plant) -> Self {
         let mut dice = Dice::new(seed);
-        let rules = rules(&mut dice);
+        let rules = any_rules(&mut dice);
         let trouble = [0, 5, 25][below(&mut dice, 3) as usize];
         let mut world = Self {
             machine: Machine::new(rules.clone(), dice.roll()),
@@ -120,6 +122,10 @@ impl World {
             let at = self.dice.roll() % 60_000;
             let order = orders[below(&mut self.dice, 7) as usize];
             self.after(at, Due::Order(order));
+        }
+        for _ in 0..self.dice.roll() % 3 {
+            let at = self.dice.roll() % 60_000;
+            self.after(at, Due::Rules);
         }
         // Some are set right by the operator in the end, the others have to come to rest by themselves.
         if self.dice.roll().is_multiple_of(2) {
@@ -177,11 +183,35 @@ impl World {
             }
             Due::DeathNoticed(generation) => self.step(Event::Ended { generation }),
             Due::Order(order) => self.step(order),
+            Due::Rules => self.other_rules(),
             Due::Tick(at) => {
                 self.oracle.ticks.retain(|tick| *tick != at);
                 self.step(Event::Tick)
             }
         }
+    }
+
+    /// With a new version everything may change; without one, not who shares an instance and how many there may be.
+    fn other_rules(&mut self) -> Verdict {
+        let mut rules = any_rules(&mut self.dice);
+        if self.dice.roll().is_multiple_of(2) {
+            if self.oracle.has_candidate() {
+                self.oracle.proposed = Some(rules.clone());
+                self.machine.propose(rules);
+            }
+            return Ok(());
+        }
+        let old = self.oracle.rules();
+        rules.isolation = old.isolation;
+        rules.instances.max = old.instances.max;
+        rules.instances.spare = old.instances.spare;
+        rules.instances.min = rules.instances.min.min(rules.instances.max);
+        self.oracle.rule(rules.clone());
+        let mut actions = Vec::new();
+        self.machine.rule(rules, self.now, &mut actions);
+        self.tale.kinds.insert("rule");
+        // What follows is what follows from any event.
+        self.carry_out(Event::Tick, actions)
     }
 
     fn new_call(&mut self) -> Verdict {
@@ -308,6 +338,10 @@ impl World {
     fn step(&mut self, event: Event) -> Verdict {
         let mut actions = Vec::new();
         self.machine.step(event, self.now, &mut actions);
+        self.carry_out(event, actions)
+    }
+
+    fn carry_out(&mut self, event: Event, mut actions: Vec<Action>) -> Verdict {
         self.plant.spoil(&mut actions);
         self.tale.meet(&self.machine, &actions);
         let mut unfit = Vec::new();

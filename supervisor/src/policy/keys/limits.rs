@@ -87,8 +87,7 @@ pub(super) const LIMITS: &[Key] = &[
         of_policy!(U32 limits.input_bytes),
         "What it is called with",
         "the supervisor",
-    )
-    .at_once(),
+    ),
     limit(
         "output",
         Kind::Bytes,
@@ -113,7 +112,8 @@ pub(super) const LIMITS: &[Key] = &[
         of_policy!(U64 limits.log_bytes_per_second),
         "Log lines; more are dropped and counted",
         "the supervisor",
-    ),
+    )
+    .at_once(),
     limit(
         "host_calls",
         Kind::Rate,

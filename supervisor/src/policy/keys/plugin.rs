@@ -49,7 +49,8 @@ pub(in crate::policy) const PLUGIN: &[Key] = &[
         "Whether it may be loaded",
         "whoever loads it",
     )
-    .choice(),
+    .choice()
+    .at_once(),
     Key::new(
         "storage",
         Kind::Word(&["none", "vfs"]),
@@ -110,7 +111,8 @@ const INSTANCES: &[Key] = &[
         of_policy!(U32 instances.min),
         "Alive even without calls",
         "the supervisor",
-    ),
+    )
+    .at_once(),
     Key::new(
         "max",
         Kind::Count,
@@ -134,7 +136,8 @@ const INSTANCES: &[Key] = &[
         of_policy!(Time instances.idle_timeout),
         "One without a call for so long is ended, down to `min`",
         "the supervisor",
-    ),
+    )
+    .at_once(),
     Key::new(
         "max_calls",
         Kind::Count,
@@ -142,7 +145,8 @@ const INSTANCES: &[Key] = &[
         of_policy!(U64 instances.max_calls),
         "One that has answered so many calls is replaced",
         "the supervisor",
-    ),
+    )
+    .at_once(),
     Key::new(
         "recycle_memory",
         Kind::Bytes,
@@ -150,7 +154,8 @@ const INSTANCES: &[Key] = &[
         of_policy!(MaybeU64 instances.recycle_memory_bytes),
         "One whose memories are larger after a call is replaced",
         "the supervisor",
-    ),
+    )
+    .at_once(),
 ];
 
 const RESTART: &[Key] = &[
@@ -182,7 +187,7 @@ const BACKOFF: &[Key] = &[
 ];
 
 const fn restart(name: &'static str, kind: Kind, field: Field, doc: &'static str) -> Key {
-    Key::new(name, kind, PLUGIN_SCOPE, field, doc, "the supervisor").choice()
+    Key::new(name, kind, PLUGIN_SCOPE, field, doc, "the supervisor").choice().at_once()
 }
 
 const REQUIRE: &[Key] = &[Key::new(

@@ -1,0 +1,347 @@
+//! The plugins of a policy file, and what becomes of them when it is read anew.
+//!
+//! ```text
+//! reload: file ─► Configuration ─► a plan for each plugin ─► the new file holds ─► the plans are carried out, side by side
+//!          └─ a mistake: the error, and all is as it was
+//! ```
+//! What a plugin has to do to come to its new policy is its own to know: `plugin/renew.rs`.
+
+use crate::module_file::read_module;
+use crate::plugin::{Plugin, Way, WeakPlugin};
+use crate::policy::{Changes, ConfigError, ConfigProblem, Configuration, Effective, Manifest};
+use crate::supervisor::{LoadOptions, Supervisor};
+use casemate_protocol::ids::PluginName;
+use casemate_protocol::outcome::Failure;
+use casemate_protocol::policy::Policy;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::task::JoinSet;
+
+/// Why a plugin of a policy file cannot run as the file says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LoadError {
+    /// The file, or the plugin's manifest.
+    Config(ConfigError),
+    /// Its load.
+    Failure(Failure),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => write!(f, "{error}"),
+            Self::Failure(failure) => write!(f, "{failure}"),
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl From<ConfigError> for LoadError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<Failure> for LoadError {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// What came of reading a policy file anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reloaded {
+    /// What the file says that it did not say before.
+    pub changes: Changes,
+    /// What each loaded plugin of the file made of it, in the order they were loaded.
+    pub plugins: Vec<PluginReloaded>,
+}
+
+/// What a plugin made of a new policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginReloaded {
+    /// Which.
+    pub plugin: PluginName,
+    /// What it made of it.
+    pub taken: Taken,
+}
+
+/// What a plugin made of a new policy. No call is dropped by any of it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Taken {
+    /// Its policy is what it was.
+    Unchanged,
+    /// It has its new policy: the next call is under it, and so is the next host call of those that run.
+    TookChanges,
+    /// A new version of it has taken over under the new policy, and the old one finishes its calls; or it was started again,
+    /// since the file allows it again.
+    Restarted,
+    /// It does not run; when it is started, that is under the new policy.
+    WhenStarted,
+    /// `enabled` is false: it finishes the calls that run, and ends. Its operator can enable it.
+    Disabled {
+        /// Where the file says so.
+        reason: String,
+    },
+    /// The file has no table for it: it finishes the calls that run or wait, and ends. It can be started when there is one
+    /// again.
+    Removed {
+        /// A sentence.
+        reason: String,
+    },
+    /// It goes on as it was, under its old policy.
+    Failed {
+        /// Why.
+        reason: LoadError,
+    },
+}
+
+/// A policy file, and its plugins.
+#[derive(Debug, Default)]
+pub(crate) struct Configured {
+    state: Mutex<State>,
+    /// Reloads do not mix.
+    turn: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    configuration: Configuration,
+    /// How often it was read anew.
+    reloads: u64,
+    plugins: Vec<Arc<Entry>>,
+}
+
+/// A plugin as it was loaded.
+#[derive(Debug)]
+struct Entry {
+    name: PluginName,
+    plugin: WeakPlugin,
+    origin: Mutex<Origin>,
+}
+
+/// Where its module is from, and what it asks for.
+#[derive(Debug, Clone)]
+struct Origin {
+    module: PathBuf,
+    manifest: Option<Manifest>,
+}
+
+/// What is to become of a plugin.
+#[derive(Debug)]
+enum Plan {
+    Remove {
+        reason: String,
+    },
+    /// Without a policy: it needs what this version does not have.
+    Disable {
+        reason: String,
+        policy: Option<Policy>,
+        moved: Option<Origin>,
+    },
+    Take {
+        policy: Policy,
+        moved: Option<Origin>,
+    },
+    Refuse(ConfigError),
+}
+
+impl Configured {
+    pub(crate) fn new(configuration: Configuration) -> Self {
+        let state = State { configuration, ..State::default() };
+        Self { state: Mutex::new(state), turn: tokio::sync::Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Loads a plugin that has a table.
+    pub(crate) async fn load(
+        &self,
+        supervisor: &Supervisor,
+        name: &str,
+        options: LoadOptions,
+    ) -> Result<Plugin, LoadError> {
+        let (configuration, reloads) = {
+            let state = self.lock();
+            (state.configuration.clone(), state.reloads)
+        };
+        let origin = Origin::of(&configuration, name)?;
+        let effective = configuration.plugin(name, origin.manifest.as_ref())?;
+        let policy = effective.policy()?.clone();
+        if let (Some(config), Some(manifest)) = (&options.config, &origin.manifest) {
+            manifest.check_config(config)?;
+        }
+        let wasm = read_module(&origin.module)?;
+        let name = PluginName::from_lossy(name);
+        let plugin = supervisor.load(name.clone(), &wasm, policy, options).await?;
+        let entry = Arc::new(Entry { name, plugin: plugin.downgrade(), origin: Mutex::new(origin) });
+        let is_outdated = {
+            let mut state = self.lock();
+            state.plugins.push(Arc::clone(&entry));
+            state.reloads != reloads
+        };
+        if is_outdated {
+            // The file was read anew meanwhile, and nobody knew of this plugin.
+            let _turn = self.turn.lock().await;
+            let plan = Plan::of(&self.lock().configuration, &entry);
+            if let Taken::Failed { reason } = plan.carry_out(plugin.clone(), &entry).await {
+                plugin.close().await;
+                return Err(reason);
+            }
+        }
+        Ok(plugin)
+    }
+
+    /// Reads the file anew. With a mistake in it everything is as it was.
+    ///
+    /// Cancel safety: dropping the future gives up what has not been done yet; the next reload does it.
+    pub(crate) async fn reload(&self) -> Result<Reloaded, ConfigError> {
+        let _turn = self.turn.lock().await;
+        let old = self.lock().configuration.clone();
+        if old.file().is_empty() {
+            return Err(ConfigError::of_file(old.file(), ConfigProblem::NoFile));
+        }
+        let new = Configuration::read(Path::new(old.file()))?;
+        let changes = Changes::between(&old, &new)?;
+        let loaded = {
+            let mut state = self.lock();
+            state.configuration = new.clone();
+            state.reloads += 1;
+            let is_open =
+                |entry: &Arc<Entry>| entry.plugin.upgrade().is_some_and(|plugin| !plugin.is_closed());
+            state.plugins.retain(is_open);
+            state.plugins.clone()
+        };
+        let mut works = JoinSet::new();
+        for (at, entry) in loaded.into_iter().enumerate() {
+            let Some(plugin) = entry.plugin.upgrade() else { continue };
+            let plan = Plan::of(&new, &entry);
+            works.spawn(async move {
+                let taken = plan.carry_out(plugin, &entry).await;
+                (at, PluginReloaded { plugin: entry.name.clone(), taken })
+            });
+        }
+        let mut plugins = Vec::new();
+        while let Some(done) = works.join_next().await {
+            // One that panicked has said so by itself.
+            plugins.extend(done.ok());
+        }
+        plugins.sort_by_key(|(at, _)| *at);
+        Ok(Reloaded { changes, plugins: plugins.into_iter().map(|(_, plugin)| plugin).collect() })
+    }
+}
+
+impl Origin {
+    /// The module of a plugin's table, and the manifest beside it.
+    fn of(configuration: &Configuration, name: &str) -> Result<Self, ConfigError> {
+        // Whether there is a table comes first.
+        configuration.plugin(name, None)?;
+        let Some(module) = configuration.module(name) else {
+            let key = format!("plugins.{name}.path");
+            return Err(ConfigError::of_file(configuration.file(), ConfigProblem::Missing { key }));
+        };
+        let manifest = Manifest::beside(&module)?;
+        Ok(Self { module, manifest })
+    }
+}
+
+impl Entry {
+    fn origin(&self) -> MutexGuard<'_, Origin> {
+        self.origin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Plan {
+    /// The module and the manifest are read again only where the file names another module: this is about the policy.
+    fn of(configuration: &Configuration, entry: &Entry) -> Self {
+        let name = entry.name.as_str();
+        if !configuration.plugins().any(|known| known == name) {
+            let file = configuration.file();
+            let reason = format!(
+                "{file} has no [plugins.{name}] any more: write it again, and have the file read anew"
+            );
+            return Self::Remove { reason };
+        }
+        Self::of_table(configuration, entry).unwrap_or_else(Self::Refuse)
+    }
+
+    fn of_table(configuration: &Configuration, entry: &Entry) -> Result<Self, ConfigError> {
+        let name = entry.name.as_str();
+        let origin = entry.origin().clone();
+        let moved = match configuration.module(name) {
+            Some(module) if module == origin.module => None,
+            _ => Some(Origin::of(configuration, name)?),
+        };
+        let manifest = moved.as_ref().unwrap_or(&origin).manifest.as_ref();
+        let effective: Effective = configuration.plugin(name, manifest)?;
+        match effective.policy() {
+            Ok(policy) => Ok(Self::Take { policy: policy.clone(), moved }),
+            Err(error) if matches!(*error.problem, ConfigProblem::Disabled { .. }) => {
+                let can_run = effective.not_available().next().is_none();
+                let (reason, policy) = (error.to_string(), can_run.then(|| effective.limits().clone()));
+                Ok(Self::Disable { reason, policy, moved })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn carry_out(self, plugin: Plugin, entry: &Entry) -> Taken {
+        match self {
+            Self::Remove { reason } => {
+                plugin.withhold(reason.clone(), true);
+                Taken::Removed { reason }
+            }
+            Self::Disable { reason, policy, moved } => {
+                plugin.withhold(reason.clone(), false);
+                let Some(policy) = policy else { return Taken::Disabled { reason } };
+                match take(&plugin, entry, policy, moved).await {
+                    Ok(_) => Taken::Disabled { reason },
+                    Err(reason) => Taken::Failed { reason },
+                }
+            }
+            Self::Take { policy, moved } => match take(&plugin, entry, policy, moved).await {
+                Ok(way) => release(&plugin, way).await,
+                Err(reason) => Taken::Failed { reason },
+            },
+            Self::Refuse(error) => Taken::Failed { reason: error.into() },
+        }
+    }
+}
+
+async fn take(
+    plugin: &Plugin,
+    entry: &Entry,
+    policy: Policy,
+    moved: Option<Origin>,
+) -> Result<Way, LoadError> {
+    let wasm = match &moved {
+        Some(origin) => Some(Arc::from(read_module(&origin.module)?)),
+        None => None,
+    };
+    let way = plugin.take_policy(policy, wasm).await?;
+    if let Some(origin) = moved {
+        *entry.origin() = origin;
+    }
+    Ok(way)
+}
+
+/// What the file had withheld is started again.
+async fn release(plugin: &Plugin, way: Way) -> Taken {
+    if plugin.release() {
+        return match plugin.enable().await {
+            Ok(()) => Taken::Restarted,
+            Err(failure) => Taken::Failed { reason: failure.into() },
+        };
+    }
+    match way {
+        Way::None => Taken::Unchanged,
+        Way::AtOnce => Taken::TookChanges,
+        Way::ByNewVersion => Taken::Restarted,
+        Way::WhenStarted => Taken::WhenStarted,
+    }
+}

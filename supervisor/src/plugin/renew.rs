@@ -1,0 +1,123 @@
+//! A new version, or a new policy, beside what runs.
+
+use super::Plugin;
+use super::driver::Driver;
+use super::version::Proven;
+use crate::instance::Instance;
+use crate::lifecycle::{Event, Generation, Refusal, State};
+use crate::load::load;
+use crate::policy::needs_new_version;
+use casemate_protocol::outcome::{Cause, Failure};
+use casemate_protocol::policy::Policy;
+use std::sync::Arc;
+
+/// How a plugin comes to another policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It is the one it has.
+    None,
+    /// It has it already.
+    AtOnce,
+    /// A new version has it.
+    ByNewVersion,
+    /// It does not run, and has it when it is started.
+    WhenStarted,
+}
+
+impl Plugin {
+    /// Loads and probes a new version beside the one that runs, and lets it take over: of another module, or of the same;
+    /// under another policy, or under the one that holds.
+    ///
+    /// Cancel safety: dropping the future before the new version has taken over leaves the old one.
+    pub(crate) async fn renew(
+        &self,
+        wasm: Option<Arc<[u8]>>,
+        policy: Option<Arc<Policy>>,
+    ) -> Result<(), Failure> {
+        let generation = self.driver.begin_reload(policy.as_deref())?;
+        let _given_up = GivenUp { driver: &self.driver, generation };
+        let shared = match &policy {
+            Some(policy) => self.driver.shared().under(Arc::clone(policy)),
+            None => Arc::clone(self.driver.shared()),
+        };
+        let proven = match wasm {
+            Some(wasm) => load(&shared, &wasm).await?,
+            None => Proven::again(self.driver.version(), &shared).await?,
+        };
+        // Ready, and looked at from outside: no guest code runs before its first call.
+        drop(Instance::start(&proven.zygote, &shared).await?);
+        self.driver.take_over(generation, proven, policy)
+    }
+
+    /// Comes to another policy, and to another module if one is given, without dropping a call. After a failure it is
+    /// under the old one.
+    pub(crate) async fn take_policy(&self, policy: Policy, wasm: Option<Arc<[u8]>>) -> Result<Way, Failure> {
+        let (old, policy) = (self.driver.shared().policy(), Arc::new(policy));
+        // A module that it was to have and does not have yet is not forgotten.
+        let wasm = wasm.or_else(|| self.driver.lock().due.as_ref()?.1.clone());
+        if wasm.is_some() || needs_new_version(&old, &policy) {
+            return match self.status().state {
+                State::Starting | State::Running | State::Backoff => {
+                    self.renew(wasm, Some(policy)).await?;
+                    self.driver.lock().due = None;
+                    Ok(Way::ByNewVersion)
+                }
+                State::Stopped | State::Disabled | State::Draining => {
+                    self.driver.lock().due = Some((policy, wasm));
+                    Ok(Way::WhenStarted)
+                }
+            };
+        }
+        self.driver.lock().due = None;
+        if old == policy {
+            return Ok(Way::None);
+        }
+        self.driver.take_policy(policy);
+        Ok(Way::AtOnce)
+    }
+
+    /// What is to hold when it is started holds before it is.
+    pub(super) async fn may_run(&self) -> Result<(), Failure> {
+        let (due, withheld) = {
+            let core = self.driver.lock();
+            (core.due.clone(), core.withheld.clone())
+        };
+        if let Some(withheld) = withheld.filter(|withheld| withheld.is_removed) {
+            return Err(Failure::not_started(Cause::PluginStopped { reason: Some(withheld.reason) }));
+        }
+        if let Some((policy, wasm)) = due {
+            // What it has to finish does not come to another version halfway.
+            self.driver.until(|state| state != State::Draining).await;
+            self.renew(wasm, Some(policy)).await?;
+            self.driver.lock().due = None;
+        }
+        Ok(())
+    }
+
+    /// Does what the policy file says: it takes no new calls, finishes those that run, and its processes end.
+    pub(crate) fn withhold(&self, reason: String, is_removed: bool) {
+        self.driver.withhold(reason, is_removed);
+    }
+
+    /// The policy file lets it run again; whether it did before that ended it.
+    pub(crate) fn release(&self) -> bool {
+        self.driver.lock().withheld.take().is_some_and(|withheld| withheld.ran)
+    }
+
+    /// Whether nothing moves it any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.driver.lock().machine.refusal() == Refusal::Closed
+    }
+}
+
+/// A new version that is being loaded. Dropping this gives it up, unless it has taken over.
+struct GivenUp<'a> {
+    driver: &'a Driver,
+    generation: Generation,
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        self.driver.tell(Event::ProbeFailed { generation: self.generation });
+    }
+}
