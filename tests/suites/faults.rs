@@ -69,7 +69,9 @@ fn fail(argument: &str) {
         Err(failure) => format!("{} {failure}", failure.code()),
     };
     host::say(&said.replace('\n', " "));
-    host::say(&processes::with_marker(&casemate.marker()).len().to_string());
+    // Also such as nobody has waited for.
+    let left = processes::with_marker(&casemate.marker()).len() + processes::zombies().len();
+    host::say(&left.to_string());
     host::say(&processes::open_descriptors().saturating_sub(before).to_string());
 }
 
