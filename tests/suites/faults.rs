@@ -49,10 +49,7 @@ async fn load_and_call(casemate: &Casemate) -> Result<Vec<u8>, Failure> {
 fn fail(argument: &str) {
     let (number, errno) = argument.split_once(' ').unwrap();
     let filter = answer_with(number.parse().unwrap(), errno.parse().unwrap());
-    let casemate = Casemate::builder()
-        .configure(|config| config.spawn_timeout = Duration::from_secs(3))
-        .build()
-        .unwrap();
+    let casemate = Casemate::embedded().unwrap();
     assert_eq!(block_on(load_and_call(&casemate)).unwrap(), b"x");
     block_on(casemate.shutdown());
     let before = processes::open_descriptors();
