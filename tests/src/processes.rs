@@ -1,6 +1,7 @@
 //! What of Casemate runs on this machine, found by the marker in the processes' arguments and never by remembered pids.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// One process that carries a marker.
@@ -37,6 +38,23 @@ pub fn with_marker(marker: &str) -> Vec<Found> {
         }
     }
     found
+}
+
+/// What each of the living processes with this marker is: stubs, heads (zygotes, and compilers), workers.
+///
+/// Zygotes and their workers carry the same arguments; a head is a stub's child.
+pub fn by_kind(marker: &str) -> [Vec<Found>; 3] {
+    let (stubs, rest): (Vec<_>, Vec<_>) =
+        with_marker(marker).into_iter().partition(|found| found.stage() == "stub");
+    let pids: BTreeSet<i32> = stubs.iter().map(|stub| stub.pid).collect();
+    let (heads, workers) =
+        rest.into_iter().partition(|found| parent(found.pid).is_some_and(|parent| pids.contains(&parent)));
+    [stubs, heads, workers]
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
 }
 
 /// Waits until no process carries the marker any more.
