@@ -3,6 +3,7 @@
 //! Only a build with the feature `adversary` can do that, and only where the adversary stands in the worker's place.
 
 use crate::inspect::InspectError;
+use crate::process::control::broken;
 use casemate_protocol::outcome::{Cause, Failure};
 #[cfg(feature = "adversary")]
 use std::sync::Arc;
@@ -32,6 +33,8 @@ impl Leniency {
             Err(error @ InspectError::Disagrees { .. }) => {
                 self.finds(error.to_string()).map(|()| T::default())
             }
+            // Somebody has killed it: nothing was seen that must not be.
+            Err(error @ InspectError::Ended) => Err(broken("looking at a walled process", error)),
             Err(error) => Err(not_walled_in(error.to_string())),
         }
     }
@@ -54,5 +57,16 @@ fn not_walled_in(message: String) -> Failure {
 impl std::fmt::Debug for Leniency {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Leniency")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_ended_meanwhile_has_broken_no_rule() {
+        let failure = Leniency::default().judge::<()>(Err(InspectError::Ended)).unwrap_err();
+        assert_eq!(failure.code(), "spawn.failed", "{failure}");
     }
 }

@@ -12,7 +12,6 @@ use crate::programs::Program;
 use casemate_protocol::certificate::LayerSet;
 use casemate_protocol::outcome::{Cause, Exit, Failure, escape};
 use casemate_protocol::spawn::{Report, StubSpec};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
@@ -74,12 +73,10 @@ impl Tree {
         spec.namespaces = context.namespaces;
 
         let (started, facts) = start(context, program)?;
-        let pidfd = pidfd_open(Pid::from_child(&started.child), PidfdFlags::empty())
-            .map_err(|error| broken("holding the stub", error))?;
         let pid = started.child.id();
         let stub = context
             .guard
-            .watch(Subject { pidfd, child: Some(started.child), link: None, kind: Kind::Head })
+            .watch(Subject { pidfd: started.pidfd, child: Some(started.child), link: None, kind: Kind::Head })
             .map(Stub)
             .map_err(|error| broken("watching the stub", error))?;
         context.point(group, "stub started");

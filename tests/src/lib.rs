@@ -1,4 +1,4 @@
-//! What the suites share: guests, processes of hosts, what hosts may lack, and a look at what is left of them.
+//! What the suites share: guests, processes of hosts, their control groups, what hosts may lack, and a look at what is left of them.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,6 +10,7 @@
 pub mod claims;
 pub mod command;
 pub mod conditions;
+pub mod groups;
 pub mod guests;
 pub mod host;
 pub mod processes;

@@ -1,6 +1,7 @@
 //! What of Casemate runs on this machine, found by the marker in the processes' arguments and never by remembered pids.
 
 use rustix::process::{Pid, Signal, kill_process};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// One process that carries a marker.
@@ -39,18 +40,33 @@ pub fn with_marker(marker: &str) -> Vec<Found> {
     found
 }
 
-/// The worker that was forked last: beside its zygote, the process that has the highest pid in their own namespace. Other
-/// pids start anew at some time.
-pub fn youngest_worker(marker: &str) -> Option<Found> {
-    let found = with_marker(marker).into_iter().filter(|found| found.stage() != "stub");
-    let numbered = found.filter_map(|found| Some((inner_pid(found.pid)?, found)));
-    numbered.filter(|(inner, _)| *inner != 1).max_by_key(|(inner, _)| *inner).map(|(_, found)| found)
+/// What each of the living processes with this marker is: stubs, heads (zygotes, and compilers), workers.
+///
+/// Zygotes and their workers carry the same arguments; a head is a stub's child.
+pub fn by_kind(marker: &str) -> [Vec<Found>; 3] {
+    let (stubs, rest): (Vec<_>, Vec<_>) =
+        with_marker(marker).into_iter().partition(|found| found.stage() == "stub");
+    let pids: BTreeSet<i32> = stubs.iter().map(|stub| stub.pid).collect();
+    let (heads, workers) =
+        rest.into_iter().partition(|found| parent(found.pid).is_some_and(|parent| pids.contains(&parent)));
+    [stubs, heads, workers]
 }
 
-/// A process's pid in the innermost namespace; none once it is gone.
-fn inner_pid(pid: i32) -> Option<i32> {
+/// The worker that was forked last: the one with the highest pid in its own namespace, as other pids start anew at some time.
+pub fn youngest_worker(marker: &str) -> Option<Found> {
+    let [_, _, workers] = by_kind(marker);
+    let numbered = workers.into_iter().filter_map(|worker| Some((status(worker.pid, "NSpid:")?, worker)));
+    numbered.max_by_key(|(inner, _)| *inner).map(|(_, worker)| worker)
+}
+
+fn parent(pid: i32) -> Option<i32> {
+    status(pid, "PPid:")
+}
+
+/// The last number of a line of a process's status; none once it is gone.
+fn status(pid: i32, name: &str) -> Option<i32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next_back()?.parse().ok()
 }
 

@@ -10,7 +10,9 @@
 
 use casemate::policy::CgroupLimits;
 use casemate::{Casemate, Cause, LimitName, Plugin, Policy, Retry};
-use casemate_tests::{block_on, casemate, guests, host, host::Host, is_root, policy, processes, skip};
+use casemate_tests::{
+    block_on, casemate, groups, guests, host, host::Host, is_root, policy, processes, skip,
+};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +46,7 @@ fn delegated(_: &str) {
         let casemate = casemate();
         let plugin = load(&casemate).await;
         assert_memory_is_named(&plugin).await;
-        let [group] = groups_of(&casemate.marker()).try_into().unwrap();
+        let [group] = groups::of(&casemate.marker()).try_into().unwrap();
         host::say(&group.display().to_string());
         drop(plugin);
         await_none(&casemate.marker());
@@ -67,25 +69,8 @@ async fn load(casemate: &Casemate) -> Plugin {
     plugin
 }
 
-/// Every group that a supervisor has made, wherever it may have.
-fn groups_of(marker: &str) -> Vec<PathBuf> {
-    fn look(folder: &Path, prefix: &str, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if entry.file_name().to_string_lossy().starts_with(prefix) {
-                    found.push(entry.path());
-                }
-                look(&entry.path(), prefix, found);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    look(Path::new(MOUNTS), &format!("casemate-{marker}-"), &mut found);
-    found
-}
-
 fn await_none(marker: &str) {
-    await_that(|| groups_of(marker).is_empty(), "a group is still there");
+    await_that(|| groups::of(marker).is_empty(), "a group is still there");
 }
 
 fn await_that(holds: impl Fn() -> bool, else_: &str) {
@@ -157,7 +142,7 @@ fn a_kill_that_is_not_for_memory_is_not_taken_for_one() {
             tokio::spawn(async move { plugin.call::<_, u64>("spin", &json!({})).await })
         };
         let throttled = || {
-            let groups = groups_of(&casemate.marker());
+            let groups = groups::of(&casemate.marker());
             !groups.is_empty() && !read(&groups, &["cpu.stat"]).contains("nr_throttled 0")
         };
         await_that(throttled, "nothing was throttled");
@@ -179,7 +164,7 @@ fn limits_are_the_kernels_and_go_with_the_plugin() {
     block_on(async {
         let casemate = casemate();
         let plugin = load(&casemate).await;
-        let groups = groups_of(&casemate.marker());
+        let groups = groups::of(&casemate.marker());
         assert_eq!(groups.len(), if is_v2() { 1 } else { 3 }, "{groups:?}");
         let memory = read(&groups, &["memory.max", "memory.limit_in_bytes"]);
         assert_eq!(memory, MEMORY_BYTES.to_string());
@@ -217,7 +202,7 @@ fn without_such_limits_there_is_no_group() {
         let casemate = casemate();
         let plugin = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
         plugin.call_raw("m", b"x").await.unwrap();
-        assert_eq!(groups_of(&casemate.marker()), Vec::<PathBuf>::new());
+        assert_eq!(groups::of(&casemate.marker()), Vec::<PathBuf>::new());
     });
 }
 
@@ -253,13 +238,13 @@ fn what_a_killed_host_leaves_goes_with_the_next_and_what_others_hold_stays() {
     let (dead, alive) = (killed.line(), living.line());
     killed.kill();
     processes::await_none(&dead, PATIENCE);
-    let others = groups_of(&alive);
+    let others = groups::of(&alive);
     assert!(!others.is_empty());
     block_on(async {
         let casemate = casemate();
         let _plugin = load(&casemate).await;
-        assert_eq!(groups_of(&dead), Vec::<PathBuf>::new());
-        assert_eq!(groups_of(&alive), others);
+        assert_eq!(groups::of(&dead), Vec::<PathBuf>::new());
+        assert_eq!(groups::of(&alive), others);
     });
     living.go_on();
     living.finish();
@@ -282,7 +267,7 @@ fn what_is_still_in_a_group_is_killed_with_it() {
         let casemate = casemate();
         let plugin = load(&casemate).await;
         let mut stray = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
-        let group = groups_of(&casemate.marker()).remove(0);
+        let group = groups::of(&casemate.marker()).remove(0);
         fs::write(group.join("cgroup.procs"), stray.id().to_string()).unwrap();
         drop(plugin);
         assert_eq!(stray.wait().unwrap().signal(), Some(9));

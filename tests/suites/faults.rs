@@ -1,5 +1,5 @@
-//! Real kernel calls that fail in the host: a filter answers them with an error. What is left is a typed error, and nothing
-//! else: no process, no descriptor, no hang.
+//! Real kernel calls that fail in the host. A filter answers them with an error: what is left is a typed error, and nothing
+//! else: no process, no descriptor, no hang. Signals interrupt them: that makes no difference at all.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,15 +9,20 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
-use casemate::{Casemate, Failure, Policy};
+use casemate::policy::MethodLimits;
+use casemate::{Casemate, Failure, HostError, Plugin, Policy};
 use casemate_sys::seccomp::{Instruction, install};
-use casemate_tests::{block_on, guests, host, host::Host, processes};
+use casemate_sys::signal::{Interrupted, on_user_signal};
+use casemate_tests::{block_on, guests, host, host::Host, policy, processes};
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 #[test]
 fn scenario() {
-    host::run(&[("fail", fail)]);
+    host::run(&[("fail", fail), ("interrupted", interrupted)]);
 }
 
 /// A filter that answers one call with an error, and allows all others.
@@ -44,10 +49,7 @@ async fn load_and_call(casemate: &Casemate) -> Result<Vec<u8>, Failure> {
 fn fail(argument: &str) {
     let (number, errno) = argument.split_once(' ').unwrap();
     let filter = answer_with(number.parse().unwrap(), errno.parse().unwrap());
-    let casemate = Casemate::builder()
-        .configure(|config| config.spawn_timeout = Duration::from_secs(3))
-        .build()
-        .unwrap();
+    let casemate = Casemate::embedded().unwrap();
     assert_eq!(block_on(load_and_call(&casemate)).unwrap(), b"x");
     block_on(casemate.shutdown());
     let before = processes::open_descriptors();
@@ -69,7 +71,9 @@ fn fail(argument: &str) {
         Err(failure) => format!("{} {failure}", failure.code()),
     };
     host::say(&said.replace('\n', " "));
-    host::say(&processes::with_marker(&casemate.marker()).len().to_string());
+    // Also such as nobody has waited for.
+    let left = processes::with_marker(&casemate.marker()).len() + processes::zombies().len();
+    host::say(&left.to_string());
     host::say(&processes::open_descriptors().saturating_sub(before).to_string());
 }
 
@@ -120,4 +124,130 @@ fn what_the_kernel_refuses_the_host_is_a_typed_error_and_leaves_nothing() {
         }
     }
     assert_eq!(wrong, Vec::<String>::new());
+}
+
+/// Says that it is over, also when what it stands beside has failed.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+static INTERRUPTED: AtomicU64 = AtomicU64::new(0);
+
+extern "C" fn count_it(_: i32) {
+    INTERRUPTED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Sends a signal to each thread but this one, again and again: whatever they wait in fails with EINTR.
+fn storm(over: &AtomicBool) {
+    let me = rustix::thread::gettid().as_raw_nonzero().get();
+    while !over.load(Ordering::Relaxed) {
+        for entry in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+            let thread = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            // The kernel prefers the thread that is named; one that has ended meanwhile is nobody.
+            if let Some(thread) = thread.filter(|thread| *thread != me).and_then(Pid::from_raw) {
+                let _ = kill_process(thread, Signal::USR1);
+            }
+        }
+        std::thread::sleep(Duration::from_micros(100));
+    }
+}
+
+/// A host under a storm of signals that lives through all there is in a plugin's life.
+fn interrupted(_: &str) {
+    const ROUNDS: u32 = 6;
+    let casemate = Casemate::embedded().unwrap();
+    casemate.on("sleep", |number: Value| async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Ok::<_, HostError>(number)
+    });
+    // What a first load opens for good is open.
+    block_on(live(&casemate));
+    block_on(casemate.shutdown());
+    let before = processes::open_descriptors();
+    on_user_signal(count_it, Interrupted::Fails).unwrap();
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| storm(&over));
+        let _over = Over(&over);
+        host::say("stormy");
+        for _ in 0..ROUNDS {
+            block_on(live(&casemate));
+        }
+        block_on(casemate.shutdown());
+    });
+    let left = processes::with_marker(&casemate.marker()).len() + processes::zombies().len();
+    host::say(&left.to_string());
+    host::say(&processes::open_descriptors().saturating_sub(before).to_string());
+    host::say(&INTERRUPTED.load(Ordering::Relaxed).to_string());
+}
+
+/// Compiles, calls, is called back, runs into a deadline, loses a worker and a zygote, and ends; all as it always does.
+async fn live(casemate: &Casemate) {
+    let policy = policy(|spec| {
+        spec.host = vec!["sleep".into()];
+        spec.limits.call_timeout = Duration::from_secs(60);
+        spec.limits.grace = Duration::from_secs(60);
+        spec.restart.first = Duration::from_millis(10);
+        let soon = MethodLimits { call_timeout: Some(Duration::from_millis(50)), ..MethodLimits::default() };
+        spec.methods.insert("spin".into(), soon);
+    });
+    let plugin = casemate.load(guests::rust("probe"), policy).await.unwrap();
+    let echo = async |plugin: &Plugin, bytes: usize| {
+        let body = vec![7; bytes];
+        assert_eq!(plugin.call_raw("echo", &body).await.unwrap(), body);
+    };
+    for round in 0..50 {
+        // The larger ones do not fit a socket at once.
+        echo(&plugin, 64 + (round % 5) * 200_000).await;
+    }
+    let asked = json!({"method": "sleep", "n": 20});
+    let tally: Value = plugin.call("host_loop", &asked).await.unwrap();
+    assert_eq!(tally["answered"], 20, "{tally}");
+    let failure = plugin.call::<_, u64>("spin", &json!({})).await.unwrap_err();
+    assert_eq!(failure.code(), "timeout.soft", "{failure}");
+    echo(&plugin, 64).await;
+    for found in processes::with_marker(&casemate.marker()) {
+        if found.stage() != "stub" {
+            found.signal(Signal::KILL);
+        }
+    }
+    echo_after_a_loss(&plugin).await;
+}
+
+/// A call that is given the killed worker before its end is known is lost with it, and says so.
+async fn echo_after_a_loss(plugin: &Plugin) {
+    loop {
+        match plugin.call_raw("echo", b"x").await {
+            Ok(answer) => return assert_eq!(answer, b"x"),
+            Err(failure) => assert_eq!(failure.code(), "worker.lost", "{failure}"),
+        }
+    }
+}
+
+#[test]
+fn a_storm_of_signals_makes_no_difference() {
+    let mut host = Host::start("interrupted", "");
+    assert_eq!(host.line(), "stormy");
+    let pid = Pid::from_raw(i32::try_from(host.pid()).unwrap()).unwrap();
+    let over = AtomicBool::new(false);
+    let (left, descriptors, interrupted) = std::thread::scope(|scope| {
+        // The guard blocks every signal, but a wait ends in EINTR also when its process is stopped and goes on.
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                kill_process(pid, Signal::STOP).unwrap();
+                kill_process(pid, Signal::CONT).unwrap();
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        });
+        let _over = Over(&over);
+        (host.line(), host.line(), host.line())
+    });
+    host.finish();
+    assert_eq!((left.as_str(), descriptors.as_str()), ("0", "0"));
+    let interrupted: u64 = interrupted.parse().unwrap();
+    assert!(interrupted > 1000, "{interrupted} signals: that was no storm");
 }

@@ -38,17 +38,9 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-fn parent(pid: i32) -> Option<i32> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    status.lines().find_map(|line| line.strip_prefix("PPid:")?.trim().parse().ok())
-}
-
-/// Zygotes and their workers carry the same arguments; a zygote is a stub's child.
 fn zygotes_and_workers(casemate: &Casemate) -> (Vec<Found>, Vec<Found>) {
-    let all = processes::with_marker(&casemate.marker());
-    let (stubs, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|found| found.stage() == "stub");
-    let stubs: BTreeSet<i32> = stubs.iter().map(|stub| stub.pid).collect();
-    rest.into_iter().partition(|found| parent(found.pid).is_some_and(|parent| stubs.contains(&parent)))
+    let [_, zygotes, workers] = processes::by_kind(&casemate.marker());
+    (zygotes, workers)
 }
 
 fn workers(casemate: &Casemate) -> BTreeSet<i32> {

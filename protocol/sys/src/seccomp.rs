@@ -125,17 +125,31 @@ pub fn receive(listener: BorrowedFd<'_>) -> io::Result<Notification> {
 
 /// Whether the process of a notification still waits: only then is its pid surely that process.
 pub fn is_valid(listener: BorrowedFd<'_>, id: u64) -> bool {
-    // SAFETY: the kernel reads eight bytes at the pointer.
-    unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_ID_VALID as _, &raw const id) == 0 }
+    uninterrupted(|| {
+        // SAFETY: the kernel reads eight bytes at the pointer.
+        check(unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_ID_VALID as _, &raw const id) }.into())
+    })
+    .is_ok()
 }
 
 /// Lets the call of a notification run, as if no filter had stopped it. Its numbers were looked at; what a pointer among
 /// them names can change until the kernel reads it. ENOENT: the caller died in between.
 pub fn let_go_on(listener: BorrowedFd<'_>, id: u64) -> io::Result<()> {
     let mut response = RawResponse { id, value: 0, error: 0, flags: RESPOND_CONTINUE };
-    // SAFETY: the request's number holds the size of the struct that the pointer names.
-    check(unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_SEND as _, &raw mut response) }.into())?;
-    Ok(())
+    uninterrupted(|| {
+        // SAFETY: the request's number holds the size of the struct that the pointer names.
+        check(unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_SEND as _, &raw mut response) }.into())
+    })
+}
+
+/// The kernel gives up waiting for a listener's lock when a signal comes; whoever waits for our answer still does.
+fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<()> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done.map(|_| ()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -49,14 +49,26 @@ pub fn ignore_children() -> io::Result<()> {
     Ok(())
 }
 
-/// Runs `handler` on SIGUSR1, on the alternate stack, and restarts what it interrupts.
+/// What becomes of a system call that a handler interrupts, where the kernel leaves a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interrupted {
+    /// It goes on.
+    Restarts,
+    /// It fails with EINTR.
+    Fails,
+}
+
+/// Runs `handler` on SIGUSR1, on the alternate stack.
 ///
 /// The handler must be async-signal-safe: one relaxed atomic add is all that ours does.
-pub fn on_user_signal(handler: extern "C" fn(libc::c_int)) -> io::Result<()> {
+pub fn on_user_signal(handler: extern "C" fn(libc::c_int), interrupted: Interrupted) -> io::Result<()> {
     // SAFETY: all zeroes is a valid sigaction.
     let mut action: libc::sigaction = unsafe { zeroed() };
     action.sa_sigaction = handler as libc::sighandler_t;
-    action.sa_flags = libc::SA_ONSTACK | libc::SA_RESTART;
+    action.sa_flags = match interrupted {
+        Interrupted::Restarts => libc::SA_ONSTACK | libc::SA_RESTART,
+        Interrupted::Fails => libc::SA_ONSTACK,
+    };
     // SAFETY: the kernel reads `action`; the handler has the signature that goes with these flags.
     check(unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, ptr::null_mut()) }.into())?;
     Ok(())

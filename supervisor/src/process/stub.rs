@@ -3,6 +3,7 @@
 use crate::programs::Program;
 use casemate_protocol::ids::Marker;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt as _;
@@ -12,6 +13,7 @@ use std::process::{Child, Command, Stdio};
 #[derive(Debug)]
 pub(crate) struct Started {
     pub(crate) child: Child,
+    pub(crate) pidfd: OwnedFd,
     pub(crate) control: OwnedFd,
 }
 
@@ -21,7 +23,7 @@ pub(crate) fn start(program: &Program, marker: Marker) -> io::Result<Started> {
     let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let ours = off_the_standard_descriptors(ours)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
-    let child = Command::new(program.path().map_err(io::Error::other)?)
+    let mut child = Command::new(program.path().map_err(io::Error::other)?)
         .arg0(program.name())
         .args(["stub", &marker.to_string()])
         .env_clear()
@@ -30,7 +32,19 @@ pub(crate) fn start(program: &Program, marker: Marker) -> io::Result<Started> {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    Ok(Started { child, control: ours })
+    match hold(&child) {
+        Ok(pidfd) => Ok(Started { child, pidfd, control: ours }),
+        Err(error) => {
+            // Nobody else will wait for it. It has had no order yet, and so leaves nothing behind.
+            let _ = child.kill();
+            let _ = child.wait();
+            Err(error)
+        }
+    }
+}
+
+fn hold(child: &Child) -> io::Result<OwnedFd> {
+    off_the_standard_descriptors(pidfd_open(Pid::from_child(child), PidfdFlags::empty())?)
 }
 
 /// In a host whose standard descriptors are closed a new one would land there, and be overwritten or printed into.

@@ -5,6 +5,7 @@ use crate::problem::Problem;
 use crate::project::{Project, in_ci};
 use crate::setup::{self, AARCH64_TARGET};
 use crate::step::Step;
+use crate::suite::take_skips;
 use crate::tally::{Count, Verdict};
 
 /// Tells the supervisor's build not to build and embed the programs: a check of its types needs none.
@@ -103,11 +104,21 @@ pub(crate) fn long_group(project: &Project, name: &str) -> Verdict {
     if let Err(problem) = guests::build(project) {
         return Verdict::Failed(problem);
     }
-    counted(
+    let skips = project.target.join(format!("skips-{name}"));
+    // One that was killed may have left some.
+    take_skips(&skips);
+    let verdict = counted(
         Step::cargo(&project.root)
             .args(["test", "--workspace", "--test", name, "--", "--include-ignored"])
-            .env("CASEMATE_GUESTS", project.guests()),
-    )
+            .env("CASEMATE_GUESTS", project.guests())
+            .env("CASEMATE_SKIPS", &skips),
+    );
+    let Verdict::Counted(mut count) = verdict else { return verdict };
+    for skip in take_skips(&skips) {
+        println!("{name}: skipped: {skip}");
+        count.skip_one();
+    }
+    Verdict::Counted(count)
 }
 
 /// Runs cargo's own test command and adds up what its executables say.

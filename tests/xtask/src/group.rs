@@ -86,7 +86,9 @@ impl Group {
             Self::Doctests => "the examples in the documentation",
             Self::Advisories => "cargo-deny: known vulnerabilities; needs the RustSec database on GitHub",
             Self::Fuzz => "every fuzz target for a minute; needs a nightly toolchain",
-            Self::Soak => "hours of calls, spawns and deaths",
+            Self::Soak => {
+                "two minutes of calls while supervisors and all that they start are killed and stopped"
+            }
             Self::Toolchains => "guests from other languages' toolchains",
             Self::Vm => "suites on Debian's 6.1 kernel in a virtual machine, as root and as an ordinary user",
         }

@@ -12,7 +12,8 @@ cargo xtask bench [ROW…]              the numbers, each beside its baseline; R
     --keep FOLDER                     put the table into its README.md and everything into its numbers.json
     --quick                           fewer rounds: for a look
 cargo xtask guests                    build the test guests into target/guests
-cargo xtask test [GROUP…] [-- ARGS…]  the default groups, or those named; ARGS go to the test executables
+cargo xtask test [GROUP…] [-- ARGS…]  the default groups, or those named; ARGS go to the test executables;
+                                      `default` names the default ones beside others
     --list                            the groups and what each does
     --limit-minutes N                 how long one test executable may take (default 10)
     --fuzz-seconds N                  how long one fuzz target runs (default 60)";
@@ -82,6 +83,7 @@ fn parse_test(mut words: impl Iterator<Item = String>) -> Result<Request, Proble
             }
             "--fuzz-seconds" => plan.fuzz_seconds = number(&word, words.next())?,
             "--" => plan.test_arguments.extend(words.by_ref()),
+            "default" => plan.groups.extend(Group::DEFAULT),
             name => plan.groups.push(Group::named(name)?),
         }
     }
@@ -121,6 +123,12 @@ mod tests {
         assert_eq!(plan.groups, [Group::Fmt, Group::SuiteUser]);
         assert_eq!(plan.executable_limit, Duration::from_secs(120));
         assert_eq!(plan.test_arguments, ["--exact", "a::b"]);
+    }
+
+    #[test]
+    fn the_default_groups_can_be_named_beside_others() {
+        let Ok(Request::Test(plan)) = parse("test default soak") else { panic!("not a test request") };
+        assert_eq!(plan.groups.split_last(), Some((&Group::Soak, Group::DEFAULT.as_slice())));
     }
 
     #[test]

@@ -21,7 +21,7 @@ extern "C" fn advance(_signal: i32) {
 pub(crate) fn arm(engine: &Engine) -> std::io::Result<()> {
     // A process has one engine; a second call would keep the first.
     let _ = ENGINE.set(engine.clone());
-    casemate_sys::signal::on_user_signal(advance)?;
+    casemate_sys::signal::on_user_signal(advance, casemate_sys::signal::Interrupted::Restarts)?;
     Engine::tls_eager_initialize();
     Ok(())
 }
