@@ -5,7 +5,7 @@ mod permission;
 pub mod units;
 
 pub use lifetime::{Instances, Isolation, Restart};
-pub use permission::{MethodLimits, Rate};
+pub use permission::{MethodLimits, Rate, is_topic, is_topic_pattern, matches_pattern, matches_topic};
 
 use crate::certificate::LayerSet;
 use permission::HostPattern;

@@ -1,5 +1,6 @@
 //! Host methods: what plugins may ask the host application for, once their policy grants it.
 
+use crate::scope::Trace;
 use casemate_protocol::ids::{InstanceId, PluginName};
 use casemate_protocol::link::{CONTENT_JSON, cut};
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// Bytes of a refusal's code and message as the guest gets them. Escaped for JSON each can become six times as long.
 const CODE_BYTES_MAX: usize = 128;
@@ -27,6 +29,10 @@ pub struct HostRequest {
     pub content_type: u32,
     /// What the guest sent: hostile bytes.
     pub body: Vec<u8>,
+    /// How long the call that this is part of can still run: a call of another plugin for it should not take longer.
+    pub remaining: Duration,
+    /// Where that call belongs.
+    pub trace: Trace,
 }
 
 /// The host's answer.
@@ -152,6 +158,8 @@ mod tests {
             method: method.into(),
             content_type: 0,
             body: Vec::new(),
+            remaining: Duration::from_secs(1),
+            trace: Trace::default(),
         };
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(host.answer(request))
     }

@@ -3,6 +3,7 @@
 //! The link's machine is `casemate_protocol::link`; here its bytes are moved, its host calls answered and its end
 //! explained. On this socket the supervisor only reads and sends, so no descriptor can be pushed at it.
 
+mod builtin;
 mod hosting;
 mod outcome;
 mod shared;
@@ -12,6 +13,7 @@ use crate::log::{LogRecord, Volume, line};
 use crate::process::control::broken;
 use crate::process::guard::{Allowance, Fate, Process};
 use crate::process::registered::Registered;
+use crate::scope::Scope;
 use crate::zygote::{Forked, Zygote, took_too_long};
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::ids::InstanceId;
@@ -25,7 +27,7 @@ use outcome::Ran;
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub(crate) use shared::Shared;
 
@@ -42,6 +44,15 @@ pub struct Reply {
     pub content_type: u32,
     /// The answer: hostile bytes.
     pub body: Vec<u8>,
+}
+
+/// What is asked of an instance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) content_type: u32,
+    pub(crate) body: &'a [u8],
+    pub(crate) scope: &'a Scope,
 }
 
 /// A worker that waits for calls. Dropping it kills it.
@@ -62,6 +73,8 @@ pub(crate) struct Instance {
     /// What came while something was being sent.
     pending: Option<Event>,
     memory_bytes: u64,
+    /// When the call that runs is out of time.
+    call_ends: Instant,
     /// The group of its plugin, and how many of it had been killed for want of memory before what it does now.
     cgroup: Option<Arc<Group>>,
     killed_before: u64,
@@ -129,6 +142,7 @@ impl Instance {
             asked: VecDeque::new(),
             pending: None,
             memory_bytes: 0,
+            call_ends: Instant::now(),
             cgroup: zygote.cgroup().cloned(),
             killed_before: 0,
         };
@@ -199,20 +213,23 @@ impl Instance {
     /// Makes one call. `Ok((reply, reusable))`; after an error the instance must be dropped.
     ///
     /// Cancel safety: dropping the future leaves the instance in the middle of a call; drop it, which kills the worker.
-    pub(crate) async fn call(
-        &mut self,
-        method: &str,
-        content_type: u32,
-        body: &[u8],
-    ) -> (Result<Reply, Failure>, bool) {
+    #[expect(clippy::disallowed_methods, reason = "what is left of the caller's time is measured here")]
+    pub(crate) async fn call(&mut self, asked: &Asked<'_>) -> (Result<Reply, Failure>, bool) {
+        let Asked { method, content_type, body, scope } = *asked;
         // It may have been let in under the policy of an older version.
         if let Err(failure) = admit_input(&self.given, body) {
             return (Err(failure), true);
         }
         let policy = self.shared.policy();
         let limits = policy.limits();
+        let now = Instant::now();
+        let left = scope.deadline.map_or(Duration::MAX, |deadline| deadline.remaining(now));
+        if let Some(deadline) = scope.deadline.filter(|_| left.is_zero()) {
+            return (Err(Failure::not_started(deadline.passed(now))), true);
+        }
+        let callers = scope.deadline.filter(|_| left < policy.call_timeout(method));
         let allowance = Allowance {
-            wall: policy.call_timeout(method),
+            wall: policy.call_timeout(method).min(left),
             grace: limits.grace,
             cpu: limits.cpu,
             cpu_total: self.given.limits().cpu_total,
@@ -220,21 +237,22 @@ impl Instance {
         self.log.set_rate(limits.log_bytes_per_second);
         self.count_killed();
         let deadline = self.process.arm(&allowance);
+        self.call_ends = now + allowance.wall;
         self.asked.clear();
         if let Err(failure) = self.begin(method, content_type, body) {
             return (Err(failure), false);
         }
-        let end = self.converse(method).await;
+        let end = self.converse(asked).await;
         self.say_what_was_dropped();
         match end {
             Ok((result, status, body)) => {
-                let ran = Ran { allowance, elapsed: deadline.disarm() };
+                let ran = Ran { allowance, elapsed: deadline.disarm(), callers };
                 self.memory_bytes = result.memory_bytes;
                 self.outcome(result, status, body, ran)
             }
             Err(stop) => {
                 // It is over: what ends the worker from here on is no deadline.
-                let ran = Ran { allowance, elapsed: deadline.disarm() };
+                let ran = Ran { allowance, elapsed: deadline.disarm(), callers };
                 let cause = self.explain(stop, Some(ran)).await;
                 // Without the result one cannot know whether it was still being set up.
                 (Err(self.failure(cause, Retry::MaybeRan)), false)
@@ -278,14 +296,14 @@ impl Instance {
     }
 
     /// From the call to its result, answering what the guest asks on the way.
-    async fn converse(&mut self, method: &str) -> Result<(CallResult, Status, Vec<u8>), Stop> {
+    async fn converse(&mut self, asked: &Asked<'_>) -> Result<(CallResult, Status, Vec<u8>), Stop> {
         self.flush().await?;
         self.shared.context.point("instance", "call sent");
         loop {
             match self.next_event().await? {
                 Event::Result(result, status, body) => return Ok((result, status, body)),
                 Event::HostCall(call, body) => {
-                    let (status, reply) = self.answer(method, call, body).await;
+                    let (status, reply) = self.answer(asked, call, body).await;
                     if self.link.host_result(&mut self.out, status, reply.content_type, &reply.body).is_err()
                     {
                         // Our own mistake; the worker cannot go on without an answer.

@@ -26,6 +26,7 @@ mod compile;
 mod configured;
 mod context;
 pub mod doctor;
+mod events;
 mod experiment;
 mod host;
 mod identity;
@@ -36,16 +37,19 @@ mod load;
 mod log;
 mod memfd;
 mod module_file;
+mod pipe;
 mod plugin;
 pub mod policy;
 mod process;
 mod programs;
 mod rate;
+mod scope;
 mod supervisor;
 mod tree;
 mod zygote;
 
 pub use configured::{LoadError, PluginReloaded, Reloaded, Taken};
+pub use events::{Event, EventCounts, EventSubscription, Events, Subscriber};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]
 pub use experiment::Findings;
@@ -54,9 +58,11 @@ pub use instance::Reply;
 pub use lifecycle::{DisabledBy, State};
 pub use log::{LogRecord, LogSink};
 pub use module_file::read_module;
+pub use pipe::{Closed, Pipe};
 pub use plugin::{Plugin, Status};
 pub use process::points::{POINTS, PausePoint};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]
 pub use programs::embedded;
+pub use scope::{Bodies, Deadline, Desk, Scope, Trace};
 pub use supervisor::{Config, LoadOptions, Supervisor};

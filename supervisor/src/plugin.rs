@@ -17,8 +17,9 @@ mod status;
 mod ticket;
 mod version;
 
-use crate::instance::{Reply, Shared, admit_input};
+use crate::instance::{Asked, Reply, Shared, admit_input};
 use crate::lifecycle::{Event, State};
+use crate::scope::Scope;
 use casemate_protocol::certificate::Certificate;
 use casemate_protocol::ids::{ClientId, PluginName};
 use casemate_protocol::link::METHOD_BYTES_MAX;
@@ -96,8 +97,20 @@ impl Plugin {
     /// Cancel safety: dropping the future before the call has an instance loses nothing; after that it kills the
     /// instance.
     pub async fn call(&self, method: &str, content_type: u32, body: &[u8]) -> Result<Reply, Failure> {
+        self.call_in(&Scope::default(), method, content_type, body).await
+    }
+
+    /// As [`Plugin::call`], with something around the call.
+    pub async fn call_in(
+        &self,
+        scope: &Scope,
+        method: &str,
+        content_type: u32,
+        body: &[u8],
+    ) -> Result<Reply, Failure> {
         self.check_input(method, body)?;
-        Ticket::take(&self.driver, self.client).serve(method, content_type, body).await
+        let asked = Asked { method, content_type, body, scope };
+        Ticket::take(&self.driver, self.client).serve(&asked).await
     }
 
     /// Takes no new calls, lets those that run finish, refuses those that wait, and ends its processes. Returns when it is

@@ -103,10 +103,7 @@ fn detail(cause: &Cause) -> Detail {
         Cause::Denied { what, message } => about(what, message),
         Cause::UnknownPlugin { name } => about(name, ""),
         Cause::PluginStopped { reason } => about("", reason.as_deref().unwrap_or_default()),
-        Cause::Module(_)
-        | Cause::SyscallSignal
-        | Cause::PluginReloading
-        | Cause::Closed => Detail::default(),
+        Cause::Module(_) | Cause::SyscallSignal | Cause::PluginReloading | Cause::Closed => Detail::default(),
     }
 }
 

@@ -143,6 +143,11 @@ impl Session {
         Self { side, connection, own, own_next, peer_last: 0, streams: BTreeMap::new() }
     }
 
+    /// Whether the other end has said who it is.
+    pub fn is_greeted(&self) -> bool {
+        self.connection != Connection::AwaitGreeting
+    }
+
     /// Streams that the other end has opened and that are not over.
     pub fn open_by_peer(&self) -> usize {
         self.streams.keys().filter(|id| !self.side.owns(**id)).count()

@@ -34,6 +34,48 @@ impl HostPattern {
     }
 }
 
+/// Whether a text is what a pattern says: literally, or with a final `*` whatever begins with the rest.
+pub fn matches_pattern(pattern: &str, text: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => text.starts_with(prefix),
+        None => pattern == text,
+    }
+}
+
+/// Whether a topic is what a pattern says: part by part between dots, where `*` is any part and a final `**` any parts, also
+/// none.
+pub fn matches_topic(pattern: &str, topic: &str) -> bool {
+    let mut parts = topic.split('.');
+    let mut wanted = pattern.split('.').peekable();
+    while let Some(want) = wanted.next() {
+        if want == "**" && wanted.peek().is_none() {
+            return true;
+        }
+        match parts.next() {
+            Some(part) if want == "*" || want == part => {}
+            _ => return false,
+        }
+    }
+    parts.next().is_none()
+}
+
+/// Whether a text can be a topic: parts with dots between, none empty, and nothing that a pattern gives a meaning to.
+pub fn is_topic(text: &str) -> bool {
+    text.len() <= METHOD_BYTES_MAX && text.split('.').all(is_topic_part)
+}
+
+/// Whether a text can be a pattern of topics.
+pub fn is_topic_pattern(text: &str) -> bool {
+    let (first, last) = text.rsplit_once('.').map_or((None, text), |(first, last)| (Some(first), last));
+    let is_part = |part: &str| part == "*" || is_topic_part(part);
+    let first_is_one = first.is_none_or(|first| first.split('.').all(is_part));
+    text.len() <= METHOD_BYTES_MAX && first_is_one && (last == "**" || is_part(last))
+}
+
+fn is_topic_part(part: &str) -> bool {
+    !part.is_empty() && !part.contains('*') && !part.chars().any(char::is_control)
+}
+
 /// So many of something within any window of this length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
@@ -65,5 +107,39 @@ impl MethodLimits {
             in_range("methods.*.call_timeout", millis(time), 1, 24 * 3_600_000, show_ms)?;
         }
         self.host_calls.map_or(Ok(()), |rate| rate.check("methods.*.host_calls"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn topics_match_part_by_part() {
+        for (pattern, topic, matches) in [
+            ("a.b", "a.b", true),
+            ("a.b", "a.b.c", false),
+            ("a.*", "a.b", true),
+            ("a.*", "a", false),
+            ("a.*", "a.b.c", false),
+            ("*.b", "a.b", true),
+            ("a.**", "a", true),
+            ("a.**", "a.b.c", true),
+            ("**", "anything.at.all", true),
+            ("a.**", "ab", false),
+        ] {
+            assert_eq!(matches_topic(pattern, topic), matches, "{pattern} {topic}");
+            assert!(is_topic_pattern(pattern) && is_topic(topic), "{pattern} {topic}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_topic_is_not_taken_for_one() {
+        for text in ["", ".", "a.", ".a", "a..b", "a.*", "a\n", &"x".repeat(257)] {
+            assert!(!is_topic(text), "{text:?}");
+        }
+        for text in ["", ".**", "a.**.b", "a*", "a.b*", "***", "a..**"] {
+            assert!(!is_topic_pattern(text), "{text:?}");
+        }
     }
 }

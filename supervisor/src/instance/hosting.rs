@@ -1,7 +1,8 @@
 //! What a guest asks its host for: permission first, then how often, then the handler, and never longer than the call.
 
-use super::Instance;
+use super::{Asked, Instance};
 use crate::host::{HostError, HostReply, HostRequest};
+use crate::scope::Scope;
 use casemate_protocol::link::{HostCall, HostStatus};
 use casemate_protocol::outcome::{HOST_CALLS_MAX, HostCallNote, escape};
 use std::time::Instant;
@@ -10,19 +11,26 @@ use std::time::Instant;
 const METHOD_BYTES_SHOWN: usize = 200;
 
 impl Instance {
-    /// Answers a host call that came while `during` was being called, and notes it.
+    /// Answers a host call that came while something was being called, and notes it.
     #[expect(clippy::disallowed_methods, reason = "rates and durations are measured here")]
     pub(super) async fn answer(
         &mut self,
-        during: &str,
+        during: &Asked<'_>,
         call: HostCall,
         body: Vec<u8>,
     ) -> (HostStatus, HostReply) {
         let start = Instant::now();
         let method = escape(&call.method, METHOD_BYTES_SHOWN);
-        let answer = match self.admit(during, &call.method, start) {
-            Ok(()) => self.ask(call, body).await,
-            Err(error) => Err((HostStatus::Error, error)),
+        let answer = match during.builtin(&call.method) {
+            Some(builtin) => {
+                let bytes_max = self.given.limits().output_bytes;
+                let remaining = self.call_ends.saturating_duration_since(start);
+                self.within_call(during.answer_builtin(builtin, &body, remaining, bytes_max)).await
+            }
+            None => match self.admit(during.method, &call.method, start) {
+                Ok(()) => self.ask(during.scope, call, body).await,
+                Err(error) => Err((HostStatus::Error, error)),
+            },
         };
         let (status, code, reply) = match answer {
             Ok(reply) => (HostStatus::Ok, "ok".to_owned(), reply),
@@ -53,17 +61,35 @@ impl Instance {
         })
     }
 
-    /// At the deadline the guest gets its call back cancelled.
-    async fn ask(&self, call: HostCall, body: Vec<u8>) -> Result<HostReply, (HostStatus, HostError)> {
+    #[expect(clippy::disallowed_methods, reason = "what is left of the call is measured here")]
+    async fn ask(
+        &self,
+        scope: &Scope,
+        call: HostCall,
+        body: Vec<u8>,
+    ) -> Result<HostReply, (HostStatus, HostError)> {
         let request = HostRequest {
             plugin: self.shared.name.clone(),
             instance: self.id,
             method: call.method,
             content_type: call.content_type,
             body,
+            remaining: self.call_ends.saturating_duration_since(Instant::now()),
+            trace: scope.trace.clone(),
         };
+        let at_desk = scope.desk.as_ref().and_then(|desk| desk.answer(&request));
+        match at_desk {
+            Some(answer) => self.within_call(answer).await,
+            None => self.within_call(self.shared.context.host.answer(request)).await,
+        }
+    }
+
+    /// At the deadline the guest gets its call back cancelled.
+    async fn within_call(
+        &self,
+        answer: impl Future<Output = Result<HostReply, HostError>>,
+    ) -> Result<HostReply, (HostStatus, HostError)> {
         let bytes_max = self.given.limits().output_bytes;
-        let answer = self.shared.context.host.answer(request);
         let over = self.process.until(|fate| fate.interrupted);
         tokio::select! {
             biased;

@@ -2,11 +2,12 @@
 
 use super::{Instance, Reply, Stop};
 use crate::process::guard::{Allowance, Fate, Spent};
+use crate::scope::Deadline;
 use crate::tree::cause_of;
 use casemate_protocol::link::{CallResult, Status};
 use casemate_protocol::outcome::{Cause, Exit, Failure, LimitName, Retry, Trail, TrapKind, escape};
 use casemate_protocol::policy::millis;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the end of a worker that broke its link is waited for, to say how it ended.
 const END_PATIENCE: Duration = Duration::from_secs(5);
@@ -21,6 +22,19 @@ const MESSAGE_BYTES_MAX: usize = 8 * 1024;
 pub(super) struct Ran {
     pub(super) allowance: Allowance,
     pub(super) elapsed: Duration,
+    /// The caller's own deadline, if that was the shorter one.
+    pub(super) callers: Option<Deadline>,
+}
+
+impl Ran {
+    /// What its end by time is: of the policy's, or of the caller's.
+    fn out_of_time(&self, policys: Cause) -> Cause {
+        match self.callers {
+            #[expect(clippy::disallowed_methods, reason = "how late it has become is measured here")]
+            Some(deadline) => deadline.passed(Instant::now()),
+            None => policys,
+        }
+    }
 }
 
 impl Instance {
@@ -47,7 +61,7 @@ impl Instance {
                 grace_ms: millis(ran.allowance.grace),
                 observed_ms: millis(ran.elapsed),
             };
-            return spent(&fate, &ran.allowance).unwrap_or(hard);
+            return spent(&fate, &ran.allowance).unwrap_or_else(|| ran.out_of_time(hard));
         }
         // The kernel's own limit comes a second after ours, which is there unless our thread could not run.
         if let (Some(Exit::XCPU), Some(total)) = (fate.exit, self.given.limits().cpu_total) {
@@ -84,9 +98,11 @@ impl Instance {
                 let cause = guest_error(result.content_type, &body);
                 return (Err(self.failure(cause, Retry::Done)), reusable);
             }
-            Status::Interrupted => spent(&fate, &ran.allowance).unwrap_or(Cause::SoftTimeout {
-                limit_ms: millis(ran.allowance.wall),
-                observed_ms: millis(ran.elapsed),
+            Status::Interrupted => spent(&fate, &ran.allowance).unwrap_or_else(|| {
+                ran.out_of_time(Cause::SoftTimeout {
+                    limit_ms: millis(ran.allowance.wall),
+                    observed_ms: millis(ran.elapsed),
+                })
             }),
             Status::Trap => Cause::Trap { kind: TrapKind::from_number(result.trap), message },
             Status::Limit => match LimitName::from_number(result.limit) {

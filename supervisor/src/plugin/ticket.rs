@@ -2,12 +2,14 @@
 //! its instance itself, and when it is dropped the machine hears of it.
 
 use super::driver::{Directive, Driver, Garbage, Next};
-use crate::instance::{Fitness, Instance, Reply};
+use crate::instance::{Asked, Fitness, Instance, Reply};
 use crate::lifecycle::{CallNo, End, Event, ForkFailure, Generation, InstanceNo};
+use crate::scope::Scope;
 use crate::zygote::Zygote;
 use casemate_protocol::ids::ClientId;
 use casemate_protocol::outcome::{Cause, Exit, Failure};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 pub(super) struct Ticket<'a> {
@@ -42,16 +44,22 @@ impl<'a> Ticket<'a> {
     }
 
     /// Waits for an instance and runs in it.
-    pub(super) async fn serve(
-        mut self,
-        method: &str,
-        content_type: u32,
-        body: &[u8],
-    ) -> Result<Reply, Failure> {
-        let (no, mut instance) = self.instance().await?;
-        let (outcome, reusable) = instance.call(method, content_type, body).await;
+    pub(super) async fn serve(mut self, asked: &Asked<'_>) -> Result<Reply, Failure> {
+        let (no, mut instance) = self.instance_in_time(asked.scope).await?;
+        let (outcome, reusable) = instance.call(asked).await;
         self.finish(no, instance, &outcome, reusable);
         outcome
+    }
+
+    /// Waiting counts.
+    #[expect(clippy::disallowed_methods, reason = "how late it has become is measured here")]
+    async fn instance_in_time(&mut self, scope: &Scope) -> Result<(InstanceNo, Box<Instance>), Failure> {
+        let Some((deadline, at)) = scope.deadline.and_then(|deadline| Some((deadline, deadline.at()?)))
+        else {
+            return self.instance().await;
+        };
+        let waited = tokio::time::timeout_at(at.into(), self.instance()).await;
+        waited.unwrap_or_else(|_elapsed| Err(Failure::not_started(deadline.passed(Instant::now()))))
     }
 
     async fn instance(&mut self) -> Result<(InstanceNo, Box<Instance>), Failure> {

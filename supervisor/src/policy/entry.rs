@@ -7,7 +7,7 @@ use super::value::Value;
 use casemate_protocol::certificate::{Layer, LayerSet};
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::policy::units::{self, UnitError};
-use casemate_protocol::policy::{Policy, PolicySpec, Rate};
+use casemate_protocol::policy::{Policy, PolicySpec, Rate, is_topic_pattern};
 use std::time::Duration;
 use toml::de::{DeInteger, DeValue};
 
@@ -160,9 +160,10 @@ impl<'a> Entry<'a> {
             Texts::Plugins => {
                 (text == "*" || PluginName::new(text).is_ok(), "write the name of a plugin, or * for all")
             }
-            Texts::Events => {
-                (plain && is_event(text), "write parts with dots between; a part may be *, the last one **")
-            }
+            Texts::Events => (
+                plain && is_topic_pattern(text),
+                "write parts with dots between; a part may be *, the last one **",
+            ),
             Texts::Files => (
                 plain && is_folder(text),
                 "write read:/host or write:/host, absolute, with =/guest where the guest's path differs",
@@ -247,12 +248,6 @@ fn hundredths(text: &str) -> Option<u32> {
     }
     let part: u32 = format!("{part:0<2}").parse().ok()?;
     whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(part)
-}
-
-fn is_event(text: &str) -> bool {
-    let (first, last) = text.rsplit_once('.').map_or(("", text), |(first, last)| (first, last));
-    let part = |part: &str| part == "*" || !part.is_empty() && !part.contains('*');
-    (last == "**" || part(last)) && (first.is_empty() && !text.starts_with('.') || first.split('.').all(part))
 }
 
 fn is_folder(text: &str) -> bool {

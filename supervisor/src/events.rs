@@ -1,0 +1,147 @@
+//! Events: who publishes a topic reaches everybody who has subscribed to it. Nothing waits for a subscriber: each has a
+//! bounded buffer of its own, which is its business.
+
+use casemate_protocol::ids::PluginName;
+use casemate_protocol::policy::matches_topic;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What it is about: parts with dots between.
+    pub topic: String,
+    /// 0 raw bytes, 1 JSON.
+    pub content_type: u32,
+    /// What it carries.
+    pub body: Arc<[u8]>,
+    /// The plugin that published it; nobody: the host or a client.
+    pub plugin: Option<PluginName>,
+}
+
+/// Takes events, at once: what it cannot take it drops, and says so.
+pub trait Subscriber: Send + Sync {
+    /// Takes one; how many older ones had to go for it.
+    fn take(&self, event: &Event) -> u64;
+}
+
+/// Everybody who has subscribed to something.
+#[derive(Clone, Default)]
+pub struct Events {
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    entries: RwLock<Vec<Entry>>,
+    last: AtomicU64,
+    published: AtomicU64,
+    dropped: AtomicU64,
+}
+
+struct Entry {
+    number: u64,
+    pattern: String,
+    subscriber: Arc<dyn Subscriber>,
+}
+
+/// How many events there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EventCounts {
+    /// Published.
+    pub published: u64,
+    /// Dropped from the buffers of subscribers that were too slow.
+    pub dropped: u64,
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let entries = self.state.entries.read().unwrap_or_else(PoisonError::into_inner);
+        f.debug_list().entries(entries.iter().map(|entry| &entry.pattern)).finish()
+    }
+}
+
+impl Events {
+    /// Gives the subscriber what matches, until the subscription is dropped.
+    pub fn subscribe(&self, pattern: &str, subscriber: Arc<dyn Subscriber>) -> EventSubscription {
+        let number = self.state.last.fetch_add(1, Ordering::Relaxed);
+        let entry = Entry { number, pattern: pattern.to_owned(), subscriber };
+        self.state.entries.write().unwrap_or_else(PoisonError::into_inner).push(entry);
+        EventSubscription { state: Arc::clone(&self.state), number }
+    }
+
+    /// Gives it to everybody who has subscribed to its topic; how many those are.
+    pub fn publish(&self, event: &Event) -> usize {
+        self.state.published.fetch_add(1, Ordering::Relaxed);
+        let entries = self.state.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let matching = entries.iter().filter(|entry| matches_topic(&entry.pattern, &event.topic));
+        let mut count = 0;
+        for entry in matching {
+            let dropped = entry.subscriber.take(event);
+            self.state.dropped.fetch_add(dropped, Ordering::Relaxed);
+            count += 1;
+        }
+        count
+    }
+
+    /// How many there were.
+    pub fn counts(&self) -> EventCounts {
+        EventCounts {
+            published: self.state.published.load(Ordering::Relaxed),
+            dropped: self.state.dropped.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Dropping it ends a subscription.
+pub struct EventSubscription {
+    state: Arc<State>,
+    number: u64,
+}
+
+impl fmt::Debug for EventSubscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventSubscription").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl Drop for EventSubscription {
+    fn drop(&mut self) {
+        let mut entries = self.state.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.retain(|entry| entry.number != self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<String>>);
+
+    impl Subscriber for Seen {
+        fn take(&self, event: &Event) -> u64 {
+            self.0.lock().unwrap().push(event.topic.clone());
+            0
+        }
+    }
+
+    #[test]
+    fn events_reach_those_who_want_them_while_they_do() {
+        let (events, seen) = (Events::default(), Arc::new(Seen::default()));
+        let event = |topic: &str| Event {
+            topic: topic.to_owned(),
+            content_type: 1,
+            body: Arc::from(&b"1"[..]),
+            plugin: None,
+        };
+        let subscription = events.subscribe("a.*", Arc::clone(&seen) as Arc<dyn Subscriber>);
+        assert_eq!([events.publish(&event("a.b")), events.publish(&event("b"))], [1, 0]);
+        drop(subscription);
+        assert_eq!(events.publish(&event("a.b")), 0);
+        assert_eq!(*seen.0.lock().unwrap(), ["a.b"]);
+        assert_eq!(events.counts().published, 3);
+    }
+}
