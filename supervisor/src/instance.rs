@@ -208,6 +208,18 @@ impl Instance {
         content_type: u32,
         body: &[u8],
     ) -> (Result<Reply, Failure>, bool) {
+        self.ask_guest(Call { method: method.to_owned(), content_type, describe: false }, body).await
+    }
+
+    /// Has the guest set up, and say what it is: whether it lives, and takes its configuration. That is a call like any
+    /// other, under the plugin's own limits, and the instance must be dropped then.
+    pub(crate) async fn probe(&mut self) -> Result<(), Failure> {
+        let call = Call { method: String::new(), content_type: 0, describe: true };
+        self.ask_guest(call, &[]).await.0.map(drop)
+    }
+
+    async fn ask_guest(&mut self, call: Call, body: &[u8]) -> (Result<Reply, Failure>, bool) {
+        let method = call.method.as_str();
         // It may have been let in under the policy of an older version.
         if let Err(failure) = admit_input(&self.given, body) {
             return (Err(failure), true);
@@ -225,7 +237,7 @@ impl Instance {
         let deadline = self.process.arm(&allowance);
         self.asked.clear();
         let first = !std::mem::replace(&mut self.set_up, true);
-        if let Err(failure) = self.begin(method, content_type, body) {
+        if let Err(failure) = self.begin(&call, body) {
             return (Err(failure), false);
         }
         let end = self.converse(method).await;
@@ -269,7 +281,7 @@ impl Instance {
     }
 
     /// Puts set-up, if it is due, and call into one buffer.
-    fn begin(&mut self, method: &str, content_type: u32, body: &[u8]) -> Result<(), Failure> {
+    fn begin(&mut self, call: &Call, body: &[u8]) -> Result<(), Failure> {
         let ours =
             |error: &dyn std::fmt::Display| Failure::not_started(Cause::Input { message: error.to_string() });
         if self.link.wants_setup() {
@@ -282,8 +294,7 @@ impl Instance {
                 .setup(&mut self.out, &setup, config.unwrap_or_default())
                 .map_err(|error| ours(&error))?;
         }
-        let call = Call { method: method.to_owned(), content_type };
-        self.link.call(&mut self.out, &call, body).map_err(|error| ours(&error))
+        self.link.call(&mut self.out, call, body).map_err(|error| ours(&error))
     }
 
     /// From the call to its result, answering what the guest asks on the way.
