@@ -75,6 +75,10 @@ pub struct Setup {
 /// One call. Payload: its body.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct Call {
+    /// Asks what the plugin is in place of a call of a method; where its dialect or the module has no words for that, the
+    /// answer is empty. Either way the set-up is over by then.
+    #[prost(bool, tag = "3")]
+    pub describe: bool,
     /// At most [`METHOD_BYTES_MAX`] bytes.
     #[prost(string, tag = "1")]
     pub method: String,

@@ -382,6 +382,13 @@ pub enum Cause {
         /// Why.
         message: String,
     },
+    /// The plugin does not start with the configuration that it is given, or without one.
+    ConfigRefused {
+        /// The plugin's code, escaped; `config_schema` where its manifest is against it already.
+        code: String,
+        /// The plugin's words, escaped.
+        message: String,
+    },
     /// The plugin is disabled.
     PluginDisabled {
         /// By whom or what, and since when it is known: a sentence.
@@ -469,6 +476,7 @@ impl Cause {
             Self::Spawn { .. } => "spawn.failed",
             Self::Input { .. } => "call.input",
             Self::Reply { .. } => "call.reply",
+            Self::ConfigRefused { .. } => "config.refused",
             Self::PluginDisabled { .. } => "plugin.disabled",
             Self::PluginStopped { .. } => "plugin.stopped",
             Self::PluginReloading => "plugin.reloading",
@@ -504,6 +512,7 @@ impl Cause {
             Self::PluginDisabled { by_crashes: true, .. } => Fault::Guest,
             Self::LayersMissing { .. }
             | Self::Unavailable { .. }
+            | Self::ConfigRefused { .. }
             | Self::PluginDisabled { .. }
             | Self::PluginStopped { .. } => Fault::Operator,
             Self::Spawn { .. } => Fault::Kernel,
@@ -566,6 +575,9 @@ impl fmt::Display for Cause {
             Self::Spawn { step, message } => write!(f, "starting a walled process failed at {step}: {message}"),
             Self::Input { message } => write!(f, "the input cannot be sent: {message}"),
             Self::Reply { message } => write!(f, "the reply is not what was asked for: {message}"),
+            Self::ConfigRefused { code, message } => {
+                write!(f, "the plugin refused its configuration with {code}: {message}; load it with another one")
+            }
             Self::PluginDisabled { reason, by_crashes: true } => {
                 write!(f, "the plugin is disabled: {reason}; reset it to start it again, with its crashes forgotten")
             }

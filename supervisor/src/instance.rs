@@ -53,6 +53,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) content_type: u32,
     pub(crate) body: &'a [u8],
     pub(crate) scope: &'a Scope,
+    /// It is to say what it is, in place of answering.
+    pub(crate) describe: bool,
 }
 
 /// A worker that waits for calls. Dropping it kills it.
@@ -215,7 +217,7 @@ impl Instance {
     /// Cancel safety: dropping the future leaves the instance in the middle of a call; drop it, which kills the worker.
     #[expect(clippy::disallowed_methods, reason = "what is left of the caller's time is measured here")]
     pub(crate) async fn call(&mut self, asked: &Asked<'_>) -> (Result<Reply, Failure>, bool) {
-        let Asked { method, content_type, body, scope } = *asked;
+        let Asked { method, body, scope, .. } = *asked;
         // It may have been let in under the policy of an older version.
         if let Err(failure) = admit_input(&self.given, body) {
             return (Err(failure), true);
@@ -239,7 +241,7 @@ impl Instance {
         let deadline = self.process.arm(&allowance);
         self.call_ends = now + allowance.wall;
         self.asked.clear();
-        if let Err(failure) = self.begin(method, content_type, body) {
+        if let Err(failure) = self.begin(asked) {
             return (Err(failure), false);
         }
         let end = self.converse(asked).await;
@@ -260,6 +262,16 @@ impl Instance {
         }
     }
 
+    /// Has the guest set up, and say what it is: whether it lives, and takes its configuration. That is a call like any
+    /// other, under the plugin's own limits, and the instance must be dropped then.
+    pub(crate) async fn probe(&mut self) -> Result<(), Failure> {
+        let scope = Scope::default();
+        self.call(&Asked { method: "", content_type: 0, body: &[], scope: &scope, describe: true })
+            .await
+            .0
+            .map(drop)
+    }
+
     /// Nothing is dropped in silence, also when no later line passes.
     fn say_what_was_dropped(&mut self) {
         let dropped_lines = self.log.take_dropped();
@@ -278,7 +290,7 @@ impl Instance {
     }
 
     /// Puts set-up, if it is due, and call into one buffer.
-    fn begin(&mut self, method: &str, content_type: u32, body: &[u8]) -> Result<(), Failure> {
+    fn begin(&mut self, asked: &Asked<'_>) -> Result<(), Failure> {
         let ours =
             |error: &dyn std::fmt::Display| Failure::not_started(Cause::Input { message: error.to_string() });
         if self.link.wants_setup() {
@@ -291,8 +303,9 @@ impl Instance {
                 .setup(&mut self.out, &setup, config.unwrap_or_default())
                 .map_err(|error| ours(&error))?;
         }
-        let call = Call { method: method.to_owned(), content_type };
-        self.link.call(&mut self.out, &call, body).map_err(|error| ours(&error))
+        let Asked { method, content_type, describe, .. } = *asked;
+        let call = Call { method: method.to_owned(), content_type, describe };
+        self.link.call(&mut self.out, &call, asked.body).map_err(|error| ours(&error))
     }
 
     /// From the call to its result, answering what the guest asks on the way.

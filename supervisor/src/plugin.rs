@@ -109,7 +109,7 @@ impl Plugin {
         body: &[u8],
     ) -> Result<Reply, Failure> {
         self.check_input(method, body)?;
-        let asked = Asked { method, content_type, body, scope };
+        let asked = Asked { method, content_type, body, scope, describe: false };
         Ticket::take(&self.driver, self.client).serve(&asked).await
     }
 

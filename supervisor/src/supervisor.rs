@@ -189,7 +189,8 @@ impl Supervisor {
         self.context.marker
     }
 
-    /// Compiles a module behind the walls, or finds its code in the cache; starts its zygote and proves it.
+    /// Compiles a module behind the walls, or finds its code in the cache; starts its zygote and proves it. A plugin that is
+    /// given a configuration is set up with it once, in an instance of its own: one that refuses it is not loaded.
     pub async fn load(
         &self,
         name: PluginName,
@@ -207,6 +208,10 @@ impl Supervisor {
         let context = Arc::clone(&self.context);
         let shared = Arc::new(Shared::new(context, name, policy, options.config));
         let proven = load(&shared, &Arc::from(wasm)).await?;
+        if shared.config.is_some() {
+            // Better now than at the first call. Without one, no guest code runs before that.
+            proven.probe(&shared).await?;
+        }
         let plugin = Plugin::run(shared, proven);
         let mut plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
         plugins.retain(|plugin| plugin.upgrade().is_some());

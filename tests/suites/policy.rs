@@ -9,6 +9,8 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
+#[path = "policy/config.rs"]
+mod config;
 #[path = "policy/reload.rs"]
 mod reload;
 

@@ -144,7 +144,9 @@ mod tests {
         assert_eq!(ready, Up::Ready(Ready { version: LINK_VERSION, layers: 7, data_limit_bytes: 99 }));
 
         supervisor.setup(&mut bytes, &Setup { seed: vec![1; 32], has_config: true }, b"{}").unwrap();
-        supervisor.call(&mut bytes, &Call { method: "m".into(), content_type: 1 }, b"in").unwrap();
+        supervisor
+            .call(&mut bytes, &Call { method: "m".into(), content_type: 1, describe: false }, b"in")
+            .unwrap();
         down.push(&std::mem::take(&mut bytes));
         assert!(matches!(
             worker.receive(down.next_frame().unwrap().unwrap()).unwrap(),

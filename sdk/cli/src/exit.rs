@@ -47,6 +47,7 @@ pub fn of(cause: &Cause) -> Exit {
     match cause {
         Cause::GuestError { .. } | Cause::Module(_) => Exit::Guest,
         Cause::Input { .. } | Cause::Reply { .. } => Exit::Usage,
+        Cause::ConfigRefused { .. } => Exit::Policy,
         Cause::Abi { .. }
         | Cause::Syscall(_)
         | Cause::SyscallSignal
@@ -98,6 +99,7 @@ mod tests {
             (Cause::Spawn { step: message(), message: message() }, Exit::Layer),
             (Cause::Input { message: message() }, Exit::Usage),
             (Cause::Reply { message: message() }, Exit::Usage),
+            (Cause::ConfigRefused { code: message(), message: message() }, Exit::Policy),
             (Cause::PluginDisabled { reason: message(), by_crashes: true }, Exit::NotFound),
             (Cause::PluginStopped { reason: None }, Exit::NotFound),
             (Cause::PluginReloading, Exit::NotFound),
@@ -114,7 +116,7 @@ mod tests {
         for (cause, exit) in causes() {
             assert_eq!(of(&cause), exit, "{}", cause.code());
         }
-        assert_eq!(causes().len(), 21 + 10 + 10);
+        assert_eq!(causes().len(), 22 + 10 + 10);
     }
 
     #[test]

@@ -5,10 +5,10 @@ use crate::plugin::Plugin;
 use crate::source::Source;
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::module::CompileReport;
-use casemate_protocol::outcome::Failure;
+use casemate_protocol::outcome::{Cause, Failure, escape};
 use casemate_protocol::policy::Policy;
 use casemate_supervisor::cache::{CachePlaces, CacheSetting};
-use casemate_supervisor::policy::{ConfigError, Configuration};
+use casemate_supervisor::policy::{ConfigError, Configuration, Manifest};
 use casemate_supervisor::{
     Config, HostError, HostReply, HostRequest, LoadError, LoadOptions, LogRecord, Reloaded, Supervisor,
 };
@@ -16,6 +16,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::future::Future;
 use std::sync::Arc;
+
+/// Bytes of what a manifest says against a configuration.
+const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// An embedded supervisor; clones share it. Its plugins' processes end with it, and with the host process however that
 /// ends.
@@ -107,7 +110,9 @@ impl Casemate {
         self.load_with(source, policy, None).await
     }
 
-    /// As [`Casemate::load`], with the configuration that the plugin's initialisation gets, as JSON text.
+    /// As [`Casemate::load`], with the configuration that the plugin's initialisation gets, as JSON text. It must fit the
+    /// `config_schema` of the manifest beside the module, if there is one, and the plugin must start with it: otherwise the
+    /// load fails with [`Cause::ConfigRefused`].
     pub async fn load_with(
         &self,
         source: impl Into<Source>,
@@ -116,6 +121,10 @@ impl Casemate {
     ) -> Result<Plugin, Failure> {
         let source = source.into();
         let name = PluginName::from_lossy(&source.name());
+        if let (Source::Path(module), Some(config)) = (&source, &config) {
+            let manifest = Manifest::beside(module).map_err(refused)?;
+            manifest.map_or(Ok(()), |manifest| manifest.check_config(config)).map_err(refused)?;
+        }
         let wasm = source.read()?;
         let inner = self.supervisor.load(name, &wasm, policy, LoadOptions { config }).await?;
         Ok(Plugin { inner })
@@ -126,7 +135,8 @@ impl Casemate {
         self.load_named_with(name, None).await
     }
 
-    /// As [`Casemate::load_named`], with the configuration that the plugin's initialisation gets, as JSON text.
+    /// As [`Casemate::load_named`], with the configuration that the plugin's initialisation gets, as JSON text. It must fit
+    /// the manifest's `config_schema`, and the plugin must start with it.
     pub async fn load_named_with(&self, name: &str, config: Option<Vec<u8>>) -> Result<Plugin, LoadError> {
         let inner = self.supervisor.load_named(name, LoadOptions { config }).await?;
         Ok(Plugin { inner })
@@ -159,4 +169,10 @@ impl Casemate {
     pub async fn shutdown(&self) {
         self.supervisor.shutdown().await;
     }
+}
+
+/// The manifest is against the configuration.
+fn refused(error: ConfigError) -> Failure {
+    let (code, message) = ("config_schema".to_owned(), escape(&error.to_string(), MESSAGE_BYTES_MAX));
+    Failure::not_started(Cause::ConfigRefused { code, message })
 }

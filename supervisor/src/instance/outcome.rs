@@ -94,6 +94,14 @@ impl Instance {
         let message = escape(&result.message, MESSAGE_BYTES_MAX);
         let cause = match status {
             Status::Ok => return (Ok(Reply { content_type: result.content_type, body }), reusable),
+            // Each further call would hear the same.
+            Status::GuestError if result.in_setup => {
+                let cause = match guest_error(result.content_type, &body) {
+                    Cause::GuestError { code, message, .. } => Cause::ConfigRefused { code, message },
+                    other => other,
+                };
+                return (Err(self.failure(cause, Retry::NotStarted)), false);
+            }
             Status::GuestError => {
                 let cause = guest_error(result.content_type, &body);
                 return (Err(self.failure(cause, Retry::Done)), reusable);

@@ -3,7 +3,6 @@
 use super::Plugin;
 use super::driver::Driver;
 use super::version::Proven;
-use crate::instance::Instance;
 use crate::lifecycle::{Event, Generation, Refusal, State};
 use crate::load::load;
 use crate::policy::needs_new_version;
@@ -44,8 +43,7 @@ impl Plugin {
             Some(wasm) => load(&shared, &wasm).await?,
             None => Proven::again(self.driver.version(), &shared).await?,
         };
-        // Ready, and looked at from outside: no guest code runs before its first call.
-        drop(Instance::start(&proven.zygote, &shared).await?);
+        proven.probe(&shared).await?;
         self.driver.take_over(generation, proven, policy)
     }
 

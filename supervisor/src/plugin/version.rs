@@ -1,7 +1,7 @@
 //! A version of a plugin: its module's code, and a zygote that has proven it.
 
 use crate::compile::Compiled;
-use crate::instance::Shared;
+use crate::instance::{Instance, Shared};
 use crate::load::load;
 use crate::zygote::Zygote;
 use casemate_protocol::module::{Accepted, ModuleFacts};
@@ -46,6 +46,11 @@ impl Proven {
     async fn of(version: Arc<Version>, shared: &Shared) -> Result<Self, Failure> {
         let zygote = version.start(shared).await?;
         Ok(Self { version, zygote })
+    }
+
+    /// Forks an instance, has it set up and asks it what it is: it lives, and takes its configuration.
+    pub(crate) async fn probe(&self, shared: &Arc<Shared>) -> Result<(), Failure> {
+        Instance::start(&self.zygote, shared).await?.probe().await
     }
 
     /// As a load: its own compiled code, or what has to be compiled anew for this policy.

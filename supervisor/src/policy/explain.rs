@@ -241,6 +241,10 @@ fn no_rule(code: &str) -> (&'static str, &'static str) {
             "the module is not accepted as it is: `casemate inspect` says what it is",
         ),
         "spawn" => ("the kernel", "`casemate doctor` says what this machine does not give"),
+        "config" => (
+            "the plugin",
+            "it does not start with the configuration that it is given; no rule of a policy stood in its way",
+        ),
         "policy" | "plugin" => ("the configuration", "`casemate policy check` names the line"),
         "call" | "usage" | "file" | "closed" => {
             ("the caller", "the call itself must be another one; no rule stood in its way")

@@ -18,7 +18,7 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// How one dialect is spoken. `start` and `call` run guest code, `link` and `bind` never.
+/// How one dialect is spoken. `start`, `describe` and `call` run guest code, `link` and `bind` never.
 pub(crate) trait GuestAbi {
     /// Defines the imports that this dialect knows.
     fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()>;
@@ -26,6 +26,8 @@ pub(crate) trait GuestAbi {
     fn bind(&mut self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()>;
     /// Runs the guest's own initialisation.
     fn start(&mut self, store: &mut Store<State>, config: Option<&[u8]>) -> wasmtime::Result<()>;
+    /// Asks what it is; empty where it has no words for that.
+    fn describe(&mut self, store: &mut Store<State>) -> wasmtime::Result<Answer>;
     /// Makes one call.
     fn call(
         &mut self,

@@ -13,6 +13,9 @@ pub(crate) enum Fault {
     /// The guest broke its ABI.
     #[error("{0}")]
     Abi(String),
+    /// The guest refused to be set up; its own error.
+    #[error("it refused its configuration")]
+    Refused { content_type: u32, body: Vec<u8> },
     /// The guest wanted more than a limit allows.
     #[error("limits.{} is {configured}, {observed} wanted", limit.name())]
     Limit { limit: LimitName, configured: u64, observed: u64 },
@@ -48,12 +51,22 @@ impl Fault {
         }
     }
 
-    /// As the end of a call on the link.
-    pub(crate) fn into_result(self) -> CallResult {
+    /// As the end of a call on the link, with its body.
+    pub(crate) fn into_result(self) -> (CallResult, Vec<u8>) {
+        match self {
+            Self::Refused { content_type, body } => {
+                let status = Status::GuestError.into();
+                (CallResult { status, content_type, ..CallResult::default() }, body)
+            }
+            other => (other.without_body(), Vec::new()),
+        }
+    }
+
+    fn without_body(self) -> CallResult {
         let message = cut(&self.to_string(), MESSAGE_BYTES_MAX).to_owned();
         let result = |status: Status| CallResult { status: status.into(), message, ..CallResult::default() };
         match self {
-            Self::Abi(_) => result(Status::Abi),
+            Self::Abi(_) | Self::Refused { .. } => result(Status::Abi),
             Self::Interrupted => result(Status::Interrupted),
             Self::Limit { limit, configured, observed } => CallResult {
                 limit: limit as u32,

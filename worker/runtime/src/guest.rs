@@ -143,6 +143,13 @@ impl Guest {
         answer.map_err(|error| self.explain(&error))
     }
 
+    /// What it says of itself; empty where it has no words for that.
+    pub(crate) fn describe(&mut self) -> Result<Answer, Fault> {
+        self.begin()?;
+        let answer = self.abi.describe(&mut self.store);
+        answer.map_err(|error| self.explain(&error))
+    }
+
     /// Where it was when it last failed, innermost frame first; empty if that was outside of it.
     pub(crate) fn backtrace(&self) -> String {
         self.backtrace.clone()

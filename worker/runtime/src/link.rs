@@ -28,6 +28,7 @@ pub(crate) enum LinkError {
 pub(crate) enum Job {
     Setup(Setup, Vec<u8>),
     Call { method: String, content_type: u32, body: Vec<u8> },
+    Describe,
     HostResult { status: HostStatus, content_type: u32, body: Vec<u8> },
     Shutdown,
 }
@@ -78,6 +79,7 @@ impl Link {
             if let Some(frame) = self.decoder.next_frame().map_err(LinkViolation::from)? {
                 return Ok(match self.machine.receive(frame)? {
                     Down::Setup(setup, config) => Job::Setup(setup, config.to_vec()),
+                    Down::Call(call, _) if call.describe => Job::Describe,
                     Down::Call(call, body) => Job::Call {
                         method: call.method,
                         content_type: call.content_type,

@@ -1,5 +1,7 @@
 //! A worker's life: Ready, set-up, then one call after the other until the link ends.
 
+use crate::abi::Answer as GuestAnswer;
+use crate::fault::Fault;
 use crate::guest::Guest;
 use crate::link::{Job, Link, LinkError};
 use casemate_lockdown::{Confined, Spawned};
@@ -42,6 +44,10 @@ fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), Link
                 let (result, body) = answer(guest, &method, content_type, &body);
                 link(guest)?.result(&result, &body)?;
             }
+            Job::Describe => {
+                let (result, body) = describe(guest);
+                link(guest)?.result(&result, &body)?;
+            }
             Job::Shutdown => return Ok(()),
             Job::HostResult { .. } => return Err(LinkError::Closed),
         }
@@ -54,11 +60,25 @@ fn link(guest: &mut Guest) -> Result<&mut Link, LinkError> {
 
 /// Asks the guest.
 pub fn answer(guest: &mut Guest, method: &str, content_type: u32, body: &[u8]) -> (CallResult, Vec<u8>) {
+    end(guest, |guest| guest.call(method, content_type, body))
+}
+
+/// Asks the guest what it is.
+fn describe(guest: &mut Guest) -> (CallResult, Vec<u8>) {
+    end(guest, Guest::describe)
+}
+
+/// What comes of asking a guest that has been set up.
+fn end(
+    guest: &mut Guest,
+    ask: impl FnOnce(&mut Guest) -> Result<GuestAnswer, Fault>,
+) -> (CallResult, Vec<u8>) {
     if let Err(fault) = guest.ready() {
         let backtrace = guest.backtrace();
-        return (CallResult { in_setup: true, backtrace, ..fault.into_result() }, Vec::new());
+        let (result, body) = fault.into_result();
+        return (CallResult { in_setup: true, backtrace, ..result }, body);
     }
-    match guest.call(method, content_type, body) {
+    match ask(guest) {
         Ok(answer) => {
             let status = if answer.is_error { Status::GuestError } else { Status::Ok };
             let result = CallResult {
@@ -69,6 +89,9 @@ pub fn answer(guest: &mut Guest, method: &str, content_type: u32, body: &[u8]) -
             };
             (result, answer.body)
         }
-        Err(fault) => (CallResult { backtrace: guest.backtrace(), ..fault.into_result() }, Vec::new()),
+        Err(fault) => {
+            let (result, body) = fault.into_result();
+            (CallResult { backtrace: guest.backtrace(), ..result }, body)
+        }
     }
 }

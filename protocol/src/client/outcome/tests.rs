@@ -32,6 +32,7 @@ fn causes() -> Vec<Cause> {
         Cause::PluginStopped { reason: None },
         Cause::PluginStopped { reason: Some(word()) },
         Cause::PluginReloading,
+        Cause::ConfigRefused { code: word(), message: word() },
         Cause::Closed,
         Cause::Connection { socket: "/s".to_owned(), message: word() },
         Cause::Denied { what: "load".to_owned(), message: word() },

@@ -118,6 +118,7 @@ fn what_no_policy_decides_has_no_change() {
         "module.component",
         "spawn.failed",
         "policy.invalid",
+        "config.refused",
         "call.input",
         "closed",
         "internal",

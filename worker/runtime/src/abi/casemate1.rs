@@ -30,6 +30,7 @@ struct Exports {
     free: Free,
     call: OnBlock,
     init: Option<OnBlock>,
+    describe: Option<TypedFunc<(), i64>>,
 }
 
 /// The adapter.
@@ -73,6 +74,10 @@ impl GuestAbi for Casemate1 {
                 Some(init) => Some(init.typed(&*store)?),
                 None => None,
             },
+            describe: match instance.get_func(&mut *store, "casemate_describe") {
+                Some(describe) => Some(describe.typed(&*store)?),
+                None => None,
+            },
         });
         Ok(())
     }
@@ -90,10 +95,19 @@ impl GuestAbi for Casemate1 {
         let packed = init.call(&mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
         let answer = take_reply(exports, store, packed)?;
         if answer.is_error {
-            let text = String::from_utf8_lossy(&answer.body).into_owned();
-            return Err(Fault::Abi(format!("casemate_init answered with an error: {text}")).into());
+            let Answer { content_type, body, .. } = answer;
+            return Err(Fault::Refused { content_type, body }.into());
         }
         Ok(())
+    }
+
+    fn describe(&mut self, store: &mut Store<State>) -> wasmtime::Result<Answer> {
+        let exports = self.exports()?;
+        let Some(describe) = &exports.describe else {
+            return Ok(Answer { is_error: false, content_type: 0, body: Vec::new() });
+        };
+        let packed = describe.call(&mut *store, ())?;
+        take_reply(exports, store, packed)
     }
 
     fn call(
