@@ -10,6 +10,7 @@
 //! ```
 //! It does no I/O and reads no clock. It must never know what a plugin is, who may do what, or how bytes travel.
 
+mod certificate;
 pub mod kind;
 mod messages;
 pub(crate) mod model;
@@ -20,6 +21,7 @@ pub mod table;
 mod violation;
 mod words;
 
+pub use certificate::{decode_certificate, encode_certificate};
 pub use messages::*;
 pub use operations::Right;
 pub use outcome::{decode_failure, encode_failure};

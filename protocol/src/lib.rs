@@ -13,6 +13,9 @@
 //! | [`policy`] | what a plugin may do and use, valid by construction |
 //! | [`certificate`] | the layers of the wall and what was seen of each |
 //! | [`outcome`] | how a call ended, whose fault it was, whether a retry is safe |
+//! | [`host`] | what a plugin asks its host, and the table of who answers |
+//! | [`feed`] | events and log lines |
+//! | [`status`] | how a plugin is |
 //! | [`ids`] | names and numbers that must not be mixed up |
 //! | [`syscalls`] | machines and the names of their system calls |
 //! | [`oracle`] | what the fuzz targets check |
@@ -21,7 +24,9 @@
 pub mod certificate;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod feed;
 pub mod frame;
+pub mod host;
 pub mod ids;
 pub mod link;
 pub mod module;
@@ -29,4 +34,5 @@ pub mod oracle;
 pub mod outcome;
 pub mod policy;
 pub mod spawn;
+pub mod status;
 pub mod syscalls;

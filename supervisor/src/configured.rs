@@ -8,7 +8,7 @@
 
 use crate::module_file::read_module;
 use crate::plugin::{Plugin, Way, WeakPlugin};
-use crate::policy::{Changes, ConfigError, ConfigProblem, Configuration, Effective, Manifest};
+use crate::policy::{Changes, ConfigError, ConfigProblem, Configuration, Effective, Manifest, Overrides};
 use crate::supervisor::{LoadOptions, Supervisor};
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::outcome::Failure;
@@ -17,6 +17,15 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
+
+/// A module that is sent, with what it asks for.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The module.
+    pub wasm: Vec<u8>,
+    /// Its manifest; without one it asks for all that is granted.
+    pub manifest: Option<Manifest>,
+}
 
 /// Why a plugin of a policy file cannot run as the file says.
 #[derive(Debug, Clone, PartialEq)]
@@ -126,7 +135,8 @@ struct Entry {
 /// Where its module is from, and what it asks for.
 #[derive(Debug, Clone)]
 struct Origin {
-    module: PathBuf,
+    /// `None`: it was sent.
+    module: Option<PathBuf>,
     manifest: Option<Manifest>,
 }
 
@@ -159,24 +169,41 @@ impl Configured {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Loads a plugin that has a table.
+    /// The file as it was read last.
+    pub(crate) fn configuration(&self) -> Configuration {
+        self.lock().configuration.clone()
+    }
+
+    /// Whether a configuration fits the schema of a loaded plugin's manifest.
+    pub(crate) fn check_config(&self, name: &str, config: &[u8]) -> Result<(), ConfigError> {
+        let state = self.lock();
+        let entry = state.plugins.iter().rev().find(|entry| entry.name.as_str() == name);
+        match entry.and_then(|entry| entry.origin().manifest.clone()) {
+            Some(manifest) => manifest.check_config(config),
+            None => Ok(()),
+        }
+    }
+
+    /// Loads a plugin that has a table, or one whose module is sent.
     pub(crate) async fn load(
         &self,
         supervisor: &Supervisor,
         name: &str,
+        sent: Option<Sent>,
         options: LoadOptions,
     ) -> Result<Plugin, LoadError> {
         let (configuration, reloads) = {
             let state = self.lock();
             (state.configuration.clone(), state.reloads)
         };
-        let origin = Origin::of(&configuration, name)?;
-        let effective = configuration.plugin(name, origin.manifest.as_ref())?;
-        let policy = effective.policy()?.clone();
+        let (origin, wasm) = match sent {
+            Some(Sent { wasm, manifest }) => (Origin { module: None, manifest }, wasm),
+            None => Origin::of(&configuration, name)?.read()?,
+        };
+        let policy = effective(&configuration, name, &origin)?.policy()?.clone();
         if let (Some(config), Some(manifest)) = (&options.config, &origin.manifest) {
             manifest.check_config(config)?;
         }
-        let wasm = read_module(&origin.module)?;
         let name = PluginName::from_lossy(name);
         let plugin = supervisor.load(name.clone(), &wasm, policy, options).await?;
         let entry = Arc::new(Entry { name, plugin: plugin.downgrade(), origin: Mutex::new(origin) });
@@ -246,8 +273,27 @@ impl Origin {
             return Err(ConfigError::of_file(configuration.file(), ConfigProblem::Missing { key }));
         };
         let manifest = Manifest::beside(&module)?;
-        Ok(Self { module, manifest })
+        Ok(Self { module: Some(module), manifest })
     }
+
+    /// With the module's bytes.
+    fn read(self) -> Result<(Self, Vec<u8>), Failure> {
+        let wasm = self.module.as_deref().map_or_else(|| Ok(Vec::new()), read_module)?;
+        Ok((self, wasm))
+    }
+}
+
+/// What holds for a plugin by its table; by the defaults, if it has none since it was sent.
+fn effective(configuration: &Configuration, name: &str, origin: &Origin) -> Result<Effective, ConfigError> {
+    let manifest = origin.manifest.as_ref();
+    if origin.module.is_none() && !has_table(configuration, name) {
+        return configuration.others(name, manifest, &Overrides::default());
+    }
+    configuration.plugin(name, manifest)
+}
+
+fn has_table(configuration: &Configuration, name: &str) -> bool {
+    configuration.plugins().any(|known| known == name)
 }
 
 impl Entry {
@@ -260,7 +306,7 @@ impl Plan {
     /// The module and the manifest are read again only where the file names another module: this is about the policy.
     fn of(configuration: &Configuration, entry: &Entry) -> Self {
         let name = entry.name.as_str();
-        if !configuration.plugins().any(|known| known == name) {
+        if !has_table(configuration, name) && entry.origin().module.is_some() {
             let file = configuration.file();
             let reason = format!(
                 "{file} has no [plugins.{name}] any more: write it again, and have the file read anew"
@@ -273,12 +319,12 @@ impl Plan {
     fn of_table(configuration: &Configuration, entry: &Entry) -> Result<Self, ConfigError> {
         let name = entry.name.as_str();
         let origin = entry.origin().clone();
-        let moved = match configuration.module(name) {
-            Some(module) if module == origin.module => None,
+        let moved = match (configuration.module(name), &origin.module) {
+            (_, None) => None,
+            (Some(now), Some(then)) if now == *then => None,
             _ => Some(Origin::of(configuration, name)?),
         };
-        let manifest = moved.as_ref().unwrap_or(&origin).manifest.as_ref();
-        let effective: Effective = configuration.plugin(name, manifest)?;
+        let effective = effective(configuration, name, moved.as_ref().unwrap_or(&origin))?;
         match effective.policy() {
             Ok(policy) => Ok(Self::Take { policy: policy.clone(), moved }),
             Err(error) if matches!(*error.problem, ConfigProblem::Disabled { .. }) => {
@@ -320,7 +366,7 @@ async fn take(
     moved: Option<Origin>,
 ) -> Result<Way, LoadError> {
     let wasm = match &moved {
-        Some(origin) => Some(Arc::from(read_module(&origin.module)?)),
+        Some(origin) => Some(Arc::from(origin.clone().read()?.1)),
         None => None,
     };
     let way = plugin.take_policy(policy, wasm).await?;

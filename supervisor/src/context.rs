@@ -3,6 +3,7 @@
 use crate::cache::Access;
 use crate::cgroup::Groups;
 use crate::compile::CompileCaps;
+use crate::events::Events;
 use crate::experiment::Leniency;
 use crate::host::Host;
 use crate::identity::Identities;
@@ -19,6 +20,7 @@ pub(crate) struct Context {
     pub(crate) marker: Marker,
     pub(crate) guard: Guard,
     pub(crate) host: Host,
+    pub(crate) events: Events,
     pub(crate) groups: Groups,
     pub(crate) identities: Identities,
     pub(crate) log_sink: LogSink,

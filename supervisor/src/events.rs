@@ -1,24 +1,11 @@
 //! Events: who publishes a topic reaches everybody who has subscribed to it. Nothing waits for a subscriber: each has a
 //! bounded buffer of its own, which is its business.
 
-use casemate_protocol::ids::PluginName;
+use casemate_protocol::feed::Event;
 use casemate_protocol::policy::matches_topic;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// What it is about: parts with dots between.
-    pub topic: String,
-    /// 0 raw bytes, 1 JSON.
-    pub content_type: u32,
-    /// What it carries.
-    pub body: Arc<[u8]>,
-    /// The plugin that published it; nobody: the host or a client.
-    pub plugin: Option<PluginName>,
-}
 
 /// Takes events, at once: what it cannot take it drops, and says so.
 pub trait Subscriber: Send + Sync {

@@ -9,12 +9,13 @@ mod outcome;
 mod shared;
 
 use crate::cgroup::Group;
-use crate::log::{LogRecord, Volume, line};
+use crate::log::{Volume, line};
 use crate::process::control::broken;
 use crate::process::guard::{Allowance, Fate, Process};
 use crate::process::registered::Registered;
 use crate::scope::Scope;
 use crate::zygote::{Forked, Zygote, took_too_long};
+use casemate_protocol::feed::LogRecord;
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::ids::InstanceId;
 use casemate_protocol::link::{
@@ -29,7 +30,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Shared, Terms};
 
 /// Reads from a link between two calls, of a few kilobytes each. A worker has nothing to say then.
 const IDLE_READS_MAX: u32 = 16;
@@ -296,7 +297,7 @@ impl Instance {
         if self.link.wants_setup() {
             let mut seed = vec![0; 32];
             getrandom::fill(&mut seed).map_err(|error| ours(&error))?;
-            let config = self.shared.config.clone();
+            let config = self.shared.config();
             let config = config.as_deref();
             let setup = Setup { seed, has_config: config.is_some() };
             self.link

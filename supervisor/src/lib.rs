@@ -25,6 +25,8 @@ mod cgroup;
 mod compile;
 mod configured;
 mod context;
+#[cfg(feature = "daemon")]
+pub mod daemon;
 pub mod doctor;
 mod events;
 mod experiment;
@@ -48,21 +50,24 @@ mod supervisor;
 mod tree;
 mod zygote;
 
-pub use configured::{LoadError, PluginReloaded, Reloaded, Taken};
-pub use events::{Event, EventCounts, EventSubscription, Events, Subscriber};
+pub use casemate_protocol::feed::{Event, LogRecord};
+pub use casemate_protocol::host::Trace;
+pub use casemate_protocol::status::{State, Status};
+pub use configured::{LoadError, PluginReloaded, Reloaded, Sent, Taken};
+pub use events::{EventCounts, EventSubscription, Events, Subscriber};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]
 pub use experiment::Findings;
 pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
-pub use lifecycle::{DisabledBy, State};
-pub use log::{LogRecord, LogSink};
+pub use lifecycle::DisabledBy;
+pub use log::LogSink;
 pub use module_file::read_module;
 pub use pipe::{Closed, Pipe};
-pub use plugin::{Plugin, Status};
+pub use plugin::Plugin;
 pub use process::points::{POINTS, PausePoint};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]
 pub use programs::embedded;
-pub use scope::{Bodies, Deadline, Desk, Scope, Trace};
+pub use scope::{Bodies, Deadline, Desk, Scope};
 pub use supervisor::{Config, LoadOptions, Supervisor};

@@ -26,9 +26,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use casemate_protocol::status::State;
 pub use event::DisabledBy;
 pub(crate) use event::{
     Action, Answer, CallNo, End, Event, ForkFailure, Generation, InstanceNo, Refusal, Rules,
 };
 pub(crate) use machine::Machine;
-pub use table::State;

@@ -1,27 +1,12 @@
 //! What plugins log: escaped, bounded, and no more of it than the policy allows.
 
-use casemate_protocol::ids::{InstanceId, PluginName};
+use casemate_protocol::feed::LogRecord;
 use casemate_protocol::outcome::escape;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Bytes of one escaped line.
 const LINE_BYTES_MAX: usize = 8 * 1024;
-
-/// A log line of a plugin.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogRecord {
-    /// The plugin.
-    pub plugin: PluginName,
-    /// Its instance.
-    pub instance: InstanceId,
-    /// 0 trace, 1 debug, 2 info, 3 warn, 4 error.
-    pub level: u32,
-    /// One line: control and other invisible characters are escaped, the rest is cut.
-    pub message: String,
-    /// Lines of this instance that were dropped before this one for their volume.
-    pub dropped_lines: u64,
-}
 
 /// Takes log records.
 pub type LogSink = Arc<dyn Fn(LogRecord) + Send + Sync>;

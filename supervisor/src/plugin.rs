@@ -17,20 +17,20 @@ mod status;
 mod ticket;
 mod version;
 
-use crate::instance::{Asked, Reply, Shared, admit_input};
+use crate::instance::{Asked, Reply, Shared, Terms, admit_input};
 use crate::lifecycle::{Event, State};
 use crate::scope::Scope;
 use casemate_protocol::certificate::Certificate;
 use casemate_protocol::ids::{ClientId, PluginName};
 use casemate_protocol::link::METHOD_BYTES_MAX;
-use casemate_protocol::module::ModuleFacts;
+use casemate_protocol::module::{CompileReport, ModuleFacts};
 use casemate_protocol::outcome::{Cause, Failure};
+use casemate_protocol::status::Status;
 use driver::Driver;
 use std::sync::{Arc, Weak};
 use ticket::Ticket;
 
 pub(crate) use renew::Way;
-pub use status::Status;
 pub(crate) use version::{Proven, compile_spec};
 
 /// A loaded plugin; clones share it. Its processes end when the last one is dropped.
@@ -84,6 +84,21 @@ impl Plugin {
     /// What stands around its instances.
     pub fn certificate(&self) -> Certificate {
         self.driver.certificate()
+    }
+
+    /// What the compiler said of the module of its active version.
+    pub fn report(&self) -> CompileReport {
+        self.driver.version().report()
+    }
+
+    /// The configuration that its instances are set up with, as JSON text.
+    pub fn config(&self) -> Option<Arc<[u8]>> {
+        self.driver.shared().config()
+    }
+
+    /// Bytes that a call's body may have now.
+    pub fn input_bytes_max(&self) -> u64 {
+        self.driver.shared().policy().limits().input_bytes.into()
     }
 
     /// How it is.
@@ -155,7 +170,7 @@ impl Plugin {
     ///
     /// Cancel safety: dropping the future before the new version has taken over leaves the old one.
     pub async fn reload(&self, wasm: &[u8]) -> Result<(), Failure> {
-        self.renew(Some(Arc::from(wasm)), None).await
+        self.renew(Some(Arc::from(wasm)), Terms::default()).await
     }
 
     /// Ends its processes. Calls that run end as lost, later ones as closed.

@@ -3,20 +3,12 @@
 
 use crate::host::{HostFuture, HostRequest};
 use crate::pipe::Pipe;
+use casemate_protocol::host::Trace;
 use casemate_protocol::outcome::Cause;
 use casemate_protocol::policy::millis;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// W3C trace context, as it came and as it goes on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trace {
-    /// `traceparent`, or empty.
-    pub parent: String,
-    /// `tracestate`, or empty.
-    pub state: String,
-}
 
 /// How long a caller waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

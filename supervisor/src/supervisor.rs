@@ -3,8 +3,9 @@
 use crate::cache::{Access, CacheSetting};
 use crate::cgroup::Groups;
 use crate::compile::{CompileCaps, compile};
-use crate::configured::{Configured, LoadError, Reloaded};
+use crate::configured::{Configured, LoadError, Reloaded, Sent};
 use crate::context::Context;
+use crate::events::Events;
 #[cfg(feature = "adversary")]
 use crate::experiment::Findings;
 use crate::experiment::Leniency;
@@ -158,6 +159,7 @@ impl Supervisor {
             marker: Marker(marker),
             guard: Guard::start().map_err(|error| broken("starting the guard", error))?,
             host: Host::default(),
+            events: Events::default(),
             groups: Groups::new(Marker(marker)),
             identities: Identities::default(),
             log_sink: config.log_sink.unwrap_or_else(|| Arc::new(to_tracing)),
@@ -208,7 +210,7 @@ impl Supervisor {
         let context = Arc::clone(&self.context);
         let shared = Arc::new(Shared::new(context, name, policy, options.config));
         let proven = load(&shared, &Arc::from(wasm)).await?;
-        if shared.config.is_some() {
+        if shared.config().is_some() {
             // Better now than at the first call. Without one, no guest code runs before that.
             proven.probe(&shared).await?;
         }
@@ -222,7 +224,28 @@ impl Supervisor {
     /// Loads a plugin of the configuration: its module, under what its table, its manifest and the rest of the file come to.
     /// It takes part in [`Supervisor::reload`].
     pub async fn load_named(&self, name: &str, options: LoadOptions) -> Result<Plugin, LoadError> {
-        self.configured.load(self, name, options).await
+        self.configured.load(self, name, None, options).await
+    }
+
+    /// As [`Supervisor::load_named`], of a module that is sent. The configuration need not have a table for it; the defaults,
+    /// its manifest and the ceiling hold then.
+    pub async fn load_sent(&self, name: &str, sent: Sent, options: LoadOptions) -> Result<Plugin, LoadError> {
+        self.configured.load(self, name, Some(sent), options).await
+    }
+
+    /// The configuration that holds now.
+    pub fn configuration(&self) -> Configuration {
+        self.configured.configuration()
+    }
+
+    /// Whether a configuration, as JSON text, fits what the manifest of a plugin that was loaded by name says.
+    pub fn check_config(&self, name: &str, config: &[u8]) -> Result<(), ConfigError> {
+        self.configured.check_config(name, config)
+    }
+
+    /// Events between the host, its plugins and whoever else subscribes.
+    pub fn events(&self) -> &Events {
+        &self.context.events
     }
 
     /// Reads the configuration's file anew. With a mistake in it that is the error, and everything is as it was. Otherwise

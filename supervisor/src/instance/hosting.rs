@@ -1,7 +1,7 @@
 //! What a guest asks its host for: permission first, then how often, then the handler, and never longer than the call.
 
 use super::{Asked, Instance};
-use crate::host::{HostError, HostReply, HostRequest};
+use crate::host::{HostError, HostReply, HostRequest, refusal};
 use crate::scope::Scope;
 use casemate_protocol::link::{HostCall, HostStatus};
 use casemate_protocol::outcome::{HOST_CALLS_MAX, HostCallNote, escape};
@@ -34,7 +34,7 @@ impl Instance {
         };
         let (status, code, reply) = match answer {
             Ok(reply) => (HostStatus::Ok, "ok".to_owned(), reply),
-            Err((status, error)) => (status, escape(&error.code, METHOD_BYTES_SHOWN), error.reply()),
+            Err((status, error)) => (status, escape(&error.code, METHOD_BYTES_SHOWN), refusal(&error)),
         };
         let elapsed = start.elapsed();
         if self.asked.len() == HOST_CALLS_MAX {

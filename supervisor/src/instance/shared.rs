@@ -6,15 +6,28 @@ use casemate_protocol::ids::PluginName;
 use casemate_protocol::policy::Policy;
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// What a plugin comes to; what is not said stays.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Terms {
+    pub(crate) policy: Option<Arc<Policy>>,
+    pub(crate) config: Option<Arc<[u8]>>,
+}
+
+impl Terms {
+    pub(crate) fn policy(policy: Arc<Policy>) -> Self {
+        Self { policy: Some(policy), config: None }
+    }
+}
+
 /// What an instance needs of its plugin.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) context: Arc<Context>,
     pub(crate) name: PluginName,
-    pub(crate) config: Option<Arc<[u8]>>,
     /// Of all its versions: a new policy gives nobody a second helping.
     pub(crate) rates: Arc<Rates>,
     policy: RwLock<Arc<Policy>>,
+    config: RwLock<Option<Arc<[u8]>>>,
 }
 
 impl Shared {
@@ -24,8 +37,8 @@ impl Shared {
         policy: Policy,
         config: Option<Vec<u8>>,
     ) -> Self {
-        let (config, policy) = (config.map(Arc::from), RwLock::new(Arc::new(policy)));
-        Self { context, name, config, rates: Arc::default(), policy }
+        let (config, policy) = (RwLock::new(config.map(Arc::from)), RwLock::new(Arc::new(policy)));
+        Self { context, name, rates: Arc::default(), policy, config }
     }
 
     /// What holds now. A zygote and its instances are held to what it was started with besides.
@@ -33,19 +46,29 @@ impl Shared {
         Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// From here on this holds.
-    pub(crate) fn take(&self, policy: Arc<Policy>) {
-        *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+    /// The configuration that an instance is set up with now, as JSON text.
+    pub(crate) fn config(&self) -> Option<Arc<[u8]>> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The same plugin under another policy: for a new version, until that takes over.
-    pub(crate) fn under(&self, policy: Arc<Policy>) -> Arc<Self> {
+    /// From here on this holds.
+    pub(crate) fn take(&self, terms: Terms) {
+        if let Some(policy) = terms.policy {
+            *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+        }
+        if let Some(config) = terms.config {
+            *self.config.write().unwrap_or_else(PoisonError::into_inner) = Some(config);
+        }
+    }
+
+    /// The same plugin under other terms: for a new version, until that takes over.
+    pub(crate) fn under(&self, terms: &Terms) -> Arc<Self> {
         Arc::new(Self {
             context: Arc::clone(&self.context),
             name: self.name.clone(),
-            config: self.config.clone(),
             rates: Arc::clone(&self.rates),
-            policy: RwLock::new(policy),
+            policy: RwLock::new(terms.policy.clone().unwrap_or_else(|| self.policy())),
+            config: RwLock::new(terms.config.clone().or_else(|| self.config())),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! `LIFECYCLE.md` says what the table says.
 
-use super::table::{Signal, State, TABLE, When, Who, next};
+use super::State;
+use super::table::{Signal, TABLE, When, Who, next};
 use std::fmt::Write as _;
 
 const DOCUMENT: &str = include_str!("../../LIFECYCLE.md");

@@ -1,12 +1,13 @@
 //! The machine of one plugin.
 
+use super::State;
 use super::breaker::{Breaker, Dice, pause};
 use super::event::{
     Action, Answer, DisabledBy, End, Event, ForkFailure, Generation, InstanceNo, Refusal, Report, Rules,
 };
 use super::pool::{Pool, Stage};
 use super::queue::{Queue, Waiting};
-use super::table::{self, Signal, State, When};
+use super::table::{self, Signal, When};
 use std::collections::BTreeSet;
 use std::time::Duration;
 

@@ -1,23 +1,6 @@
 //! Which state follows which, as data. The machine moves by this table and by nothing else, and `LIFECYCLE.md` is drawn
 //! from it.
 
-/// What a plugin as a whole does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum State {
-    /// It has no process and takes no calls until it is enabled.
-    Stopped,
-    /// Its zygote is being started; calls wait.
-    Starting,
-    /// Its zygote is proven; calls run.
-    Running,
-    /// What it has accepted runs to its end; new calls are refused.
-    Draining,
-    /// It has crashed and waits before it is started again; calls wait with it.
-    Backoff,
-    /// It has no process, and a reason for it.
-    Disabled,
-}
-
 /// What may move a plugin from one state to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Signal {
@@ -75,7 +58,8 @@ pub(super) struct Row {
 }
 
 use Signal as On;
-use State::{Backoff, Disabled, Draining, Running, Starting, Stopped};
+use casemate_protocol::status::State;
+use casemate_protocol::status::State::{Backoff, Disabled, Draining, Running, Starting, Stopped};
 
 const fn row(from: &'static [State], on: On, when: When, to: State, then: &'static str) -> Row {
     Row { from, on, when, to, then }
@@ -111,29 +95,6 @@ pub(super) const TABLE: &[Row] = &[
 pub(super) fn next(from: State, on: Signal, holds: impl Fn(When) -> bool) -> Option<State> {
     let fits = |row: &&Row| row.from.contains(&from) && row.on == on && holds(row.when);
     TABLE.iter().find(fits).map(|row| row.to)
-}
-
-impl State {
-    /// All of them.
-    pub const ALL: [Self; 6] = [Stopped, Starting, Running, Draining, Backoff, Disabled];
-
-    /// Its name, in documents and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stopped => "stopped",
-            Starting => "starting",
-            Running => "running",
-            Draining => "draining",
-            Backoff => "backoff",
-            Disabled => "disabled",
-        }
-    }
-}
-
-impl std::fmt::Display for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! lock is held for that only, never while something is waited for.
 
 use super::version::{Proven, Slot, Version};
-use crate::instance::{Instance, Shared};
+use crate::instance::{Instance, Shared, Terms};
 use crate::lifecycle::{
     Action, Answer, CallNo, Event, Generation, InstanceNo, Machine, Refusal, Rules, State,
 };
@@ -58,8 +58,8 @@ pub(super) struct Core {
 struct Candidate {
     version: Arc<Version>,
     certificate: Certificate,
-    /// With a policy of its own.
-    policy: Option<Arc<Policy>>,
+    /// What it comes with.
+    terms: Terms,
 }
 
 /// A policy, and another module if it comes with one.
@@ -295,12 +295,10 @@ impl Driver {
             }
             Action::EndZygote { generation } => garbage.1.extend(core.zygotes.remove(&generation)),
             Action::Adopt { .. } => {
-                if let Some(Candidate { version, certificate, policy }) = core.candidate.take() {
+                if let Some(Candidate { version, certificate, terms }) = core.candidate.take() {
                     core.version = version;
                     core.certificate = certificate;
-                    if let Some(policy) = policy {
-                        self.shared.take(policy);
-                    }
+                    self.shared.take(terms);
                 }
             }
             // Its loader does that, and asks whether it may.
@@ -336,7 +334,7 @@ impl Driver {
         let mut garbage = Garbage::default();
         let mut core = self.lock();
         let (rules, now) = (Rules::from(&*policy), self.now());
-        self.shared.take(policy);
+        self.shared.take(Terms::policy(policy));
         self.act(&mut core, None, &mut garbage, |machine, actions| machine.rule(rules, now, actions));
     }
 
@@ -345,14 +343,14 @@ impl Driver {
         &self,
         generation: Generation,
         proven: Proven,
-        policy: Option<Arc<Policy>>,
+        terms: Terms,
     ) -> Result<(), Failure> {
         let Proven { version, zygote } = proven;
         let (certificate, ending) = (zygote.certificate().clone(), zygote.ending());
         let mut garbage = Garbage::default();
         let mut core = self.lock();
         core.zygotes.insert(generation, Slot::Ready(Arc::new(zygote)));
-        core.candidate = Some(Candidate { version, certificate, policy });
+        core.candidate = Some(Candidate { version, certificate, terms });
         self.step(&mut core, Event::Probed { generation }, None, &mut garbage);
         if core.candidate.take().is_some() {
             return Err(self.failure(core.machine.refusal(), &core));

@@ -3,6 +3,7 @@
 use super::Plugin;
 use super::driver::Driver;
 use super::version::Proven;
+use crate::instance::Terms;
 use crate::lifecycle::{Event, Generation, Refusal, State};
 use crate::load::load;
 use crate::policy::needs_new_version;
@@ -25,26 +26,19 @@ pub(crate) enum Way {
 
 impl Plugin {
     /// Loads and probes a new version beside the one that runs, and lets it take over: of another module, or of the same;
-    /// under another policy, or under the one that holds.
+    /// under other terms, or under those that hold.
     ///
     /// Cancel safety: dropping the future before the new version has taken over leaves the old one.
-    pub(crate) async fn renew(
-        &self,
-        wasm: Option<Arc<[u8]>>,
-        policy: Option<Arc<Policy>>,
-    ) -> Result<(), Failure> {
-        let generation = self.driver.begin_reload(policy.as_deref())?;
+    pub(crate) async fn renew(&self, wasm: Option<Arc<[u8]>>, terms: Terms) -> Result<(), Failure> {
+        let generation = self.driver.begin_reload(terms.policy.as_deref())?;
         let _given_up = GivenUp { driver: &self.driver, generation };
-        let shared = match &policy {
-            Some(policy) => self.driver.shared().under(Arc::clone(policy)),
-            None => Arc::clone(self.driver.shared()),
-        };
+        let shared = self.driver.shared().under(&terms);
         let proven = match wasm {
             Some(wasm) => load(&shared, &wasm).await?,
             None => Proven::again(self.driver.version(), &shared).await?,
         };
         proven.probe(&shared).await?;
-        self.driver.take_over(generation, proven, policy)
+        self.driver.take_over(generation, proven, terms)
     }
 
     /// Comes to another policy, and to another module if one is given, without dropping a call. After a failure it is
@@ -56,7 +50,7 @@ impl Plugin {
         if wasm.is_some() || needs_new_version(&old, &policy) {
             return match self.status().state {
                 State::Starting | State::Running | State::Backoff => {
-                    self.renew(wasm, Some(policy)).await?;
+                    self.renew(wasm, Terms::policy(policy)).await?;
                     self.driver.lock().due = None;
                     Ok(Way::ByNewVersion)
                 }
@@ -74,6 +68,19 @@ impl Plugin {
         Ok(Way::AtOnce)
     }
 
+    /// Comes to another configuration without dropping a call: a new version that takes it takes over. One that does not run
+    /// has it when it is started.
+    pub async fn set_config(&self, config: Vec<u8>) -> Result<(), Failure> {
+        let terms = Terms { config: Some(Arc::from(config)), policy: None };
+        match self.status().state {
+            State::Starting | State::Running | State::Backoff => self.renew(None, terms).await,
+            State::Stopped | State::Disabled | State::Draining => {
+                self.driver.shared().take(terms);
+                Ok(())
+            }
+        }
+    }
+
     /// What is to hold when it is started holds before it is.
     pub(super) async fn may_run(&self) -> Result<(), Failure> {
         let (due, withheld) = {
@@ -86,7 +93,7 @@ impl Plugin {
         if let Some((policy, wasm)) = due {
             // What it has to finish does not come to another version halfway.
             self.driver.until(|state| state != State::Draining).await;
-            self.renew(wasm, Some(policy)).await?;
+            self.renew(wasm, Terms::policy(policy)).await?;
             self.driver.lock().due = None;
         }
         Ok(())

@@ -1,39 +1,9 @@
 //! How a plugin is, in words and numbers.
 
 use super::driver::{Core, Driver};
-use crate::lifecycle::{DisabledBy, Refusal, State};
+use crate::lifecycle::{DisabledBy, Refusal};
 use casemate_protocol::outcome::{Cause, Failure, LimitName};
-use std::time::Duration;
-
-/// How a plugin is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Status {
-    /// What it does as a whole.
-    pub state: State,
-    /// Why it is disabled, or about to be.
-    pub disabled: Option<String>,
-    /// Which of its zygotes is active, counted from 1; a restart and a reload each make a new one.
-    pub generation: Option<u64>,
-    /// Whether a new version is being loaded.
-    pub reloading: bool,
-    /// Instances that wait for calls.
-    pub idle: u32,
-    /// Instances that run one.
-    pub busy: u32,
-    /// Instances that are being forked.
-    pub starting: u32,
-    /// Calls that wait.
-    pub waiting: u32,
-    /// Calls that were refused because too many waited, or waited and were refused then; since it was loaded.
-    pub dropped: u64,
-    /// Crashes that count: up to `restart.give_up_after`.
-    pub crashes: u32,
-    /// What the last crash was.
-    pub last_crash: Option<String>,
-    /// Until its next start, after a crash.
-    pub retry_in: Option<Duration>,
-}
+use casemate_protocol::status::Status;
 
 impl Driver {
     pub(super) fn status(&self) -> Status {

@@ -4,7 +4,7 @@ use crate::compile::Compiled;
 use crate::instance::{Instance, Shared};
 use crate::load::load;
 use crate::zygote::Zygote;
-use casemate_protocol::module::{Accepted, ModuleFacts};
+use casemate_protocol::module::{Accepted, CompileReport, ModuleFacts};
 use casemate_protocol::outcome::{Cause, Failure};
 use casemate_protocol::policy::Policy;
 use casemate_protocol::spawn::CompileSpec;
@@ -70,6 +70,10 @@ impl Version {
 
     pub(super) fn facts(&self) -> &ModuleFacts {
         self.module.facts()
+    }
+
+    pub(super) fn report(&self) -> CompileReport {
+        CompileReport::Accepted(self.module.clone())
     }
 
     pub(super) fn is_from_cache(&self) -> bool {

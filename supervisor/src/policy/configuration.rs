@@ -128,6 +128,12 @@ impl Configuration {
         self.plugins.keys().map(String::as_str)
     }
 
+    /// Whether a plugin is to run from the start: `enabled`.
+    pub fn is_enabled(&self, name: &str) -> bool {
+        let said = self.plugins.get(name).and_then(|settings| settings.get("enabled"));
+        said.is_none_or(|setting| setting.value != Value::Flag(false))
+    }
+
     /// The module of a plugin: its `path`, from the folder of the file.
     pub fn module(&self, name: &str) -> Option<PathBuf> {
         let path = self.plugins.get(name)?.text("path")?;

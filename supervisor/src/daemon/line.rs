@@ -1,0 +1,130 @@
+//! What is known of one open stream of a client, by what it waits for.
+
+use super::mailbox::Mailbox;
+use crate::scope::Bodies;
+use casemate_protocol::client::{Ending, Opening, PAYLOAD_BYTES_MAX, Session};
+use casemate_protocol::outcome::{Cause, Failure, LimitName};
+use futures_util::future::AbortHandle;
+use std::sync::Arc;
+
+/// One open stream of a client. Dropping it gives up what is done for it.
+pub(super) enum Line {
+    /// More of its body.
+    Collecting(Box<Collecting>),
+    /// What is done for it.
+    Working { _held: Work },
+    /// The same, while both bodies are under way.
+    Streaming(Box<Streaming>),
+    /// Credit, to send the rest of its answer.
+    Answering(Answering),
+    /// Whatever happens.
+    Following(Following),
+}
+
+/// Something that is being done. Dropping it gives that up.
+pub(super) struct Work(pub(super) AbortHandle);
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+pub(super) struct Collecting {
+    pub(super) opening: Opening,
+    pub(super) body: Vec<u8>,
+    pub(super) bytes_max: u64,
+}
+
+impl Collecting {
+    /// Whether the body is not too long yet.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        let observed = self.body.len() as u64;
+        if observed <= self.bytes_max {
+            return Ok(());
+        }
+        let configured = self.bytes_max;
+        Err(Failure::not_started(Cause::Limit { limit: LimitName::Input, configured, observed }))
+    }
+}
+
+pub(super) struct Streaming {
+    pub(super) bodies: Bodies,
+    /// What the plugin answered in the end, once it has.
+    pub(super) answering: Option<Answering>,
+    pub(super) _work: Work,
+}
+
+impl Streaming {
+    /// Sends what the plugin has written, as far as there is credit and room.
+    pub(super) fn pump(&mut self, session: &mut Session, out: &mut Vec<u8>, id: u64, out_bytes_max: usize) {
+        loop {
+            let window = session.window(id).unwrap_or_default().min(PAYLOAD_BYTES_MAX) as usize;
+            if window == 0 || out.len() >= out_bytes_max {
+                break;
+            }
+            let bytes = self.bodies.output.take(window);
+            if bytes.is_empty() || session.data(out, id, &bytes, false).is_err() {
+                break;
+            }
+        }
+        if let Some(answering) = self.answering.as_mut().filter(|_| self.bodies.output.is_over()) {
+            answering.pump(session, out, id);
+        }
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.bodies.input.close();
+        self.bodies.output.close();
+    }
+}
+
+/// A body that is sent as far as there is credit, and what comes at its end.
+pub(super) struct Answering {
+    pub(super) ending: Option<Ending>,
+    body: Vec<u8>,
+    sent: usize,
+}
+
+impl Answering {
+    /// An answer's body.
+    pub(super) fn new(ending: Ending, body: Vec<u8>) -> Self {
+        Self { ending: Some(ending), body, sent: 0 }
+    }
+
+    /// The body of a stream of our own: its last piece says so.
+    pub(super) fn data(body: Vec<u8>) -> Self {
+        Self { ending: None, body, sent: 0 }
+    }
+
+    pub(super) fn pump(&mut self, session: &mut Session, out: &mut Vec<u8>, id: u64) {
+        loop {
+            let rest = self.body.get(self.sent..).unwrap_or_default();
+            if let Some(ending) = &self.ending
+                && rest.len() <= PAYLOAD_BYTES_MAX as usize
+            {
+                if session.end(out, id, ending, rest).is_err() {
+                    // Too long for a message of ours: what can be said of it is said.
+                    tracing::error!(stream = id, "an answer does not fit into a frame");
+                }
+                return;
+            }
+            let window = session.window(id).unwrap_or_default().min(PAYLOAD_BYTES_MAX) as usize;
+            let (now, later) = rest.split_at(window.min(rest.len()));
+            if now.is_empty()
+                || session.data(out, id, now, self.ending.is_none() && later.is_empty()).is_err()
+            {
+                return;
+            }
+            self.sent += now.len();
+        }
+    }
+}
+
+pub(super) struct Following {
+    pub(super) mailbox: Arc<Mailbox>,
+    /// Dropping it ends the subscription.
+    pub(super) _subscription: super::feed::Subscription,
+}

@@ -1,0 +1,183 @@
+//! What all conversations share: the plugins that are loaded, who serves which host method, what is followed, and counts.
+
+use super::access::Access;
+use super::desk::Served;
+use super::feed::Logs;
+use crate::configured::{LoadError, Sent};
+use crate::plugin::Plugin;
+use crate::supervisor::{LoadOptions, Supervisor};
+use casemate_protocol::client::Counters;
+use casemate_protocol::ids::{ClientId, PluginName};
+use casemate_protocol::outcome::{Cause, Failure, escape};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// What all conversations share.
+#[derive(Debug)]
+pub(super) struct Office {
+    pub(super) supervisor: Supervisor,
+    pub(super) served: Served,
+    pub(super) logs: Logs,
+    plugins: Mutex<BTreeMap<String, Plugin>>,
+    /// Names that are being loaded: two loads of one name do not mix.
+    loading: tokio::sync::Mutex<()>,
+    closing: watch::Sender<bool>,
+    started: Instant,
+    clients: AtomicU32,
+    connections: AtomicU64,
+    refused: AtomicU64,
+    calls: AtomicU64,
+    failures: AtomicU64,
+    host_calls: AtomicU64,
+}
+
+impl Office {
+    pub(super) fn new(supervisor: Supervisor, logs: Logs, started: Instant) -> Self {
+        Self {
+            supervisor,
+            served: Served::default(),
+            logs,
+            plugins: Mutex::default(),
+            loading: tokio::sync::Mutex::default(),
+            closing: watch::Sender::new(false),
+            started,
+            clients: AtomicU32::new(0),
+            connections: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            host_calls: AtomicU64::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Plugin>> {
+        self.plugins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn handshake_timeout(&self) -> Duration {
+        self.supervisor.configuration().daemon().handshake_timeout
+    }
+
+    /// A plugin that is loaded.
+    pub(super) fn plugin(&self, name: &str) -> Result<Plugin, Failure> {
+        let found = self.lock().get(name).cloned();
+        found.ok_or_else(|| Failure::not_started(Cause::UnknownPlugin { name: escape(name, 128) }))
+    }
+
+    /// Those that an access may use, by name.
+    pub(super) fn plugins(&self, access: &Access) -> Vec<Plugin> {
+        let plugins = self.lock();
+        plugins.iter().filter(|(name, _)| access.may_use(name)).map(|(_, plugin)| plugin.clone()).collect()
+    }
+
+    /// Loads a plugin under a name that is free.
+    pub(super) async fn load(
+        &self,
+        name: &str,
+        sent: Option<Sent>,
+        options: LoadOptions,
+    ) -> Result<Plugin, Failure> {
+        let invalid = |message: String| Failure::not_started(Cause::Configuration { message });
+        PluginName::new(name).map_err(|error| invalid(error.to_string()))?;
+        let _turn = self.loading.lock().await;
+        if self.lock().contains_key(name) {
+            let message = format!("a plugin {name:?} is loaded already: unload it, or reload it");
+            return Err(Failure::not_started(Cause::Input { message }));
+        }
+        let loaded = match sent {
+            Some(sent) => self.supervisor.load_sent(name, sent, options).await,
+            None => self.supervisor.load_named(name, options).await,
+        };
+        let plugin = loaded.map_err(|error| match error {
+            LoadError::Config(error) => invalid(error.to_string()),
+            LoadError::Failure(failure) => failure,
+        })?;
+        self.lock().insert(name.to_owned(), plugin.clone());
+        Ok(plugin)
+    }
+
+    /// Ends a plugin and forgets it.
+    pub(super) async fn unload(&self, name: &str) -> Result<(), Failure> {
+        let plugin = self.plugin(name)?;
+        self.lock().remove(name);
+        plugin.close().await;
+        Ok(())
+    }
+
+    /// Becomes true once, when nothing more is taken.
+    pub(super) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    pub(super) fn close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Counts a client for as long as the result lives; `None` if there are too many.
+    pub(super) fn admit(&self, connections_max: u32) -> Option<Seat<'_>> {
+        let taken = self.clients.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |clients| {
+            (clients < connections_max).then_some(clients + 1)
+        });
+        taken.is_ok().then(|| Seat { office: self })
+    }
+
+    pub(super) fn count_connection(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_host_call(&self) {
+        self.host_calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_failure(&self, client: ClientId, access: &Access, failure: &Failure) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        if matches!(failure.cause, Cause::Denied { .. }) {
+            tracing::warn!(client = client.0, uid = access.uid, "refused: {failure}");
+        }
+    }
+
+    pub(super) fn greeted(&self, client: ClientId, access: &Access, name: &str) {
+        let name = escape(name, 128);
+        tracing::info!(client = client.0, uid = access.uid, name, "a client has connected");
+    }
+
+    pub(super) fn counters(&self, now: Instant) -> Counters {
+        let events = self.supervisor.events().counts();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let uptime = now.saturating_duration_since(self.started);
+        Counters {
+            uptime_ms: u64::try_from(uptime.as_millis()).unwrap_or(u64::MAX),
+            clients: self.clients.load(Ordering::Relaxed),
+            connections: count(&self.connections),
+            refused: count(&self.refused),
+            calls: count(&self.calls),
+            failures: count(&self.failures),
+            host_calls: count(&self.host_calls),
+            events: events.published,
+            events_dropped: events.dropped,
+        }
+    }
+}
+
+/// One client's place among those that may be connected.
+#[derive(Debug)]
+pub(super) struct Seat<'a> {
+    office: &'a Office,
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.office.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,278 @@
+//! What the daemon does for a client's calls, requests and followings: permission first, then the plugin or the office.
+
+use super::conversation::Conversation;
+use super::feed::{Subscription, Wanted};
+use super::line::{Following, Line, Streaming};
+use super::mailbox::Mailbox;
+use super::office::Office;
+use super::words;
+use super::work::{Done, work};
+use crate::configured::Sent;
+use crate::events::Subscriber;
+use crate::module_file::read_module;
+use crate::pipe::Pipe;
+use crate::policy::Manifest;
+use crate::scope::{Bodies, Deadline, Scope};
+use crate::supervisor::LoadOptions;
+use casemate_protocol::client::request::Operation as Op;
+use casemate_protocol::client::{Call, Follow, Opening, Request, Response, Right, follow};
+use casemate_protocol::feed::Event;
+use casemate_protocol::host::Trace;
+use casemate_protocol::link::CONFIG_BYTES_MAX;
+use casemate_protocol::module::MODULE_BYTES_MAX;
+use casemate_protocol::outcome::{Cause, Failure};
+use casemate_protocol::policy::{is_topic, is_topic_pattern};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What the plugin has written and the client has not taken: one frame's worth, then it waits.
+const OUTPUT_BYTES: usize = 64 << 10;
+
+/// Bytes of a published event's body.
+const EVENT_BYTES_MAX: u64 = 64 << 10;
+
+fn wrong(message: impl Into<String>) -> Failure {
+    Failure::not_started(Cause::Input { message: message.into() })
+}
+
+impl Conversation {
+    /// A call of a plugin.
+    pub(super) fn call(&mut self, id: u64, call: Call, body: &[u8], more: bool) -> Result<(), Failure> {
+        self.access.check(Right::Call, "call", Some(&call.plugin))?;
+        let plugin = self.office.plugin(&call.plugin)?;
+        if !call.stream {
+            let bytes_max = plugin.input_bytes_max();
+            return self.collect(id, Opening::Call(call), body, more, bytes_max);
+        }
+        let bodies = Bodies {
+            input: self.input(body, more),
+            output: Arc::new(Pipe::watched(OUTPUT_BYTES, Arc::clone(&self.wake))),
+        };
+        let held = self.start_call(id, call, Vec::new(), Some(bodies.clone()))?;
+        self.lines.insert(id, Line::Streaming(Box::new(Streaming { bodies, answering: None, _work: held })));
+        Ok(())
+    }
+
+    /// Its body is complete.
+    pub(super) fn begin(&mut self, id: u64, opening: Opening, body: Vec<u8>) -> Result<(), Failure> {
+        let held = match opening {
+            Opening::Call(call) => self.start_call(id, call, body, None)?,
+            Opening::Request(Request { operation: Some(operation), .. }) => {
+                self.start(id, operation, body)?
+            }
+            Opening::Request(_) | Opening::Follow(_) | Opening::HostCall(_) => return Ok(()),
+        };
+        self.lines.insert(id, Line::Working { _held: held });
+        Ok(())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the caller's time is measured from here")]
+    fn start_call(
+        &mut self,
+        id: u64,
+        call: Call,
+        body: Vec<u8>,
+        bodies: Option<Bodies>,
+    ) -> Result<super::line::Work, Failure> {
+        let plugin = self.office.plugin(&call.plugin)?.for_client(self.client);
+        self.office.count_call();
+        let within = Duration::from_millis(call.deadline_ms.into());
+        let scope = Scope {
+            deadline: (call.deadline_ms > 0).then(|| Deadline { began: Instant::now(), within }),
+            desk: Some(self.call_desk(id)),
+            trace: Trace { parent: call.traceparent, state: call.tracestate },
+            bodies,
+        };
+        let content_type = u32::try_from(call.content_type).unwrap_or_default();
+        let method = call.method;
+        let (work, held) =
+            work(id, async move { Done::Call(plugin.call_in(&scope, &method, content_type, &body).await) });
+        self.work(work);
+        Ok(held)
+    }
+
+    /// Whether the client may have that done, and how long its body may be.
+    pub(super) fn admit(&self, request: &Request) -> Result<u64, Failure> {
+        let Some(operation) = &request.operation else { return Err(wrong("a request without an operation")) };
+        let module = MODULE_BYTES_MAX;
+        let (right, what, plugin, bytes_max) = match operation {
+            Op::List(_) => (Right::Call, "list plugins", None, 0),
+            Op::Info(op) => (Right::Call, "see", Some(&op.plugin), 0),
+            Op::Stats(_) => (Right::Call, "see counts", None, 0),
+            Op::Publish(_) => (Right::Call, "publish events", None, EVENT_BYTES_MAX),
+            Op::Serve(_) | Op::Unserve(_) => (Right::Call, "serve host methods", None, 0),
+            Op::Load(op) => (Right::Admin, "load", Some(&op.plugin), module),
+            Op::Unload(op) => (Right::Admin, "unload", Some(&op.plugin), 0),
+            Op::Enable(op) => (Right::Admin, "enable", Some(&op.plugin), 0),
+            Op::Disable(op) => (Right::Admin, "disable", Some(&op.plugin), 0),
+            Op::Drain(op) => (Right::Admin, "drain", Some(&op.plugin), 0),
+            Op::Reset(op) => (Right::Admin, "reset", Some(&op.plugin), 0),
+            Op::Reload(op) => (Right::Admin, "reload", Some(&op.plugin), module),
+            Op::ConfigGet(op) => (Right::Admin, "see the configuration of", Some(&op.plugin), 0),
+            Op::ConfigSet(op) => (Right::Admin, "configure", Some(&op.plugin), CONFIG_BYTES_MAX.into()),
+            Op::ReloadPolicy(_) => (Right::Admin, "have the configuration read anew", None, 0),
+            Op::Inspect(_) => (Right::Admin, "inspect modules", None, module),
+        };
+        self.access.check(right, what, plugin.map(String::as_str))?;
+        Ok(bytes_max)
+    }
+
+    fn start(&mut self, id: u64, operation: Op, body: Vec<u8>) -> Result<super::line::Work, Failure> {
+        let (office, access) = (Arc::clone(&self.office), self.access.clone());
+        // What concerns this client is done at once.
+        match &operation {
+            Op::Serve(op) => self.serve(&op.method)?,
+            Op::Unserve(op) => {
+                self.desk.unserve(&op.method);
+            }
+            _ => {}
+        }
+        let (work, held) = work(id, async move {
+            let done = match operation {
+                Op::List(_) => Ok(words::plugins(&office.plugins(&access))),
+                Op::ReloadPolicy(_) => office.reload_policy().await,
+                Op::Publish(op) => office.publish(op.topic, op.content_type, body),
+                Op::Inspect(_) => {
+                    let inspected = office.supervisor.inspect(&body).await;
+                    return Done::Response(inspected.map(|report| (Box::default(), report.encode())));
+                }
+                Op::Info(op) => return Done::Response(office.info(&op.plugin)),
+                Op::ConfigGet(op) => return Done::Response(office.config(&op.plugin)),
+                operation => office.change(operation, body).await,
+            };
+            Done::Response(done.map(|response| (Box::new(response), Vec::new())))
+        });
+        self.work(work);
+        Ok(held)
+    }
+
+    fn serve(&self, method: &str) -> Result<(), Failure> {
+        if !self.desk.serve(method) {
+            return Err(wrong("this client serves too many methods"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_following(&mut self, follow: Follow) -> Result<Following, Failure> {
+        self.access.check(Right::Call, "follow events and logs", None)?;
+        let mailbox = Arc::new(Mailbox::new(Arc::clone(&self.wake)));
+        let subscription = match follow.what {
+            Some(follow::What::Subscribe(op)) if is_topic_pattern(&op.pattern) => {
+                let subscriber = Arc::clone(&mailbox) as Arc<dyn Subscriber>;
+                Subscription::Events {
+                    _held: self.office.supervisor.events().subscribe(&op.pattern, subscriber),
+                }
+            }
+            Some(follow::What::Subscribe(op)) => {
+                let message = "is no pattern of topics: write parts with dots between; a part may be *, the last one **";
+                return Err(wrong(format!("{:?} {message}", op.pattern)));
+            }
+            Some(follow::What::Logs(op)) => {
+                let plugin = Some(op.plugin).filter(|plugin| !plugin.is_empty());
+                if let Some(plugin) = &plugin {
+                    self.access.check(Right::Call, "follow the log of", Some(plugin))?;
+                }
+                let wanted = Wanted { plugin, plugins: self.access.plugins.clone(), level_min: op.level_min };
+                Subscription::Logs { _held: self.office.logs.follow(wanted, &mailbox) }
+            }
+            None => return Err(wrong("a following of nothing")),
+        };
+        Ok(Following { mailbox, _subscription: subscription })
+    }
+}
+
+impl Office {
+    fn publish(&self, topic: String, content_type: i32, body: Vec<u8>) -> Result<Response, Failure> {
+        if !is_topic(&topic) {
+            return Err(wrong(format!("{topic:?} is no topic: write parts with dots between")));
+        }
+        let content_type = u32::try_from(content_type).unwrap_or_default();
+        self.supervisor.events().publish(&Event { topic, content_type, body: body.into(), plugin: None });
+        Ok(Response::default())
+    }
+
+    fn info(&self, name: &str) -> Result<(Box<Response>, Vec<u8>), Failure> {
+        let plugin = self.plugin(name)?;
+        Ok((Box::new(words::plugin_response(&plugin)), plugin.report().encode()))
+    }
+
+    fn config(&self, name: &str) -> Result<(Box<Response>, Vec<u8>), Failure> {
+        let config = self.plugin(name)?.config().unwrap_or_else(|| Arc::from(&b"null"[..]));
+        Ok((Box::default(), config.to_vec()))
+    }
+
+    /// The module that the configuration names.
+    fn module(&self, name: &str) -> Result<Vec<u8>, Failure> {
+        match self.supervisor.configuration().module(name) {
+            Some(path) => read_module(&path),
+            None => Err(wrong(format!("the configuration has no path for {name:?}: send the new module"))),
+        }
+    }
+
+    async fn reload_policy(&self) -> Result<Response, Failure> {
+        let reloaded = self.supervisor.reload().await;
+        let invalid = |message: String| Failure::not_started(Cause::Configuration { message });
+        let reloaded = reloaded.map_err(|error| invalid(error.to_string()))?;
+        Ok(Response { changes: reloaded.plugins.iter().map(words::change).collect(), ..Response::default() })
+    }
+
+    /// What changes a plugin, and answers with how it is then.
+    #[expect(clippy::disallowed_methods, reason = "the time since the start is measured here")]
+    async fn change(&self, operation: Op, body: Vec<u8>) -> Result<Response, Failure> {
+        let invalid = |message: String| Failure::not_started(Cause::Configuration { message });
+        let plugin = match operation {
+            Op::Load(op) => {
+                let manifest = Some(op.manifest.as_str()).filter(|text| !text.is_empty());
+                let manifest =
+                    manifest.map(|text| Manifest::parse(text, "the manifest that was sent")).transpose();
+                let manifest = manifest.map_err(|error| invalid(error.to_string()))?;
+                let config = Some(op.config.into_bytes()).filter(|text| !text.is_empty());
+                let sent = (!body.is_empty()).then_some(Sent { wasm: body, manifest });
+                self.load(&op.plugin, sent, LoadOptions { config }).await?
+            }
+            Op::Unload(op) => {
+                self.unload(&op.plugin).await?;
+                return Ok(Response::default());
+            }
+            Op::Enable(op) => {
+                let plugin = self.plugin(&op.plugin)?;
+                plugin.enable().await?;
+                plugin
+            }
+            Op::Disable(op) => {
+                let plugin = self.plugin(&op.plugin)?;
+                plugin.disable().await;
+                plugin
+            }
+            Op::Drain(op) => {
+                let plugin = self.plugin(&op.plugin)?;
+                plugin.drain().await;
+                plugin
+            }
+            Op::Reset(op) => {
+                let plugin = self.plugin(&op.plugin)?;
+                plugin.reset().await?;
+                plugin
+            }
+            Op::Reload(op) => {
+                let plugin = self.plugin(&op.plugin)?;
+                let wasm = if body.is_empty() { self.module(&op.plugin)? } else { body };
+                plugin.reload(&wasm).await?;
+                plugin
+            }
+            Op::ConfigSet(op) => {
+                let plugin = self.plugin(&op.plugin)?;
+                self.supervisor
+                    .check_config(&op.plugin, &body)
+                    .map_err(|error| invalid(error.to_string()))?;
+                plugin.set_config(body).await?;
+                plugin
+            }
+            Op::Stats(_) => {
+                return Ok(Response { counters: Some(self.counters(Instant::now())), ..Response::default() });
+            }
+            _ => return Ok(Response::default()),
+        };
+        Ok(words::plugin_response(&plugin))
+    }
+}

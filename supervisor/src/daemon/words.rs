@@ -1,0 +1,49 @@
+//! What the supervisor knows, as messages.
+
+use crate::configured::{PluginReloaded, Taken};
+use crate::plugin::Plugin;
+use casemate_protocol::client::{self, Change, Response, encode_certificate};
+
+pub(super) fn plugins(plugins: &[Plugin]) -> Response {
+    Response { plugins: plugins.iter().map(plugin).collect(), ..Response::default() }
+}
+
+/// One, with its certificate.
+pub(super) fn plugin_response(of: &Plugin) -> Response {
+    let certificate = Some(encode_certificate(&of.certificate()));
+    Response { plugins: vec![client::Plugin { certificate, ..plugin(of) }], ..Response::default() }
+}
+
+fn plugin(plugin: &Plugin) -> client::Plugin {
+    let status = plugin.status();
+    client::Plugin {
+        name: plugin.name().to_string(),
+        state: status.state.name().to_owned(),
+        disabled: status.disabled.unwrap_or_default(),
+        generation: status.generation.unwrap_or_default(),
+        reloading: status.reloading,
+        idle: status.idle,
+        busy: status.busy,
+        starting: status.starting,
+        waiting: status.waiting,
+        dropped: status.dropped,
+        crashes: status.crashes,
+        last_crash: status.last_crash.unwrap_or_default(),
+        retry_in_ms: status.retry_in.map_or(0, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+        from_cache: plugin.from_cache(),
+        certificate: None,
+    }
+}
+
+pub(super) fn change(reloaded: &PluginReloaded) -> Change {
+    let (what, message) = match &reloaded.taken {
+        Taken::Unchanged => ("unchanged", String::new()),
+        Taken::TookChanges => ("taken", String::new()),
+        Taken::Restarted => ("restarted", String::new()),
+        Taken::WhenStarted => ("when_started", String::new()),
+        Taken::Disabled { reason } => ("disabled", reason.clone()),
+        Taken::Removed { reason } => ("stopped", reason.clone()),
+        Taken::Failed { reason } => ("failed", reason.to_string()),
+    };
+    Change { plugin: reloaded.plugin.to_string(), what: what.to_owned(), message }
+}
