@@ -240,8 +240,11 @@ impl Origin {
     /// The module of a plugin's table, and the manifest beside it.
     fn of(configuration: &Configuration, name: &str) -> Result<Self, ConfigError> {
         // Whether there is a table comes first.
-        configuration.plugin(name, None)?;
+        let effective = configuration.plugin(name, None)?;
         let Some(module) = configuration.module(name) else {
+            if let Some(error) = effective.not_available().next() {
+                return Err(error);
+            }
             let key = format!("plugins.{name}.path");
             return Err(ConfigError::of_file(configuration.file(), ConfigProblem::Missing { key }));
         };

@@ -10,6 +10,7 @@
 pub mod claims;
 pub mod command;
 pub mod conditions;
+pub mod groups;
 pub mod guests;
 pub mod host;
 pub mod processes;

@@ -10,6 +10,7 @@
 
 use casemate::policy::CgroupLimits;
 use casemate::{Casemate, Cause, LimitName, Plugin, Policy, Retry};
+use casemate_tests::groups::{MOUNTS, groups_of, has_groups, read};
 use casemate_tests::{block_on, casemate, guests, host, host::Host, is_root, policy, processes, skip};
 use serde_json::{Value, json};
 use std::fs;
@@ -19,7 +20,6 @@ use std::time::{Duration, Instant};
 /// Only a limit for tests that hang.
 const PATIENCE: Duration = Duration::from_secs(120);
 const MEMORY_BYTES: u64 = 48 << 20;
-const MOUNTS: &str = "/sys/fs/cgroup";
 
 #[test]
 fn scenario() {
@@ -67,23 +67,6 @@ async fn load(casemate: &Casemate) -> Plugin {
     plugin
 }
 
-/// Every group that a supervisor has made, wherever it may have.
-fn groups_of(marker: &str) -> Vec<PathBuf> {
-    fn look(folder: &Path, prefix: &str, found: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                if entry.file_name().to_string_lossy().starts_with(prefix) {
-                    found.push(entry.path());
-                }
-                look(&entry.path(), prefix, found);
-            }
-        }
-    }
-    let mut found = Vec::new();
-    look(Path::new(MOUNTS), &format!("casemate-{marker}-"), &mut found);
-    found
-}
-
 fn await_none(marker: &str) {
     await_that(|| groups_of(marker).is_empty(), "a group is still there");
 }
@@ -94,24 +77,6 @@ fn await_that(holds: impl Fn() -> bool, else_: &str) {
         assert!(Instant::now() < end, "{else_}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// The content of a file of one of the groups: of the first name that there is.
-fn read(groups: &[PathBuf], names: &[&str]) -> String {
-    let files = groups.iter().flat_map(|group| names.iter().map(|name| group.join(name)));
-    let text = files.into_iter().find_map(|file| fs::read_to_string(file).ok());
-    text.unwrap_or_else(|| panic!("none of {names:?} in {groups:?}")).trim().to_owned()
-}
-
-/// Whether groups can be made here, as they must be for root of the virtual machine.
-fn has_groups(test: &str) -> bool {
-    let groups = casemate::doctor::control_groups();
-    let must = is_root() && std::env::var_os("CASEMATE_VM").is_some();
-    assert!(groups.available || !must, "{groups:?}");
-    if !groups.available {
-        skip(test, &format!("no control groups: {}", groups.why));
-    }
-    groups.available
 }
 
 fn is_v2() -> bool {
