@@ -304,7 +304,10 @@ impl Plan {
                 let Some(policy) = policy else { return Taken::Disabled { reason } };
                 match take(&plugin, entry, policy, moved).await {
                     Ok(_) => Taken::Disabled { reason },
-                    Err(reason) => Taken::Failed { reason },
+                    // What its operator would enable is what it was.
+                    Err(error) => {
+                        Taken::Disabled { reason: format!("{reason}; and it stays what it was: {error}") }
+                    }
                 }
             }
             Self::Take { policy, moved } => match take(&plugin, entry, policy, moved).await {
