@@ -152,6 +152,9 @@ fn limits_are_the_kernels_and_go_with_the_plugin() {
         assert!(["20000 100000", "20000"].contains(&cpu.as_str()), "{cpu}");
         // Instances, spare ones, and four.
         assert_eq!(read(&groups, &["pids.max"]), "7");
+        // A killed canary may not be gone yet.
+        let all_gone = || processes::with_marker(&casemate.marker()).len() <= 3;
+        await_that(all_gone, "there is more than a stub, a zygote and a worker");
         let mut inside: Vec<i32> =
             processes::with_marker(&casemate.marker()).into_iter().map(|found| found.pid).collect();
         inside.sort_unstable();
