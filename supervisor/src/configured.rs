@@ -267,8 +267,11 @@ impl Origin {
     /// The module of a plugin's table, and the manifest beside it.
     fn of(configuration: &Configuration, name: &str) -> Result<Self, ConfigError> {
         // Whether there is a table comes first.
-        configuration.plugin(name, None)?;
+        let effective = configuration.plugin(name, None)?;
         let Some(module) = configuration.module(name) else {
+            if let Some(error) = effective.not_available().next() {
+                return Err(error);
+            }
             let key = format!("plugins.{name}.path");
             return Err(ConfigError::of_file(configuration.file(), ConfigProblem::Missing { key }));
         };
@@ -347,7 +350,10 @@ impl Plan {
                 let Some(policy) = policy else { return Taken::Disabled { reason } };
                 match take(&plugin, entry, policy, moved).await {
                     Ok(_) => Taken::Disabled { reason },
-                    Err(reason) => Taken::Failed { reason },
+                    // What its operator would enable is what it was.
+                    Err(error) => {
+                        Taken::Disabled { reason: format!("{reason}; and it stays what it was: {error}") }
+                    }
                 }
             }
             Self::Take { policy, moved } => match take(&plugin, entry, policy, moved).await {

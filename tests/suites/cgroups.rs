@@ -10,6 +10,7 @@
 
 use casemate::policy::CgroupLimits;
 use casemate::{Casemate, Cause, LimitName, Plugin, Policy, Retry};
+use casemate_tests::groups::{MOUNTS, has_groups, read};
 use casemate_tests::{
     block_on, casemate, groups, guests, host, host::Host, is_root, policy, processes, skip,
 };
@@ -21,7 +22,6 @@ use std::time::{Duration, Instant};
 /// Only a limit for tests that hang.
 const PATIENCE: Duration = Duration::from_secs(120);
 const MEMORY_BYTES: u64 = 48 << 20;
-const MOUNTS: &str = "/sys/fs/cgroup";
 
 #[test]
 fn scenario() {
@@ -79,24 +79,6 @@ fn await_that(holds: impl Fn() -> bool, else_: &str) {
         assert!(Instant::now() < end, "{else_}");
         std::thread::sleep(Duration::from_millis(10));
     }
-}
-
-/// The content of a file of one of the groups: of the first name that there is.
-fn read(groups: &[PathBuf], names: &[&str]) -> String {
-    let files = groups.iter().flat_map(|group| names.iter().map(|name| group.join(name)));
-    let text = files.into_iter().find_map(|file| fs::read_to_string(file).ok());
-    text.unwrap_or_else(|| panic!("none of {names:?} in {groups:?}")).trim().to_owned()
-}
-
-/// Whether groups can be made here, as they must be for root of the virtual machine.
-fn has_groups(test: &str) -> bool {
-    let groups = casemate::doctor::control_groups();
-    let must = is_root() && std::env::var_os("CASEMATE_VM").is_some();
-    assert!(groups.available || !must, "{groups:?}");
-    if !groups.available {
-        skip(test, &format!("no control groups: {}", groups.why));
-    }
-    groups.available
 }
 
 fn is_v2() -> bool {
@@ -172,6 +154,9 @@ fn limits_are_the_kernels_and_go_with_the_plugin() {
         assert!(["20000 100000", "20000"].contains(&cpu.as_str()), "{cpu}");
         // Instances, spare ones, and four.
         assert_eq!(read(&groups, &["pids.max"]), "7");
+        // A killed canary may not be gone yet.
+        let all_gone = || processes::with_marker(&casemate.marker()).len() <= 3;
+        await_that(all_gone, "there is more than a stub, a zygote and a worker");
         let mut inside: Vec<i32> =
             processes::with_marker(&casemate.marker()).into_iter().map(|found| found.pid).collect();
         inside.sort_unstable();

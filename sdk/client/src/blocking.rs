@@ -2,7 +2,7 @@
 //!
 //! It brings a small runtime of its own. Do not call it from inside an async runtime's worker thread.
 
-use crate::{Builder, Certificate, Failure, Policy, Source};
+use crate::{Builder, Certificate, ConfigError, Failure, LoadError, Policy, Reloaded, Source};
 use casemate_protocol::module::CompileReport;
 use casemate_protocol::outcome::Cause;
 use serde::Serialize;
@@ -59,6 +59,17 @@ impl Casemate {
     pub fn load(&self, source: impl Into<Source>, policy: Policy) -> Result<Plugin, Failure> {
         let plugin = self.runtime.block_on(self.casemate.load(source, policy))?;
         Ok(Plugin { plugin, runtime: Arc::clone(&self.runtime) })
+    }
+
+    /// See [`crate::Casemate::load_named`].
+    pub fn load_named(&self, name: &str) -> Result<Plugin, LoadError> {
+        let plugin = self.runtime.block_on(self.casemate.load_named(name))?;
+        Ok(Plugin { plugin, runtime: Arc::clone(&self.runtime) })
+    }
+
+    /// See [`crate::Casemate::reload`].
+    pub fn reload(&self) -> Result<Reloaded, ConfigError> {
+        self.runtime.block_on(self.casemate.reload())
     }
 
     /// See [`crate::Casemate::inspect`].

@@ -29,8 +29,8 @@ impl Driver {
     fn reason(&self, by: DisabledBy, core: &Core) -> String {
         match by {
             DisabledBy::Operator => match &core.withheld {
-                Some(withheld) if withheld.ran => withheld.reason.clone(),
-                _ => "by its operator".to_owned(),
+                Some(withheld) => withheld.reason.clone(),
+                None => "by its operator".to_owned(),
             },
             DisabledBy::Crashes(crashes) => format!(
                 "{crashes} crashes within {} s (restart.give_up_after, restart.within), of which the last was: {}",

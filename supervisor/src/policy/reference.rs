@@ -28,6 +28,12 @@ pub fn tables() -> String {
     text
 }
 
+/// Every key of `casemate.toml` that has a value, as the reference names it: those of a plugin without `plugins.NAME.`.
+pub fn keys() -> Vec<String> {
+    let around = rows("", WHOLE).into_iter().filter(|row| !row.is_of_plugin());
+    around.chain(rows("", PLUGIN)).map(|row| row.path).collect()
+}
+
 /// A key with a value, and its path.
 struct Row {
     path: String,

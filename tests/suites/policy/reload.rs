@@ -168,6 +168,8 @@ fn memory_changes_under_load_and_no_call_is_lost() {
             .collect();
         until("calls run", || plugin.status().busy > 0).await;
         let mut generation = 1;
+        let at_once = "limits.memory = \"32MiB\"\ninstances.idle_timeout = \"1s\"\nlimits.queue = 100";
+        assert_eq!(setting.change(at_once).await, Taken::TookChanges);
         for table in [
             "limits.memory = \"96MiB\"",
             "limits.memory = \"64MiB\"\ninstances.max = 2",
@@ -347,5 +349,49 @@ fn plugins_of_no_file_are_not_meant() {
         assert_eq!(count(&own).await, 1);
         let none = Casemate::embedded().unwrap().reload().await.unwrap_err();
         assert!(none.to_string().contains("no configuration"), "{none}");
+    });
+}
+
+#[test]
+fn reloads_do_not_mix_and_one_that_is_given_up_is_made_up_for() {
+    block_on(async {
+        let setting = Setting::new("limits.memory = \"32MiB\"");
+        let plugin = setting.casemate.load_named("p").await.unwrap();
+        assert_eq!(count(&plugin).await, 1);
+        setting.write(&text("limits.memory = \"64MiB\""));
+        let (first, second) = tokio::join!(setting.casemate.reload(), setting.casemate.reload());
+        assert_eq!([only(first.unwrap()), only(second.unwrap())], [Taken::Restarted, Taken::Unchanged]);
+        setting.write(&text("limits.memory = \"32MiB\""));
+        // Given up wherever it was.
+        let _ = tokio::time::timeout(Duration::from_millis(10), setting.casemate.reload()).await;
+        until("nothing is under way", || !plugin.status().reloading).await;
+        assert!(matches!(
+            only(setting.casemate.reload().await.unwrap()),
+            Taken::Restarted | Taken::Unchanged
+        ));
+        assert!(plugin.call::<_, u64>("grow", &json!({"bytes": 48 << 20})).await.is_err());
+    });
+}
+
+#[test]
+fn who_waits_for_its_next_start_comes_to_the_new_policy_at_once() {
+    block_on(async {
+        let slow = "restart.backoff = { first = \"1h\", max = \"1h\" }\n";
+        let setting = Setting::new(&format!("{slow}limits.memory = \"32MiB\""));
+        let plugin = setting.casemate.load_named("p").await.unwrap();
+        for found in processes::with_marker(&setting.casemate.marker()) {
+            if found.stage() != "stub" {
+                found.signal(rustix::process::Signal::KILL);
+            }
+        }
+        until("it pauses", || plugin.status().state == State::Backoff).await;
+        let waiting = {
+            let plugin = plugin.clone();
+            tokio::spawn(async move { plugin.call_raw("echo", b"x").await })
+        };
+        until("a call waits", || plugin.status().waiting == 1).await;
+        assert_eq!(setting.change(&format!("{slow}limits.memory = \"64MiB\"")).await, Taken::Restarted);
+        assert_eq!(waiting.await.unwrap().unwrap(), b"x");
+        assert_eq!((plugin.status().state, plugin.status().crashes), (State::Running, 0));
     });
 }
