@@ -75,7 +75,7 @@ fn whatever_dies_or_stops_nothing_is_left_and_every_call_ends_once() {
     loop {
         let left = over.saturating_duration_since(Instant::now());
         let life = Duration::from_millis(dice.between(1000, 15_000));
-        // The last one lives longest, and in order.
+        // The last one has what time is left, and ends in order: what the others left is its to remove.
         let is_last = left < life + Duration::from_secs(seconds / 4);
         let (life, end) = match dice.between(0, 2) {
             _ if is_last => (left, End::InOrder),

@@ -1,11 +1,16 @@
-//! Debian's 6.1 kernel, from inside of a virtual machine that runs it. The group `vm` starts this suite there.
+//! Debian's 6.1 kernel, from inside of a virtual machine that runs it, and a clock that may be set. The group `vm` starts
+//! this suite there.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
+
+#[path = "vm/clocks.rs"]
+mod clocks;
 
 use casemate_tests::claims::{Off, hold, without_namespaces};
 use casemate_tests::{command, is_root, skip};

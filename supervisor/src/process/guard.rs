@@ -40,9 +40,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use watched::Watched;
 
-/// How often, and how far apart, the end of a process is asked for that its parent has not reaped yet.
+/// How often, and how far apart, the end of a process is asked for that its parent has not reaped yet: mostly it is about
+/// to, so that the first pauses are short, and each is twice as long as the one before.
 const REAP_ATTEMPTS: u32 = 200;
-const REAP_PAUSE: Duration = Duration::from_millis(1);
+const REAP_PAUSE_FIRST: Duration = Duration::from_micros(50);
+const REAP_PAUSE_MAX: Duration = Duration::from_millis(1);
 /// How long a stub may take to end once its zygote is killed: it has to wait for it, which takes well under a millisecond.
 pub(crate) const STUB_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -377,7 +379,8 @@ impl Shared {
             Some(exit) => exit,
             None if attempt < REAP_ATTEMPTS && !watched.is_reaped() => {
                 let due = Due::Reap { attempt: attempt + 1 };
-                state.book.insert(Instant::now() + REAP_PAUSE, Entry { key, due });
+                let pause = REAP_PAUSE_FIRST.saturating_mul(1 << attempt.min(5)).min(REAP_PAUSE_MAX);
+                state.book.insert(Instant::now() + pause, Entry { key, due });
                 return;
             }
             // It may have been reaped between the two questions.

@@ -8,6 +8,7 @@ pub(crate) enum Unit {
     Micros,
     Millis,
     KiB,
+    MiB,
 }
 
 impl Unit {
@@ -16,6 +17,7 @@ impl Unit {
             Self::Micros => "µs",
             Self::Millis => "ms",
             Self::KiB => "KiB",
+            Self::MiB => "MiB",
         }
     }
 }

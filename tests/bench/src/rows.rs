@@ -4,9 +4,12 @@ mod cached_load;
 mod call;
 mod compute;
 mod deadline;
+mod isolation;
 mod memory;
 mod program;
+mod restart;
 mod spawn;
+mod thousand;
 
 use crate::Outcome;
 use crate::request::Plan;
@@ -15,11 +18,14 @@ use crate::row::Row;
 type Measure = fn(&Plan) -> Outcome<Vec<Row>>;
 
 /// Every row, or few that belong together, by name.
-pub(crate) const ALL: [(&str, Measure); 7] = [
+pub(crate) const ALL: [(&str, Measure); 10] = [
     ("spawn", spawn::measure),
+    ("restart", restart::measure),
+    ("isolation", isolation::measure),
     ("call", call::measure),
     ("compute", compute::measure),
     ("memory", memory::measure),
+    ("thousand", thousand::measure),
     ("load", cached_load::measure),
     ("program", program::measure),
     ("deadline", deadline::measure),

@@ -35,10 +35,12 @@ use script::{Job, Root, User};
 /// it finds `CASEMATE_VM` set.
 ///
 /// Emulation costs a suite ten to thirty times its minutes: only what an older kernel does differently is worth that.
-const JOBS: [(&str, &str, Root, User); 7] = [
+const JOBS: [(&str, &str, Root, User); 8] = [
     ("vm", "a_kernel_6_1", Root::Initramfs, User::Root),
     ("vm", "no_user_namespaces", Root::Ordinary, User::Root),
     ("vm", "a_kernel_6_1", Root::Ordinary, User::Ordinary),
+    // The clock is set by an hour, which nobody wants on the builder.
+    ("vm", "clocks", Root::Ordinary, User::Root),
     // How the end of a process, and of a call, is learnt where a pidfd does not say it.
     ("liars", "", Root::Ordinary, User::Root),
     ("deadlines", "", Root::Ordinary, User::Ordinary),
@@ -110,7 +112,7 @@ fn run_with(project: &Project, parts: &Parts, limit: Duration) -> Result<Count, 
 
 fn jobs() -> Vec<Job> {
     let job = |(suite, tests, root, user)| Job {
-        name: format!("{suite}, {root}, {user}"),
+        name: format!("{}, {root}, {user}", [suite, tests].join(" ").trim_end()),
         root,
         user,
         command: format!("{PROGRAMS}/{suite} --test-threads=1 {tests}"),

@@ -80,7 +80,7 @@ fn load() -> Outcome<Loaded> {
 }
 
 /// KiB of this many idle workers and their zygote: as seen in /proc, and as charged.
-fn at(loaded: &Loaded, workers: u32, cgroup: Option<&Cgroup>) -> Outcome<(f64, Option<f64>)> {
+pub(super) fn at(loaded: &Loaded, workers: u32, cgroup: Option<&Cgroup>) -> Outcome<(f64, Option<f64>)> {
     // No call is answered before all have arrived, so each needs a worker of its own.
     let method = format!("meet.{workers}");
     let all = Arc::new(Barrier::new(usize::try_from(workers)?));
