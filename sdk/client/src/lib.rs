@@ -51,6 +51,12 @@ pub use casemate_supervisor::{
     HostError, LoadError, LogRecord, PluginReloaded, Reloaded, State, Status, Taken, cache, doctor,
     policy as config,
 };
+/// The supervisor as a daemon that other processes connect to.
+#[cfg(feature = "daemon")]
+pub mod daemon {
+    pub use casemate_supervisor::Config;
+    pub use casemate_supervisor::daemon::{Daemon, Listen, ServeError, ServeFailure, Steward};
+}
 #[cfg(feature = "embedded")]
 pub use embedded::{Builder, Casemate};
 #[cfg(feature = "embedded")]
