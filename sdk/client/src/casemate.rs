@@ -141,6 +141,7 @@ impl Casemate {
                     plugin: name.to_string(),
                     manifest: manifest(name.as_str(), &policy),
                     config: config_text(config)?,
+                    configured: false,
                 };
                 load_remote(connection, load, source.read()?).await
             }
@@ -164,8 +165,12 @@ impl Casemate {
             }
             #[cfg(feature = "connected")]
             Inner::Connected(connection) => {
-                let load =
-                    Load { plugin: name.to_owned(), manifest: String::new(), config: config_text(config)? };
+                let load = Load {
+                    plugin: name.to_owned(),
+                    manifest: String::new(),
+                    config: config_text(config)?,
+                    configured: true,
+                };
                 Ok(load_remote(connection, load, Vec::new()).await?)
             }
         }

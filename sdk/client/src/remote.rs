@@ -139,7 +139,9 @@ impl Remote {
     }
 
     pub(crate) async fn reload(&self, wasm: Vec<u8>) -> Result<(), Failure> {
-        self.order(Operation::Reload(Reload { plugin: self.plugin() }), wasm).await.map(drop)
+        self.order(Operation::Reload(Reload { plugin: self.plugin(), configured: false }), wasm)
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn close(&self) -> Result<(), Failure> {

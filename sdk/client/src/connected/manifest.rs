@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The text of a `plugin.toml`. What is the operator's alone (instances, restarts, layers, control groups) is not in it.
 pub(crate) fn manifest(name: &str, policy: &Policy) -> String {
     let limits = policy.limits();
-    let mut text = format!("id = {}\nname = {}\nversion = \"0\"\n", quoted(name), quoted(name));
+    let mut text = format!("id = {}\nname = {}\nversion = \"0.0.0\"\n", quoted(name), quoted(name));
     let mut line = |line: String| {
         // A String takes every write.
         let _ = writeln!(text, "{line}");
