@@ -26,8 +26,6 @@ queue = 10000
 log = "100MiB/s"
 [defaults.permissions]
 host = ["*"]
-publish = ["**"]
-subscribe = ["**"]
 [defaults.restart]
 within = "1ms"
 "#;
@@ -40,30 +38,35 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Served {
     child: Child,
     folder: Scratch,
+    socket: PathBuf,
     log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Served {
     /// Starts one with this configuration; its socket is in a folder of its own.
     pub fn start(configuration: &str) -> Self {
-        Self::start_with(configuration, |_| {})
+        let folder = Scratch::new();
+        let socket = folder.join("casemate.sock");
+        Self::start_in(folder, configuration, &socket)
     }
 
-    /// As [`Served::start`], with something changed about its start.
-    pub fn start_with(configuration: &str, change: impl FnOnce(&mut Command)) -> Self {
-        let folder = Scratch::new();
+    /// One at this socket.
+    pub fn start_at(configuration: &str, socket: &Path) -> Self {
+        Self::start_in(Scratch::new(), configuration, socket)
+    }
+
+    fn start_in(folder: Scratch, configuration: &str, socket: &Path) -> Self {
         std::fs::write(folder.join("casemate.toml"), configuration).unwrap();
         let mut command = Command::new(command::program());
         command
             .arg("serve")
             .args([Path::new("--config"), &folder.join("casemate.toml")])
-            .args([Path::new("--socket"), &folder.join("casemate.sock")])
+            .args([Path::new("--socket"), socket])
             .args([Path::new("--state-dir"), &folder.join("state")])
             .args([Path::new("--cache-dir"), &folder.join("cache")])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
-        change(&mut command);
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         let (lines, seen) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
@@ -72,14 +75,14 @@ impl Served {
                 seen.lock().unwrap().push(line);
             }
         });
-        let mut served = Self { child, folder, log };
+        let mut served = Self { child, folder, socket: socket.to_owned(), log };
         served.await_log("listening");
         served
     }
 
     /// Its socket.
     pub fn socket(&self) -> PathBuf {
-        self.folder.join("casemate.sock")
+        self.socket.clone()
     }
 
     /// Its configuration.

@@ -46,11 +46,12 @@ fn below(text: &mut String, path: &str, parent: &Command) {
 fn every_operation_of_the_client_protocol_has_its_command_and_its_method() {
     let mut root = Cli::command();
     root.build();
-    let sources: String =
-        ["casemate", "plugin", "feeds", "stream"].map(|name| {
+    let sources: String = ["casemate", "plugin", "feeds", "stream"]
+        .map(|name| {
             let path = format!("{}/../client/src/{name}.rs", env!("CARGO_MANIFEST_DIR"));
             std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-        }).concat();
+        })
+        .concat();
     for operation in OPERATIONS {
         let mut command = &root;
         for word in operation.command.split(' ') {
@@ -58,13 +59,14 @@ fn every_operation_of_the_client_protocol_has_its_command_and_its_method() {
                 let has = command.get_arguments().any(|argument| argument.get_long() == Some(flag));
                 assert!(has, "{}: no flag {word} in {:?}", operation.message, operation.command);
             } else {
-                command = command.find_subcommand(word).unwrap_or_else(|| {
-                    panic!("{}: no command {:?}", operation.message, operation.command)
-                });
+                command = command
+                    .find_subcommand(word)
+                    .unwrap_or_else(|| panic!("{}: no command {:?}", operation.message, operation.command));
             }
         }
         let (_, method) = operation.rust.split_once("::").expect("a method of a type");
-        let is_there = sources.contains(&format!("fn {method}(")) || sources.contains(&format!("fn {method}<"));
+        let is_there =
+            sources.contains(&format!("fn {method}(")) || sources.contains(&format!("fn {method}<"));
         assert!(is_there, "{}: sdk/client has no {}", operation.message, operation.rust);
     }
 }

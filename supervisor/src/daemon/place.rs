@@ -6,8 +6,9 @@ use interprocess::local_socket::{GenericFilePath, ListenerOptions, ToFsName};
 use interprocess::os::unix::local_socket::ListenerOptionsExt;
 use rustix::fs::FileType;
 use rustix::net::{AddressFamily, SocketType};
+use std::fs::Permissions;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -50,9 +51,13 @@ impl Place {
             Err(_) => {}
         }
         let name = path.to_fs_name::<GenericFilePath>().map_err(failed("naming it"))?;
-        let mode = if for_others { MODE_ALL } else { MODE_OWN };
-        let options = ListenerOptions::new().name(name).mode(mode).reclaim_name(false);
+        let options = ListenerOptions::new().name(name).mode(MODE_OWN).reclaim_name(false);
         let listener = options.create_tokio().map_err(failed("listening"))?;
+        if for_others {
+            // Afterwards: what a socket is made with, the umask takes from.
+            let all = Permissions::from_mode(MODE_ALL);
+            std::fs::set_permissions(path, all).map_err(failed("letting others open it"))?;
+        }
         Ok(Self { listener, path: Some(path.to_owned()) })
     }
 

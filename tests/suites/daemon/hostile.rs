@@ -1,0 +1,230 @@
+//! Clients that break rules, stall, or flood: each is cut off alone.
+
+use super::examples;
+use super::raw::{Raw, Said};
+use casemate_protocol::client::kind::{Class, KINDS};
+use casemate_protocol::client::table::{Connection, Stream, Turn};
+use casemate_protocol::client::{
+    Call, Follow, Hello, List, MAGIC, Request, Side, Subscribe, VERSION, follow, request,
+};
+use casemate_tests::block_on;
+use casemate_tests::daemon::Served;
+use serde_json::{Value, json};
+use std::io::IoSlice;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// Descriptors that a process has open, and bytes of its memory.
+fn holds(pid: i32) -> (usize, u64) {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    (descriptors, casemate_tests::processes::size(pid, "VmRSS"))
+}
+
+/// Somebody else's call is answered.
+fn others_are_served(served: &Served) {
+    block_on(async {
+        let plugin = served.connect().await.plugin("statistics").await.unwrap();
+        let _: Value =
+            plugin.within(Duration::from_secs(30)).call("stats", &json!({"numbers": [1]})).await.unwrap();
+    });
+}
+
+fn call() -> Call {
+    Call { plugin: "statistics".to_owned(), method: "stats".to_owned(), content_type: 1, ..Call::default() }
+}
+
+#[test]
+fn every_frame_in_every_state_is_what_the_tables_say() {
+    let served = Served::start(&examples());
+    let socket = served.socket();
+    let hello = Hello { magic: MAGIC, version_min: 1, version_max: VERSION, client: String::new() };
+    for row in KINDS.iter().filter(|row| row.from == Side::Client) {
+        for state in [Connection::AwaitGreeting, Connection::Open, Connection::Leaving] {
+            let mut raw = match state {
+                Connection::AwaitGreeting => Raw::connect(&socket),
+                _ => Raw::greeted(&socket),
+            };
+            if state == Connection::Leaving {
+                // Something stays open, or the daemon would be the first to leave.
+                let follow =
+                    Follow { what: Some(follow::What::Subscribe(Subscribe { pattern: "x".to_owned() })) };
+                raw.frame(0x23, 1, &follow, b"");
+                assert_eq!(raw.read(), Said::Other, "it is in force");
+                raw.frame(0x2f, 0, &(), b"");
+            }
+            let id = match row.class {
+                Class::Greeting | Class::Bye => 0,
+                // Of the daemon's, none of which it has opened; a new one of ours; one of ours that was never opened.
+                Class::End => 2,
+                _ => 9,
+            };
+            match row.name {
+                "Hello" => raw.frame(row.kind, id, &hello, b""),
+                "Request" => {
+                    let list = request::Operation::List(List {});
+                    raw.frame(row.kind, id, &Request { more: false, operation: Some(list) }, b"");
+                }
+                "Follow" => {
+                    let what = follow::What::Subscribe(Subscribe { pattern: "y".to_owned() });
+                    raw.frame(row.kind, id, &Follow { what: Some(what) }, b"");
+                }
+                "Call" => raw.frame(row.kind, id, &call(), br#"{"numbers":[1]}"#),
+                _ => raw.frame(row.kind, id, &(), if row.has_body { b"x" } else { b"" }),
+            }
+            let expected = match state.turn(row.class) {
+                Turn::Break(code) => Some(code.name()),
+                Turn::Stream if row.class == Class::Open && state == Connection::Leaving => {
+                    Some("protocol.closed")
+                }
+                Turn::Stream => match (if row.class == Class::End { Stream::Unused } else { Stream::New })
+                    .step(row.class)
+                {
+                    casemate_protocol::client::table::Step::Break(code) => Some(code.name()),
+                    _ => None,
+                },
+                Turn::To(_) => None,
+            };
+            if let Some(code) = expected {
+                assert_eq!(raw.read(), Said::Refused(code.to_owned()), "{} in {}", row.name, state.name());
+                assert_eq!(raw.read(), Said::Closed);
+            } else if row.class == Class::Open {
+                assert!(
+                    !matches!(raw.read(), Said::Refused(_) | Said::Closed),
+                    "{} in {}",
+                    row.name,
+                    state.name()
+                );
+            }
+        }
+    }
+    others_are_served(&served);
+}
+
+#[test]
+fn bytes_that_are_no_protocol_are_refused_by_name() {
+    let served = Served::start(&examples());
+    for (bytes, code) in [
+        (&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], "protocol.frame"),
+        (&[0xff; 64][..], "protocol.frame"),
+        (&[0xff, 0xff, 0xff, 0x7f, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], "protocol.frame"),
+    ] {
+        let mut raw = Raw::connect(&served.socket());
+        raw.bytes(bytes);
+        assert_eq!(raw.read(), Said::Refused(code.to_owned()));
+    }
+    let mut raw = Raw::connect(&served.socket());
+    raw.frame(0x20, 0, &Hello { magic: MAGIC, version_min: 5, version_max: 9, client: String::new() }, b"");
+    assert_eq!(raw.read(), Said::Refused("protocol.version".to_owned()));
+    let mut raw = Raw::connect(&served.socket());
+    raw.frame(0x20, 0, &Hello { magic: 1, version_min: 1, version_max: 1, client: String::new() }, b"");
+    assert_eq!(raw.read(), Said::Refused("protocol.magic".to_owned()));
+    others_are_served(&served);
+}
+
+#[test]
+fn an_id_is_used_once_and_credit_is_kept_to() {
+    let served = Served::start(&examples());
+    let mut raw = Raw::greeted(&served.socket());
+    raw.frame(0x21, 3, &call(), br#"{"numbers":[1]}"#);
+    raw.frame(0x21, 3, &call(), br#"{"numbers":[1]}"#);
+    loop {
+        match raw.read() {
+            Said::Refused(code) => break assert_eq!(code, "protocol.stream_id"),
+            said => assert_ne!(said, Said::Closed),
+        }
+    }
+    // More than a window of a body that nobody takes: the plugin does not read its stream.
+    let mut raw = Raw::greeted(&served.socket());
+    raw.frame(0x21, 1, &Call { stream: true, more: true, ..call() }, b"");
+    for _ in 0..5 {
+        raw.frame(0x2c, 1, &(), &[0; 65_536]);
+    }
+    loop {
+        match raw.read() {
+            Said::Refused(code) => {
+                assert_eq!(code, "protocol.credit");
+                break;
+            }
+            // The plugin may have answered before: then the rest is late, and no violation.
+            Said::Failure(1, _) | Said::Ended(1) => break,
+            said => assert_ne!(said, Said::Closed),
+        }
+    }
+    others_are_served(&served);
+}
+
+#[test]
+fn who_says_nothing_is_left_and_who_comes_too_much_is_refused() {
+    let text = examples().replacen(
+        "version = 1\n",
+        "version = 1\n[daemon]\nconnections = 8\nhandshake_timeout = \"300ms\"\n",
+        1,
+    );
+    let served = Served::start(&text);
+    others_are_served(&served);
+    let before = holds(served.pid());
+    // Half-open connections, ten thousand of them: eight at a time are let in.
+    let mut refused = 0;
+    for round in 0..100 {
+        let connections: Vec<_> =
+            (0..100).map(|_| std::os::unix::net::UnixStream::connect(served.socket()).unwrap()).collect();
+        drop(connections);
+        if round % 25 == 0 {
+            let mut raw = Raw::connect(&served.socket());
+            if matches!(raw.read(), Said::Refused(code) if code == "overloaded.connections") {
+                refused += 1;
+            }
+        }
+    }
+    let mut silent: Vec<Raw> = (0..8).map(|_| Raw::connect(&served.socket())).collect();
+    // Each is left in the end.
+    for raw in &mut silent {
+        assert!(matches!(raw.read(), Said::Closed | Said::Refused(_)));
+    }
+    others_are_served(&served);
+    let after = holds(served.pid());
+    assert!(after.0 <= before.0 + 8, "descriptors: {before:?} {after:?} ({refused} refused)");
+    assert!(after.1 <= before.1 + (32 << 20), "memory: {before:?} {after:?}");
+}
+
+#[test]
+fn a_client_that_does_not_read_holds_up_nobody_else() {
+    let served = Served::start(&examples());
+    let mut raw = Raw::greeted(&served.socket());
+    raw.stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    others_are_served(&served);
+    let before = holds(served.pid());
+    // Requests without end whose answers nobody takes: it is not read from any more at some point.
+    let list = Request { more: false, operation: Some(request::Operation::List(List {})) };
+    let mut out = Vec::new();
+    for id in 0..200_000_u64 {
+        casemate_protocol::frame::encode(&mut out, 0x22, id * 2 + 1, &list, b"").unwrap();
+    }
+    let sent = std::io::Write::write_all(&mut raw.stream, &out);
+    assert!(sent.is_err(), "the daemon read everything and nobody its answers");
+    others_are_served(&served);
+    let after = holds(served.pid());
+    assert!(after.1 <= before.1 + (32 << 20), "memory: {before:?} {after:?}");
+}
+
+#[test]
+fn descriptors_that_come_with_bytes_are_dropped() {
+    let served = Served::start(&examples());
+    let mut raw = Raw::greeted(&served.socket());
+    let before = holds(served.pid()).0;
+    let list = Request { more: false, operation: Some(request::Operation::List(List {})) };
+    for id in 0..200_u64 {
+        let mut out = Vec::new();
+        casemate_protocol::frame::encode(&mut out, 0x22, id * 2 + 1, &list, b"").unwrap();
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let descriptors = [file.as_fd()];
+        let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = rustix::net::SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(rustix::net::SendAncillaryMessage::ScmRights(&descriptors)));
+        let flags = rustix::net::SendFlags::NOSIGNAL;
+        rustix::net::sendmsg(&raw.stream, &[IoSlice::new(&out)], &mut control, flags).unwrap();
+        assert_ne!(raw.read(), Said::Closed);
+    }
+    assert_eq!(holds(served.pid()).0, before);
+    others_are_served(&served);
+}

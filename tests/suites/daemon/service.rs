@@ -1,0 +1,200 @@
+//! The daemon as a service: its socket, the signals it obeys, and what a service manager passes and hears.
+
+use super::examples;
+use super::raw::{Raw, Said};
+use casemate_tests::command::program;
+use casemate_tests::daemon::Served;
+use casemate_tests::scratch::Scratch;
+use casemate_tests::{block_on, guests, is_root, policy, processes, skip};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn the_socket_is_its_users_alone_and_no_other_daemon_takes_it() {
+    let served = Served::start(&examples());
+    let mode = std::fs::metadata(served.socket()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let configuration = served.configuration();
+    let ran = |socket: &Path| {
+        let output = Command::new(program())
+            .arg("serve")
+            .args([Path::new("--config"), &configuration, Path::new("--socket"), socket])
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, words) = ran(&served.socket());
+    assert_eq!(code, Some(8), "{words}");
+    assert!(words.contains("another daemon listens"), "{words}");
+    // Not where everybody may write, nor over a file.
+    let (code, words) = ran(Path::new("/tmp/casemate-test.sock"));
+    assert_eq!(code, Some(8), "{words}");
+    assert!(words.contains("everybody may write"), "{words}");
+    let (code, words) = ran(&configuration);
+    assert_eq!(code, Some(8), "{words}");
+    assert!(words.contains("is no socket") && configuration.is_file(), "{words}");
+}
+
+#[test]
+fn it_stops_when_told_and_finishes_what_runs() {
+    let mut served = Served::start(&examples());
+    block_on(async {
+        let casemate = served.connect().await;
+        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
+        let (release, gate) = tokio::sync::watch::channel(false);
+        casemate.on_raw("gate", move |_| {
+            let (entered, mut gate) = (entered.clone(), gate.clone());
+            async move {
+                entered.send(()).await.unwrap();
+                gate.wait_for(|open| *open).await.unwrap();
+                Ok(casemate::HostReply { content_type: 1, body: b"7".to_vec() })
+            }
+        });
+        let asking = policy(|spec| spec.host = vec!["*".into()]);
+        let plugin = casemate.load(guests::rust("probe"), asking).await.unwrap();
+        let marker = super::marker(&served);
+        let running = {
+            let plugin = plugin.clone();
+            tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "gate"})).await })
+        };
+        inside.recv().await.unwrap();
+        served.signal(Signal::TERM);
+        served.await_log("stopping");
+        // Nothing new is taken; what runs is finished.
+        assert_eq!(plugin.call_raw("counter", b"").await.unwrap_err().code(), "closed");
+        release.send(true).unwrap();
+        assert_eq!(running.await.unwrap().unwrap(), json!(7));
+        assert_eq!(served.wait().code(), Some(0));
+        processes::await_none(&marker, Duration::from_secs(20));
+        assert!(!served.socket().exists(), "its socket is gone");
+    });
+}
+
+#[test]
+fn the_configuration_is_read_anew_at_a_signal_and_when_it_changes() {
+    let mut served = Served::start(&examples());
+    let text = std::fs::read_to_string(served.configuration()).unwrap();
+    block_on(async {
+        let plugin = served.connect().await.plugin("statistics").await.unwrap();
+        let body = json!({"numbers": [1, 2, 3]});
+        plugin.call::<_, Value>("stats", &body).await.unwrap();
+        // By its file: an editor replaces it.
+        let smaller = format!("{text}\n[plugins.statistics.limits]\ninput = \"8B\"\n");
+        let new = served.configuration().with_extension("new");
+        std::fs::write(&new, smaller).unwrap();
+        std::fs::rename(&new, served.configuration()).unwrap();
+        served.await_log("read anew");
+        let end = Instant::now() + Duration::from_secs(30);
+        while plugin.call::<_, Value>("stats", &body).await.is_ok() {
+            assert!(Instant::now() < end, "the limit does not hold: {}", served.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        // With a mistake nothing changes.
+        std::fs::write(served.configuration(), "version = 1\nnonsense = 2\n").unwrap();
+        served.await_log("is as it was");
+        assert_eq!(plugin.call::<_, Value>("stats", &body).await.unwrap_err().code(), "limit.input");
+        std::fs::write(served.configuration(), &text).unwrap();
+        served.signal(Signal::HUP);
+        let end = Instant::now() + Duration::from_secs(30);
+        while plugin.call::<_, Value>("stats", &body).await.is_err() {
+            assert!(Instant::now() < end, "the old limit still holds: {}", served.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+}
+
+/// Starts the daemon with a listening socket as descriptor 3, as a service manager does.
+fn activated(socket: &Path, notify: &Path, configuration: &Path) -> std::process::Child {
+    // A shell in between: it knows the pid that LISTEN_PID has to say, and passes the descriptor on.
+    let script = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\" 3<&0 0</dev/null";
+    let listener = UnixListener::bind(socket).unwrap();
+    let listener = listener.as_fd().try_clone_to_owned().unwrap();
+    Command::new("/bin/sh")
+        .args(["-c", script, "sh"])
+        .arg(program())
+        .args([Path::new("serve"), Path::new("--config"), configuration])
+        .env("NOTIFY_SOCKET", notify)
+        .stdin(Stdio::from(listener))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_service_manager_passes_the_socket_and_hears_of_its_service() {
+    let folder = Scratch::new();
+    let (socket, notify) = (folder.join("given.sock"), folder.join("notify.sock"));
+    let configuration = folder.join("casemate.toml");
+    std::fs::write(&configuration, examples()).unwrap();
+    let manager = UnixDatagram::bind(&notify).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let hear = || {
+        let mut buffer = [0; 512];
+        let bytes = manager.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..bytes]).into_owned()
+    };
+    let mut child = activated(&socket, &notify, &configuration);
+    assert_eq!(hear().trim(), "READY=1");
+    block_on(async {
+        let casemate = casemate::Casemate::connect(&socket).await.unwrap();
+        let plugin = casemate.plugin("statistics").await.unwrap();
+        plugin.call::<_, Value>("stats", &json!({"numbers": [1]})).await.unwrap();
+    });
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, Signal::HUP).unwrap();
+    let reloading = hear();
+    assert!(reloading.contains("RELOADING=1") && reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    assert_eq!(hear().trim(), "READY=1");
+    rustix::process::kill_process(pid, Signal::TERM).unwrap();
+    assert_eq!(hear().trim(), "STOPPING=1");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(socket.exists(), "the socket is the manager's");
+}
+
+#[test]
+fn a_user_whom_nobody_named_is_refused_by_the_kernels_word() {
+    if !is_root() {
+        return skip(
+            "a_user_whom_nobody_named_is_refused_by_the_kernels_word",
+            "becoming another user needs root",
+        );
+    }
+    const NAMED: u32 = 54_321;
+    const OTHER: u32 = 54_322;
+    let clients = format!(
+        "[daemon]\nclients = [{{ uid = {NAMED}, plugins = [\"*\"], rights = [\"call\"] }}, {{ uid = 0, plugins = [\"*\"], rights = [\"admin\", \"call\"] }}]\n"
+    );
+    let served = Served::start(&examples().replacen("version = 1\n", &format!("version = 1\n{clients}"), 1));
+    // The folder is a test's own, closed to others: this is about who may speak, not who finds the socket.
+    let folder = served.socket().parent().unwrap().to_owned();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711)).unwrap();
+    let ask = |uid: u32| {
+        let output = Command::new("setpriv")
+            .args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()])
+            .arg(program())
+            .args([Path::new("--socket"), &served.socket(), Path::new("plugins"), Path::new("list")])
+            .output()
+            .unwrap();
+        (
+            output.status.code(),
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)),
+        )
+    };
+    let (code, words) = ask(NAMED);
+    assert!(code == Some(0) && words.contains("statistics"), "{code:?} {words}");
+    let (code, words) = ask(OTHER);
+    assert!(
+        code == Some(8) && words.contains("daemon.clients") && words.contains("denied.user"),
+        "{code:?} {words}"
+    );
+    let mut own = Raw::greeted(&served.socket());
+    own.frame(0x2f, 0, &(), b"");
+    assert_ne!(own.read(), Said::Refused("denied.user".to_owned()));
+}
