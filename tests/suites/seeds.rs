@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 
 type Oracle = fn(&[u8]);
 
-const TARGETS: [(&str, Oracle); 6] = [
+const TARGETS: [(&str, Oracle); 7] = [
     ("frame", casemate_protocol::oracle::frame),
+    ("client", casemate_protocol::oracle::client),
     ("link", casemate_protocol::oracle::link),
     ("control", casemate_protocol::oracle::control),
     ("module_report", casemate_protocol::oracle::module_report),

@@ -171,10 +171,12 @@ fn a_user_whom_nobody_named_is_refused_by_the_kernels_word() {
     let clients = format!(
         "[daemon]\nclients = [{{ uid = {NAMED}, plugins = [\"*\"], rights = [\"call\"] }}, {{ uid = 0, plugins = [\"*\"], rights = [\"admin\", \"call\"] }}]\n"
     );
-    let served = Served::start(&examples().replacen("version = 1\n", &format!("version = 1\n{clients}"), 1));
-    // The folder is a test's own, closed to others: this is about who may speak, not who finds the socket.
-    let folder = served.socket().parent().unwrap().to_owned();
+    // A folder that everybody may look through: this is about who may speak, not who finds the socket.
+    let folder = std::path::PathBuf::from(format!("/run/casemate-test-{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o711)).unwrap();
+    let text = examples().replacen("version = 1\n", &format!("version = 1\n{clients}"), 1);
+    let served = Served::start_at(&text, &folder.join("casemate.sock"));
     let ask = |uid: u32| {
         let output = Command::new("setpriv")
             .args([format!("--reuid={uid}"), format!("--regid={uid}"), "--clear-groups".to_owned()])
@@ -197,4 +199,6 @@ fn a_user_whom_nobody_named_is_refused_by_the_kernels_word() {
     let mut own = Raw::greeted(&served.socket());
     own.frame(0x2f, 0, &(), b"");
     assert_ne!(own.read(), Said::Refused("denied.user".to_owned()));
+    drop(served);
+    std::fs::remove_dir_all(&folder).unwrap();
 }

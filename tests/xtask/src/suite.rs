@@ -8,6 +8,7 @@
 //! | `CASEMATE_GUESTS` | the folder of the built guests |
 //! | `CASEMATE_PROGRAMS` | the folder of the built commands and examples |
 //! | `CASEMATE_ROOT` | a copy of the checkout's files |
+//! | `CASEMATE_AGAINST` | `daemon` in a second run of the suites that are about any supervisor |
 //! | `CASEMATE_SKIPS` | a file that takes one line, `test: reason`, for each test that could not run here |
 
 use std::ffi::OsString;
@@ -25,6 +26,14 @@ use crate::user::User;
 use crate::watch::{End, Ended, Watched, watch};
 
 const HOME_FOLDERS: [&str; 7] = ["tmp", "run", "cache", "config", "data", "state", "work"];
+
+/// Suites that run against a supervisor in their own process, and then against a daemon.
+const OF_BOTH: [&str; 4] = [
+    "casemate-tests calls",
+    "casemate-tests host_calls",
+    "casemate-tests deadlines",
+    "casemate-tests refusals",
+];
 
 /// As whom to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +76,15 @@ pub(crate) fn run(prepared: &Prepared, who: Who, plan: &TestPlan) -> Result<Repo
         Who::OrdinaryUser => format!("as ordinary user {} (uid {})", user.name, user.uid),
     };
     let mut report = Report { count: Count::default(), lines: Vec::new() };
-    for test in &stage.tests {
-        println!("\n{whole}: {}", test.name);
-        let variables = variables(stage, test, &user, &home);
+    let embedded = stage.tests.iter().map(|test| (test, None));
+    let is_of_both = |test: &&Staged| OF_BOTH.contains(&test.name.as_str());
+    let against_daemon = stage.tests.iter().filter(is_of_both).map(|test| (test, Some("daemon")));
+    for (test, against) in embedded.chain(against_daemon) {
+        let name =
+            against.map_or_else(|| test.name.clone(), |against| format!("{} against a {against}", test.name));
+        println!("\n{whole}: {name}");
+        let mut variables = variables(stage, test, &user, &home);
+        variables.extend(against.map(|against| ("CASEMATE_AGAINST", against.into())));
         let ended = watch(&Watched {
             file: &test.file,
             arguments: &plan.test_arguments,
@@ -79,7 +94,7 @@ pub(crate) fn run(prepared: &Prepared, who: Who, plan: &TestPlan) -> Result<Repo
             limit: plan.executable_limit,
         })?;
         let skips = take_skips(&home.join("skips"));
-        report.enter(&format!("{whole}: {}", test.name), &ended, plan, skips);
+        report.enter(&format!("{whole}: {name}"), &ended, plan, skips);
     }
     let Count { passed, failed, skipped } = report.count;
     report.lines.push(format!("{whole}: {passed} passed, {failed} failed, {skipped} skipped"));
