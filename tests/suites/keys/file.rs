@@ -63,13 +63,13 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         set(
             "permissions.publish",
-            "permissions.publish = [\"content.*\"]",
-            "casemate.toml:5:23: plugins.p.permissions.publish = [\"content.*\"] is not available in this version: write [] or leave it out",
+            "permissions.publish = [\"a*\"]",
+            "casemate.toml:5:24: plugins.p.permissions.publish has \"a*\": write parts with dots between; a part may be *, the last one **",
         ),
         set(
             "permissions.subscribe",
-            "permissions.subscribe = [\"content.*\"]",
-            "casemate.toml:5:25: plugins.p.permissions.subscribe = [\"content.*\"] is not available in this version: write [] or leave it out",
+            "permissions.subscribe = [\"a*\"]",
+            "casemate.toml:5:26: plugins.p.permissions.subscribe has \"a*\": write parts with dots between; a part may be *, the last one **",
         ),
         set(
             "permissions.filesystem",
