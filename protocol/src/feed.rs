@@ -3,6 +3,15 @@
 use crate::ids::{InstanceId, PluginName};
 use std::sync::Arc;
 
+/// The host method by which a guest publishes an event.
+pub const PUBLISH: &str = "events.publish";
+
+/// Bytes of an event's body.
+pub const EVENT_BYTES_MAX: usize = 64 << 10;
+
+/// Events that wait for one subscriber; the oldest goes first.
+pub const EVENTS_WAITING_MAX: usize = 1000;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -14,6 +23,15 @@ pub struct Event {
     pub body: Arc<[u8]>,
     /// The plugin that published it; nobody: the host or a client.
     pub plugin: Option<PluginName>,
+}
+
+/// Reads what a guest wants to publish: topic, content type and body, laid out as a request is, with the topic in the
+/// method's place. `None`: it is cut off, its topic is not UTF-8, or its content type not known.
+pub fn split_event(bytes: &[u8]) -> Option<(&str, u32, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    let (topic, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    let (content_type, body) = rest.split_first()?;
+    (*content_type <= 1).then_some((std::str::from_utf8(topic).ok()?, u32::from(*content_type), body))
 }
 
 /// A log line of a plugin.
@@ -29,4 +47,20 @@ pub struct LogRecord {
     pub message: String,
     /// Lines of this instance that were dropped before this one for their volume.
     pub dropped_lines: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_of_every_length_are_split_or_refused() {
+        let whole = [3, 0, b'a', b'.', b'b', 1, 9, 9];
+        assert_eq!(split_event(&whole), Some(("a.b", 1, &[9, 9][..])));
+        for cut in 0..6 {
+            assert_eq!(split_event(&whole[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(split_event(&[1, 0, 0xff, 0]), None, "not UTF-8");
+        assert_eq!(split_event(&[0, 0, 2]), None, "content type");
+    }
 }

@@ -260,6 +260,11 @@ impl Policy {
         self.publish.iter().any(|pattern| matches_topic(pattern, topic))
     }
 
+    /// Topics of events that the plugin may receive, as patterns.
+    pub fn subscribe(&self) -> &[String] {
+        &self.subscribe
+    }
+
     /// Whether the plugin may receive every event that a pattern matches.
     pub fn allows_subscribe(&self, pattern: &str) -> bool {
         self.subscribe.iter().any(|granted| covers_topics(granted, pattern))

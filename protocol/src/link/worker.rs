@@ -145,7 +145,7 @@ mod tests {
 
         supervisor.setup(&mut bytes, &Setup { seed: vec![1; 32], has_config: true }, b"{}").unwrap();
         supervisor
-            .call(&mut bytes, &Call { method: "m".into(), content_type: 1, describe: false }, b"in")
+            .call(&mut bytes, &Call { method: "m".into(), content_type: 1, ..Call::default() }, b"in")
             .unwrap();
         down.push(&std::mem::take(&mut bytes));
         assert!(matches!(
