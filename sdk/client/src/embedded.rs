@@ -121,12 +121,19 @@ impl Casemate {
     ) -> Result<Plugin, Failure> {
         let source = source.into();
         let name = PluginName::from_lossy(&source.name());
-        if let (Source::Path(module), Some(config)) = (&source, &config) {
-            let manifest = Manifest::beside(module).map_err(refused)?;
-            manifest.map_or(Ok(()), |manifest| manifest.check_config(config)).map_err(refused)?;
+        let manifest = match &source {
+            Source::Path(module) => Manifest::beside(module).map_err(invalid)?,
+            Source::Bytes(_) => None,
+        };
+        if let (Some(manifest), Some(config)) = (&manifest, &config) {
+            manifest.check_config(config).map_err(refused)?;
+        }
+        if let Some(manifest) = &manifest {
+            manifest.check_subscriptions(&policy).map_err(invalid)?;
         }
         let wasm = source.read()?;
         let inner = self.supervisor.load(name, &wasm, policy, LoadOptions { config }).await?;
+        inner.subscribe_to(manifest.map_or_else(Vec::new, |manifest| manifest.subscriptions))?;
         Ok(Plugin { inner })
     }
 
@@ -153,6 +160,10 @@ impl Casemate {
         self.supervisor.reload().await
     }
 
+    pub(crate) fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
     /// What a module is, without running it; it is parsed in the compiler process.
     pub async fn inspect(&self, source: impl Into<Source>) -> Result<CompileReport, Failure> {
         let wasm = source.into().read()?;
@@ -169,6 +180,11 @@ impl Casemate {
     pub async fn shutdown(&self) {
         self.supervisor.shutdown().await;
     }
+}
+
+/// The manifest cannot be read, or wants what is not granted.
+fn invalid(error: ConfigError) -> Failure {
+    Failure::not_started(Cause::Configuration { message: escape(&error.to_string(), MESSAGE_BYTES_MAX) })
 }
 
 /// The manifest is against the configuration.

@@ -28,13 +28,18 @@ pub mod blocking;
 #[cfg(feature = "embedded")]
 mod embedded;
 #[cfg(feature = "embedded")]
+mod events;
+#[cfg(feature = "embedded")]
 mod host;
 #[cfg(feature = "embedded")]
 mod plugin;
 #[cfg(feature = "embedded")]
 mod source;
+#[cfg(feature = "embedded")]
+mod stream;
 
 pub use casemate_protocol::certificate::{self, Certificate, Layer, LayerSet};
+pub use casemate_protocol::feed::Event;
 pub use casemate_protocol::ids::ClientId;
 pub use casemate_protocol::module;
 pub use casemate_protocol::outcome::{
@@ -44,6 +49,9 @@ pub use casemate_protocol::outcome::{
 pub use casemate_protocol::policy::{
     self, Instances, Isolation, Limits, Policy, PolicyError, PolicySpec, Restart, Snapshot,
 };
+pub use casemate_protocol::status::EventStatus;
+#[cfg(feature = "embedded")]
+pub use casemate_supervisor::EventCounts;
 #[cfg(feature = "embedded")]
 pub use casemate_supervisor::policy::{ConfigError, Configuration, Effective, Manifest};
 #[cfg(feature = "embedded")]
@@ -53,6 +61,8 @@ pub use casemate_supervisor::{
 };
 #[cfg(feature = "embedded")]
 pub use embedded::{Builder, Casemate};
+#[cfg(feature = "embedded")]
+pub use events::Subscription;
 #[cfg(feature = "embedded")]
 pub use plugin::Plugin;
 #[cfg(feature = "embedded")]

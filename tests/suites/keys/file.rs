@@ -62,16 +62,6 @@ pub(crate) fn rows() -> Vec<Row> {
             "casemate.toml:5:13: plugins.p.transport = \"shared\" is not available in this version: write \"socket\" or leave it out",
         ),
         set(
-            "permissions.publish",
-            "permissions.publish = [\"a*\"]",
-            "casemate.toml:5:24: plugins.p.permissions.publish has \"a*\": write parts with dots between; a part may be *, the last one **",
-        ),
-        set(
-            "permissions.subscribe",
-            "permissions.subscribe = [\"a*\"]",
-            "casemate.toml:5:26: plugins.p.permissions.subscribe has \"a*\": write parts with dots between; a part may be *, the last one **",
-        ),
-        set(
             "permissions.filesystem",
             "permissions.filesystem = [\"read:/data\"]",
             "casemate.toml:5:26: plugins.p.permissions.filesystem = [\"read:/data\"] is not available in this version: write [] or leave it out",
