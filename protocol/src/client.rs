@@ -16,6 +16,7 @@ mod messages;
 pub(crate) mod model;
 pub mod operations;
 mod outcome;
+mod outgoing;
 mod session;
 pub mod table;
 mod violation;
@@ -25,6 +26,7 @@ pub use certificate::{decode_certificate, encode_certificate};
 pub use messages::*;
 pub use operations::Right;
 pub use outcome::{decode_failure, encode_failure};
+pub use outgoing::Outgoing;
 pub use session::{Ending, Misuse, Opening, Received, Session, Side};
 pub use violation::{Violation, ViolationCode};
 

@@ -1,6 +1,7 @@
 //! What can be followed: events, and the log lines of plugins.
 
 use crate::ids::{InstanceId, PluginName};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// The host method by which a guest publishes an event.
@@ -8,9 +9,6 @@ pub const PUBLISH: &str = "events.publish";
 
 /// Bytes of an event's body.
 pub const EVENT_BYTES_MAX: usize = 64 << 10;
-
-/// Events that wait for one subscriber; the oldest goes first.
-pub const EVENTS_WAITING_MAX: usize = 1000;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +47,51 @@ pub struct LogRecord {
     pub dropped_lines: u64,
 }
 
+/// How many events or lines wait for somebody who is slow to take them.
+pub const WAITING_MAX: usize = 1000;
+
+/// What waits for somebody who is slow to take it: bounded, the oldest goes first, and is counted.
+#[derive(Debug)]
+pub struct Backlog<T> {
+    items: VecDeque<T>,
+    dropped: u64,
+}
+
+impl<T> Default for Backlog<T> {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), dropped: 0 }
+    }
+}
+
+impl<T> Backlog<T> {
+    /// Adds one; whether the oldest had to go for it.
+    pub fn put(&mut self, item: T) -> bool {
+        let is_full = self.items.len() >= WAITING_MAX;
+        if is_full {
+            self.items.pop_front();
+            self.dropped += 1;
+        }
+        self.items.push_back(item);
+        is_full
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// The oldest, and how many were dropped before it since one was taken.
+    pub fn take(&mut self) -> Option<(T, u64)> {
+        let item = self.items.pop_front()?;
+        Some((item, std::mem::take(&mut self.dropped)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +105,16 @@ mod tests {
         }
         assert_eq!(split_event(&[1, 0, 0xff, 0]), None, "not UTF-8");
         assert_eq!(split_event(&[0, 0, 2]), None, "content type");
+    }
+
+    #[test]
+    fn the_oldest_go_and_are_counted() {
+        let mut backlog = Backlog::default();
+        for number in 0..WAITING_MAX + 5 {
+            assert_eq!(backlog.put(number), number >= WAITING_MAX);
+        }
+        assert_eq!(backlog.take(), Some((5, 5)));
+        assert_eq!(backlog.take(), Some((6, 0)));
+        assert_eq!(std::iter::from_fn(|| backlog.take()).count(), WAITING_MAX - 2);
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -75,6 +76,7 @@ type Handler = Arc<dyn Fn(HostRequest) -> HostFuture + Send + Sync>;
 #[derive(Clone, Default)]
 pub struct Host {
     handlers: Arc<RwLock<Handlers>>,
+    changes: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -102,15 +104,22 @@ impl Host {
             Some(prefix) => handlers.prefix.insert(prefix.to_owned(), Arc::new(handler)),
             None => handlers.literal.insert(method.to_owned(), Arc::new(handler)),
         };
+        self.changes.fetch_add(1, Ordering::Release);
     }
 
     /// Answers it no more; whether anything did.
     pub fn off(&self, method: &str) -> bool {
         let mut handlers = self.handlers.write().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::Release);
         match method.strip_suffix('*') {
             Some(prefix) => handlers.prefix.remove(prefix).is_some(),
             None => handlers.literal.remove(method).is_some(),
         }
+    }
+
+    /// How often what is answered has changed.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// What is answered, patterns with their `*`.

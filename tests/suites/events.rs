@@ -14,7 +14,7 @@ use casemate::{
     Subscription,
 };
 use casemate_tests::scratch::Scratch;
-use casemate_tests::{block_on, guests, policy, processes};
+use casemate_tests::{block_on, daemon, guests, policy, processes};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -35,7 +35,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let (taken, gate) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Semaphore::new(0)));
-        let casemate = casemate_tests::casemate();
+        let casemate = Casemate::embedded().unwrap();
         let told = Arc::clone(&taken);
         casemate.on("taken", move |(topic, _): (String, Value)| {
             told.lock().unwrap().push(topic);
@@ -156,7 +156,7 @@ fn a_plugin_publishes_what_it_is_granted_and_nothing_else() {
         assert_eq!(all.next().await.unwrap().topic, "news.a.b");
         let large = all.next().await.unwrap();
         assert_eq!((large.content_type, &*large.body), (0, &[0xff; 65_536][..]));
-        assert_eq!(stage.casemate.event_counts().published, 3);
+        assert_eq!(stage.casemate.stats().await.unwrap().events, 3);
     });
 }
 
@@ -173,7 +173,7 @@ fn events_count_as_host_calls() {
         let five = json!({"topic": "a", "bytes": 1, "times": 5});
         let (sent, error): (u64, Option<Value>) = plugin.call("publish_bytes", &five).await.unwrap();
         assert_eq!((sent, error.unwrap()["code"].clone()), (3, json!("limit.host_calls")));
-        assert_eq!(stage.casemate.event_counts().published, 3);
+        assert_eq!(stage.casemate.stats().await.unwrap().events, 3);
     });
 }
 
@@ -245,7 +245,7 @@ fn the_subscriptions_of_a_manifest_are_in_force_when_it_is_loaded() {
         let taken = format!("{:?}", reloaded.plugins);
         assert!(taken.contains("NotGranted"), "{taken}");
 
-        let unnamed = casemate_tests::casemate();
+        let unnamed = Casemate::embedded().unwrap();
         let refused = unnamed.load(folder.join("herald.wasm"), policy(|_| ())).await.unwrap_err();
         assert!(refused.to_string().contains("subscriptions has \"content.*\""), "{refused}");
         let granted = policy(|spec| spec.subscribe = vec!["content.*".into()]);
@@ -276,7 +276,7 @@ fn a_handler_that_fails_traps_or_never_ends_stops_no_later_event() {
         assert_eq!(stage.taken(), [&topics[..], &["e"]].concat());
         let status = plugin.status();
         assert_eq!((status.state, status.crashes), (State::Running, 0), "{status:?}");
-        assert_eq!(stage.casemate.event_counts().dropped, 0);
+        assert_eq!(stage.casemate.stats().await.unwrap().events_dropped, 0);
     });
 }
 
@@ -284,8 +284,12 @@ fn a_handler_that_fails_traps_or_never_ends_stops_no_later_event() {
 fn a_plugin_hears_another_one_and_itself() {
     block_on(async {
         let stage = Stage::new();
-        let talker = stage.listener(|spec| spec.publish = vec!["**".into()]).await;
-        let listener = stage.listener(|_| ()).await;
+        // One instance each, which can be asked what it has taken.
+        let talks = |spec: &mut PolicySpec| {
+            spec.publish = vec!["**".into()];
+            spec.instances.max = 1;
+        };
+        let (talker, listener) = (stage.listener(talks).await, stage.listener(talks).await);
         talker.call::<_, ()>("publish", &json!({"topic": "a.b", "body": 7})).await.unwrap();
         for plugin in [&talker, &listener] {
             counted(plugin, EventStatus { delivered: 1, ..EventStatus::default() }).await;
@@ -359,11 +363,12 @@ fn a_thousand_wait_and_the_oldest_go() {
             plugin.status().events,
             EventStatus { waiting: 1000, dropped: 7, ..EventStatus::default() }
         );
-        assert_eq!((slow.dropped(), stage.casemate.event_counts().dropped), (7, 14));
+        assert_eq!((stage.casemate.stats().await.unwrap().events_dropped, slow.dropped()), (14, 0));
         stage.gate.add_permits(1);
         counted(&plugin, EventStatus { delivered: 1001, dropped: 7, ..EventStatus::default() }).await;
         assert_eq!(stage.taken()[1..], numbers(7..1007));
         assert_eq!(topics(&mut slow, 1000).await, numbers(7..1007));
+        assert_eq!(slow.dropped(), 7);
     });
 }
 
@@ -377,7 +382,7 @@ fn what_waits_when_a_plugin_is_disabled_is_dropped_and_counted() {
         stage.publish_numbers(0..3).await;
         let disabling = {
             let plugin = plugin.clone();
-            tokio::spawn(async move { plugin.disable().await })
+            tokio::spawn(async move { plugin.disable().await.unwrap() })
         };
         until("it finishes", || plugin.status().state == State::Draining).await;
         stage.gate.add_permits(1);
@@ -388,13 +393,13 @@ fn what_waits_when_a_plugin_is_disabled_is_dropped_and_counted() {
         plugin.enable().await.unwrap();
         stage.publish_numbers(5..6).await;
         assert_eq!(stage.told(2).await, ["held.gate", "n.5"]);
-        plugin.drain().await;
+        plugin.drain().await.unwrap();
         stage.publish_numbers(6..7).await;
         counted(&plugin, EventStatus { delivered: 2, dropped: 6, ..EventStatus::default() }).await;
-        plugin.close().await;
+        plugin.close().await.unwrap();
         stage.publish_numbers(7..8).await;
         assert_eq!(plugin.status().events.dropped, 6, "nobody has subscribed any more");
-        assert_eq!(stage.casemate.event_counts().dropped, 6);
+        assert_eq!(stage.casemate.stats().await.unwrap().events_dropped, 6);
     });
 }
 
@@ -449,5 +454,57 @@ fn a_plugin_that_nobody_holds_ends_in_the_middle_of_an_event() {
         drop(plugin);
         let marker = stage.casemate.marker();
         until("its processes end", || processes::with_marker(&marker).is_empty()).await;
+    });
+}
+
+/// The same events, over a socket: to other clients, to plugins and from them.
+#[test]
+fn clients_of_a_daemon_publish_and_subscribe_too() {
+    block_on(async {
+        let folder = Scratch::new();
+        std::fs::copy(guests::rust("herald"), folder.join("herald.wasm")).unwrap();
+        std::fs::write(folder.join("plugin.toml"), MANIFEST).unwrap();
+        // One instance, which can be asked what it has taken.
+        let configuration = format!("{}[defaults.instances]\nmax = 1\n", daemon::GENEROUS);
+        let one = daemon::within(&configuration).await;
+        let mut seen = one.subscribe("content.**").await.unwrap();
+        for (pattern, topic) in [("a*", "a.b"), ("a", "a.*")] {
+            assert_eq!(one.subscribe(pattern).await.is_err(), pattern != "a");
+            assert_eq!(one.publish(topic, &1).await.is_err(), topic != "a.b");
+        }
+        let granted = policy(|spec| {
+            spec.subscribe = vec!["content.*".into()];
+            spec.publish = vec!["content.**".into()];
+        });
+        // Its manifest's subscriptions go with it.
+        let plugin = one.load(folder.join("herald.wasm"), granted).await.unwrap();
+        one.publish("content.saved", &json!({"n": 1})).await.unwrap();
+        one.publish_raw("content.raw", &[0; 65_536]).await.unwrap();
+        assert!(one.publish_raw("content.raw", &[0; 65_537]).await.is_err());
+        plugin.call::<_, ()>("publish", &json!({"topic": "content.a.b", "body": 2})).await.unwrap();
+
+        let end = Instant::now() + PATIENCE;
+        let expected = EventStatus { delivered: 2, ..EventStatus::default() };
+        loop {
+            let events = plugin.info().await.unwrap().status.events;
+            if events == expected {
+                break;
+            }
+            assert!(Instant::now() < end, "{events:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let taken: Vec<Value> = plugin.call("taken", &()).await.unwrap();
+        assert_eq!(taken[0], json!({"topic": "content.saved", "body": {"n": 1}, "bytes": 7}));
+        assert_eq!(taken[1], json!({"topic": "content.raw", "body": null, "bytes": 65_536}));
+        let events = [seen.next().await.unwrap(), seen.next().await.unwrap(), seen.next().await.unwrap()];
+        let by = |event: &Event| event.plugin.as_ref().map(ToString::to_string);
+        assert_eq!(events.each_ref().map(by), [None, None, Some("herald".to_owned())]);
+        assert_eq!((&*events[0].body, events[0].content_type), (&br#"{"n":1}"#[..], 1));
+        assert_eq!((events[1].body.len(), events[1].content_type), (65_536, 0));
+        assert_eq!((events[2].topic.as_str(), seen.dropped()), ("content.a.b", 0));
+
+        plugin.close().await.unwrap();
+        let ungranted = one.load(folder.join("herald.wasm"), policy(|_| ())).await.unwrap_err();
+        assert!(ungranted.to_string().contains("subscriptions has \"content.*\""), "{ungranted}");
     });
 }

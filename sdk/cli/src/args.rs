@@ -24,6 +24,9 @@ pub struct Cli {
     /// The whole configuration; casemate.toml in the user's configuration directory without it
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The daemon's socket; casemate.sock in the user's runtime directory without it
+    #[arg(long, global = true, value_name = "PATH", env = "CASEMATE_SOCKET")]
+    pub socket: Option<PathBuf>,
     /// Where the code cache is, and its secret
     #[command(flatten)]
     pub places: Places,
@@ -69,6 +72,25 @@ pub enum Command {
     Cache(Cache),
     /// What plugins may do and use, and why
     Policy(Policy),
+    /// Lets clients in other processes use plugins over a local socket, until a signal stops it
+    Serve(Serve),
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// How its log lines are written on standard error; text without it
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 /// `run`.

@@ -47,13 +47,18 @@ pub fn of(cause: &Cause) -> Exit {
     match cause {
         Cause::GuestError { .. } | Cause::Module(_) => Exit::Guest,
         Cause::Input { .. } | Cause::Reply { .. } => Exit::Usage,
-        Cause::ConfigRefused { .. } => Exit::Policy,
+        Cause::ConfigRefused { .. } | Cause::Configuration { .. } => Exit::Policy,
         Cause::Abi { .. }
         | Cause::Syscall(_)
         | Cause::SyscallSignal
         | Cause::Link { .. }
+        | Cause::Denied { .. }
         | Cause::Inspection { .. } => Exit::Violation,
-        Cause::SoftTimeout { .. } | Cause::HardTimeout { .. } | Cause::Limit { .. } => Exit::Limit,
+        Cause::SoftTimeout { .. }
+        | Cause::HardTimeout { .. }
+        | Cause::Deadline { .. }
+        | Cause::InFlight { .. }
+        | Cause::Limit { .. } => Exit::Limit,
         Cause::Trap { .. } | Cause::WorkerLost { .. } | Cause::Compiler { .. } => Exit::Lost,
         // A process that cannot be walled in: the kernel or the machine lacks something.
         Cause::LayersMissing { .. } | Cause::Unavailable { .. } | Cause::Spawn { .. } => Exit::Layer,
@@ -61,6 +66,8 @@ pub fn of(cause: &Cause) -> Exit {
         | Cause::PluginDisabled { .. }
         | Cause::PluginStopped { .. }
         | Cause::PluginReloading
+        | Cause::UnknownPlugin { .. }
+        | Cause::Connection { .. }
         | Cause::Closed => Exit::NotFound,
         _ => Exit::Ours,
     }
@@ -103,6 +110,12 @@ mod tests {
             (Cause::PluginDisabled { reason: message(), by_crashes: true }, Exit::NotFound),
             (Cause::PluginStopped { reason: None }, Exit::NotFound),
             (Cause::PluginReloading, Exit::NotFound),
+            (Cause::Deadline { deadline_ms: 1, observed_ms: 2 }, Exit::Limit),
+            (Cause::InFlight { configured: 1 }, Exit::Limit),
+            (Cause::Configuration { message: message() }, Exit::Policy),
+            (Cause::Denied { what: message(), message: message() }, Exit::Violation),
+            (Cause::UnknownPlugin { name: message() }, Exit::NotFound),
+            (Cause::Connection { socket: message(), message: message() }, Exit::NotFound),
             (Cause::Closed, Exit::NotFound),
         ];
         let limits = (1..=10).filter_map(LimitName::from_number);
@@ -116,7 +129,7 @@ mod tests {
         for (cause, exit) in causes() {
             assert_eq!(of(&cause), exit, "{}", cause.code());
         }
-        assert_eq!(causes().len(), 22 + 10 + 10);
+        assert_eq!(causes().len(), 28 + 10 + 10);
     }
 
     #[test]

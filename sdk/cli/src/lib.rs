@@ -11,7 +11,7 @@
 //! | `log` | a plugin's log lines on standard error |
 //! | `certificate` | a certificate for people and programs |
 //! | `places` | where the code cache is |
-//! | `run`, `inspect`, `doctor`, `demo`, `cache`, `policy` | the commands |
+//! | `run`, `inspect`, `doctor`, `demo`, `cache`, `policy`, `serve` | the commands |
 #![forbid(unsafe_code)]
 
 pub mod args;
@@ -30,6 +30,7 @@ mod policy;
 mod problem;
 mod run;
 mod screen;
+mod serve;
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
@@ -59,8 +60,12 @@ pub fn main() -> ExitCode {
 }
 
 fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
-    // A thread of its own is not needed: deadlines have theirs, and the command has one call at a time.
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    // Mostly one thread is enough: deadlines have their own, and a command has one call at a time.
+    let mut builder = match cli.command {
+        Command::Serve(_) => tokio::runtime::Builder::new_multi_thread(),
+        _ => tokio::runtime::Builder::new_current_thread(),
+    };
+    let runtime = builder
         .enable_all()
         .build()
         .map_err(|error| Problem::ours(format!("the runtime cannot be started: {error}")))?;
@@ -71,6 +76,7 @@ fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
             Command::Doctor(doctor) => Box::pin(doctor::perform(doctor, screen)).await,
             Command::Demo(demo) => Box::pin(demo::perform(demo, screen)).await,
             Command::Cache(order) => cache::perform(&cli.places, order, screen),
+            Command::Serve(serve) => Box::pin(serve::perform(cli, serve, screen)).await,
             Command::Policy(order) => policy::perform(cli.config.as_deref(), order, screen),
         }
     })

@@ -15,6 +15,7 @@ struct Home {
     cache: Option<OsString>,
     state: Option<OsString>,
     config: Option<OsString>,
+    runtime: Option<OsString>,
     home: Option<OsString>,
 }
 
@@ -60,6 +61,13 @@ fn user_configuration(home: Home) -> Option<PathBuf> {
     Some(base.join("casemate/casemate.toml"))
 }
 
+/// The socket of this user's daemon, where no flag names one.
+pub(crate) fn socket() -> Option<PathBuf> {
+    let runtime = home().runtime.map(PathBuf::from).filter(|path| path.is_absolute());
+    let of_root = || rustix::process::geteuid().is_root().then(|| PathBuf::from("/run"));
+    Some(runtime.or_else(of_root)?.join("casemate.sock"))
+}
+
 /// Why there is no cache, as a problem.
 pub(crate) fn unusable(error: &CacheError) -> Problem {
     let exit = if matches!(error, CacheError::Io { .. }) { Exit::NotFound } else { Exit::Policy };
@@ -80,9 +88,10 @@ fn resolve(flags: &Places, home: Home) -> Option<CachePlaces> {
 
 #[expect(clippy::disallowed_methods, reason = "the edge: the environment is read here and passed inward")]
 fn home() -> Home {
-    let [cache, state, config, home] =
-        ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "HOME"].map(std::env::var_os);
-    Home { cache, state, config, home }
+    let [cache, state, config, runtime, home] =
+        ["XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"]
+            .map(std::env::var_os);
+    Home { cache, state, config, runtime, home }
 }
 
 #[cfg(test)]

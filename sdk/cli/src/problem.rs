@@ -70,6 +70,11 @@ impl Problem {
         Self::own(Exit::Violation, "cache.bad_entries", message)
     }
 
+    /// The daemon's socket cannot be used.
+    pub(crate) fn socket(message: impl Into<String>) -> Self {
+        Self::own(Exit::NotFound, "socket.unusable", message)
+    }
+
     /// A policy does not allow what was tried.
     pub(crate) fn denied(plugin: &str, what: &[&str]) -> Self {
         let message = format!("{plugin} may not call {}", what.join(", "));

@@ -10,14 +10,14 @@
 
 use super::access::Access;
 use super::desk::{Ask, CallDesk, ClientDesk};
-use super::line::{Answering, Line};
-use super::office::Office;
+use super::line::Line;
+use super::office::{Office, is_closing};
 use super::work::{Done, Work};
 use crate::host::{HostError, HostReply};
 use crate::pipe::Pipe;
 use casemate_protocol::client::{
-    Answer, ClientBounds, Ending, Follow, HostCall, HostResult, Opening, PAYLOAD_BYTES_MAX, Received,
-    Refused, Request, Session, Side, VERSION, Violation, WINDOW_BYTES, Welcome, encode_failure,
+    Answer, ClientBounds, Ending, Follow, HostCall, HostResult, Opening, Outgoing, PAYLOAD_BYTES_MAX,
+    Received, Refused, Request, Session, Side, VERSION, Violation, WINDOW_BYTES, Welcome, encode_failure,
 };
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::ids::ClientId;
@@ -30,7 +30,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// Bytes that wait to be written before nothing more is read or produced.
@@ -59,7 +59,7 @@ pub(super) enum End {
 struct Asked {
     reply: oneshot::Sender<Result<HostReply, HostError>>,
     /// What of its input has not been sent.
-    rest: Answering,
+    rest: Outgoing,
     /// What of its answer has come.
     body: Vec<u8>,
 }
@@ -350,10 +350,10 @@ impl Conversation {
 
     /// Ends a stream, once what belongs before that has been sent.
     fn answer(&mut self, id: u64, ending: Ending, body: Vec<u8>) {
-        let answering = Answering::new(ending, body);
+        let answering = Outgoing::answer(ending, body);
         match self.lines.get_mut(&id) {
             // What the plugin has written comes first, unless it failed.
-            Some(Line::Streaming(streaming)) if matches!(answering.ending, Some(Ending::Answer(_))) => {
+            Some(Line::Streaming(streaming)) if answering.is_answer() => {
                 streaming.bodies.output.end();
                 streaming.answering = Some(answering);
             }
@@ -442,7 +442,7 @@ impl Conversation {
         let first = if fits { request.body.as_slice() } else { &[] };
         match self.session.open(&mut self.out, &opening, first) {
             Ok(id) => {
-                let mut rest = Answering::data(if fits { Vec::new() } else { request.body });
+                let mut rest = Outgoing::rest(if fits { Vec::new() } else { request.body });
                 rest.pump(&mut self.session, &mut self.out, id);
                 self.asked.insert(id, Asked { reply, rest, body: Vec::new() });
             }
@@ -486,11 +486,6 @@ impl Conversation {
     pub(super) fn call_desk(&self, call: u64) -> Arc<CallDesk> {
         Arc::new(CallDesk { desk: Arc::clone(&self.desk), call })
     }
-}
-
-/// Waits until nothing more is taken.
-async fn is_closing(closing: &mut watch::Receiver<bool>) {
-    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 fn credit(bytes: &[u8]) -> u32 {

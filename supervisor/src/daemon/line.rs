@@ -2,7 +2,7 @@
 
 use super::mailbox::Mailbox;
 use crate::scope::Bodies;
-use casemate_protocol::client::{Ending, Opening, PAYLOAD_BYTES_MAX, Session};
+use casemate_protocol::client::{Opening, Outgoing, PAYLOAD_BYTES_MAX, Session};
 use casemate_protocol::outcome::{Cause, Failure, LimitName};
 use futures_util::future::AbortHandle;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ pub(super) enum Line {
     /// The same, while both bodies are under way.
     Streaming(Box<Streaming>),
     /// Credit, to send the rest of its answer.
-    Answering(Answering),
+    Answering(Outgoing),
     /// Whatever happens.
     Following(Following),
 }
@@ -51,7 +51,7 @@ impl Collecting {
 pub(super) struct Streaming {
     pub(super) bodies: Bodies,
     /// What the plugin answered in the end, once it has.
-    pub(super) answering: Option<Answering>,
+    pub(super) answering: Option<Outgoing>,
     pub(super) _work: Work,
 }
 
@@ -78,48 +78,6 @@ impl Drop for Streaming {
     fn drop(&mut self) {
         self.bodies.input.close();
         self.bodies.output.close();
-    }
-}
-
-/// A body that is sent as far as there is credit, and what comes at its end.
-pub(super) struct Answering {
-    pub(super) ending: Option<Ending>,
-    body: Vec<u8>,
-    sent: usize,
-}
-
-impl Answering {
-    /// An answer's body.
-    pub(super) fn new(ending: Ending, body: Vec<u8>) -> Self {
-        Self { ending: Some(ending), body, sent: 0 }
-    }
-
-    /// The body of a stream of our own: its last piece says so.
-    pub(super) fn data(body: Vec<u8>) -> Self {
-        Self { ending: None, body, sent: 0 }
-    }
-
-    pub(super) fn pump(&mut self, session: &mut Session, out: &mut Vec<u8>, id: u64) {
-        loop {
-            let rest = self.body.get(self.sent..).unwrap_or_default();
-            if let Some(ending) = &self.ending
-                && rest.len() <= PAYLOAD_BYTES_MAX as usize
-            {
-                if session.end(out, id, ending, rest).is_err() {
-                    // Too long for a message of ours: what can be said of it is said.
-                    tracing::error!(stream = id, "an answer does not fit into a frame");
-                }
-                return;
-            }
-            let window = session.window(id).unwrap_or_default().min(PAYLOAD_BYTES_MAX) as usize;
-            let (now, later) = rest.split_at(window.min(rest.len()));
-            if now.is_empty()
-                || session.data(out, id, now, self.ending.is_none() && later.is_empty()).is_err()
-            {
-                return;
-            }
-            self.sent += now.len();
-        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! The events that wait for a plugin: bounded, the oldest goes first, and what is dropped is counted.
 
 use crate::events::Subscriber;
-use casemate_protocol::feed::{EVENTS_WAITING_MAX, Event};
+use casemate_protocol::feed::{Backlog, Event};
 use casemate_protocol::status::EventStatus;
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -17,7 +16,7 @@ pub(super) struct Inbox {
 
 #[derive(Debug, Default)]
 struct State {
-    waiting: VecDeque<Event>,
+    waiting: Backlog<Event>,
     is_closed: bool,
     counts: EventStatus,
 }
@@ -28,15 +27,11 @@ impl Subscriber for Inbox {
         if state.is_closed {
             return 0;
         }
-        let is_full = state.waiting.len() >= EVENTS_WAITING_MAX;
-        if is_full {
-            state.waiting.pop_front();
-            state.counts.dropped += 1;
-        }
-        state.waiting.push_back(event.clone());
+        let dropped = u64::from(state.waiting.put(event.clone()));
+        state.counts.dropped += dropped;
         drop(state);
         self.filled.notify_one();
-        u64::from(is_full)
+        dropped
     }
 }
 
@@ -60,7 +55,7 @@ impl Inbox {
 
     /// The oldest. Whoever takes it out tells what became of it.
     pub(super) fn pop(&self) -> Option<Event> {
-        self.lock().waiting.pop_front()
+        Some(self.lock().waiting.take()?.0)
     }
 
     pub(super) fn count(&self, is_delivered: bool) {
@@ -73,7 +68,7 @@ impl Inbox {
         let mut state = self.lock();
         let dropped = state.waiting.len() as u64;
         state.counts.dropped += dropped;
-        state.waiting = VecDeque::new();
+        state.waiting = Backlog::default();
         dropped
     }
 
@@ -100,6 +95,7 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use casemate_protocol::feed::WAITING_MAX;
     use std::sync::Arc;
 
     fn event(number: usize) -> Event {
@@ -109,8 +105,8 @@ mod tests {
     #[test]
     fn the_oldest_go_and_are_counted() {
         let inbox = Inbox::default();
-        for number in 0..EVENTS_WAITING_MAX + 5 {
-            assert_eq!(inbox.take(&event(number)), u64::from(number >= EVENTS_WAITING_MAX));
+        for number in 0..WAITING_MAX + 5 {
+            assert_eq!(inbox.take(&event(number)), u64::from(number >= WAITING_MAX));
         }
         assert_eq!(inbox.pop().unwrap().topic, "n.5");
         inbox.count(true);

@@ -151,7 +151,7 @@ async fn publish(ground: &Ground) -> String {
     let event = |topic: &str| json!({"topic": topic, "body": 1});
     plugin.call::<_, ()>("publish", &event("content.saved")).await.unwrap();
     let failure = plugin.call::<_, ()>("publish", &event("mail.read")).await.unwrap_err();
-    let published = ground.casemate().event_counts().published;
+    let published = ground.casemate().stats().await.unwrap().events;
     match failure.cause {
         Cause::GuestError { code, message, .. } => format!("{published} published; {code}: {message}"),
         other => other.to_string(),
