@@ -10,8 +10,7 @@
 )]
 
 use casemate::{
-    Casemate, Cause, Configuration, Event, EventStatus, Failure, HostError, Plugin, PolicySpec, State,
-    Subscription,
+    Casemate, Cause, Configuration, Event, EventStatus, Events, Failure, HostError, Plugin, PolicySpec, State,
 };
 use casemate_tests::scratch::Scratch;
 use casemate_tests::{block_on, daemon, guests, policy, processes};
@@ -104,7 +103,7 @@ fn numbers(numbers: std::ops::Range<usize>) -> Vec<String> {
 }
 
 /// Those that have come.
-async fn topics(subscription: &mut Subscription, count: usize) -> Vec<String> {
+async fn topics(subscription: &mut Events, count: usize) -> Vec<String> {
     let mut topics = Vec::new();
     for _ in 0..count {
         topics.push(subscription.next().await.unwrap().topic);
@@ -270,7 +269,7 @@ fn a_handler_that_fails_traps_or_never_ends_stops_no_later_event() {
             stage.publish(topic).await;
         }
         // Longer than limits.input: it is not told at all.
-        stage.casemate.publish_raw("large", &[0; 4097]).await.unwrap();
+        stage.casemate.publish_raw("large", 0, vec![0; 4097]).await.unwrap();
         stage.publish("e").await;
         counted(&plugin, EventStatus { delivered: 5, failed: 4, ..EventStatus::default() }).await;
         assert_eq!(stage.taken(), [&topics[..], &["e"]].concat());
@@ -479,8 +478,8 @@ fn clients_of_a_daemon_publish_and_subscribe_too() {
         // Its manifest's subscriptions go with it.
         let plugin = one.load(folder.join("herald.wasm"), granted).await.unwrap();
         one.publish("content.saved", &json!({"n": 1})).await.unwrap();
-        one.publish_raw("content.raw", &[0; 65_536]).await.unwrap();
-        assert!(one.publish_raw("content.raw", &[0; 65_537]).await.is_err());
+        one.publish_raw("content.raw", 0, vec![0; 65_536]).await.unwrap();
+        assert!(one.publish_raw("content.raw", 0, vec![0; 65_537]).await.is_err());
         plugin.call::<_, ()>("publish", &json!({"topic": "content.a.b", "body": 2})).await.unwrap();
 
         let end = Instant::now() + PATIENCE;

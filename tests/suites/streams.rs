@@ -141,7 +141,7 @@ fn sixty_four_mebibytes_go_through_in_little_memory() {
         let (at, most) = (Arc::clone(&sink.at), Arc::clone(&sink.memory_most));
         let before = memory();
         let answer = plugin.stream("upper", source, sink).await.unwrap();
-        assert_eq!(answer, LENGTH.to_string().into_bytes());
+        assert_eq!(answer, (LENGTH.to_string().into_bytes(), true));
         assert_eq!(at.load(Ordering::Relaxed), LENGTH);
         let grown = most.load(Ordering::Relaxed).saturating_sub(before);
         assert!(grown < 16 << 20, "{grown} bytes more were in memory on the way");
@@ -183,16 +183,13 @@ fn an_end_that_breaks_is_told() {
         let (_casemate, plugin) = herald(|_| ()).await;
         let broken = Sink::new(1000, Then::Fail);
         let failure = plugin.stream("upper", Source::new(LENGTH, Then::End), broken).await.unwrap_err();
-        assert_eq!(message(&failure), "writing the output of a stream failed: the pipe is broken");
+        assert_eq!(message(&failure), "a stream of this end failed: the pipe is broken");
         let sink = Sink::new(u64::MAX, Then::Wait);
         let failure = plugin.stream("upper", Source::new(1000, Then::Fail), sink).await.unwrap_err();
-        assert_eq!(message(&failure), "reading the input of a stream failed: the disk is gone");
+        assert_eq!(message(&failure), "a stream of this end failed: the disk is gone");
         // The plugin that ignores its reader's end hears of it.
         let failure = plugin.stream("pour", Source::new(0, Then::Wait), Sink::new(0, Then::Fail)).await;
-        assert_eq!(
-            message(&failure.unwrap_err()),
-            "writing the output of a stream failed: the pipe is broken"
-        );
+        assert_eq!(message(&failure.unwrap_err()), "a stream of this end failed: the pipe is broken");
         assert_eq!(plugin.status().crashes, 0);
     });
 }
@@ -202,7 +199,7 @@ fn what_a_plugin_does_not_read_is_left() {
     block_on(async {
         let (_casemate, plugin) = herald(|spec| spec.limits.call_timeout = Duration::from_secs(60)).await;
         let sink = Sink::new(0, Then::Fail);
-        let answer = plugin.stream("context", Source::new(10, Then::Wait), sink).await.unwrap();
+        let (answer, _) = plugin.stream("context", Source::new(10, Then::Wait), sink).await.unwrap();
         let context: Value = serde_json::from_slice(&answer).unwrap();
         assert_eq!(context["streams"], true);
         let context: Value = plugin.call("context", &()).await.unwrap();

@@ -30,7 +30,7 @@ mod casemate;
 mod connected;
 #[cfg(feature = "embedded")]
 mod embedded;
-mod events;
+mod feeds;
 mod host;
 mod plugin;
 #[cfg(feature = "connected")]
@@ -65,7 +65,9 @@ pub mod daemon {
 pub use crate::casemate::Casemate;
 #[cfg(feature = "embedded")]
 pub use embedded::Builder;
-pub use events::Subscription;
+pub use feeds::Events;
+#[cfg(feature = "connected")]
+pub use feeds::LogLines;
 pub use plugin::{Info, Plugin};
 pub use source::Source;
 pub use stats::{Change, Stats};
