@@ -10,7 +10,8 @@
 )]
 
 use casemate::{
-    Casemate, Cause, Configuration, Event, EventStatus, Events, Failure, HostError, Plugin, PolicySpec, State,
+    Casemate, Cause, Configuration, Event, EventStatus, Events, Failure, HostError, Isolation, Plugin,
+    PolicySpec, State,
 };
 use casemate_tests::scratch::Scratch;
 use casemate_tests::{block_on, daemon, guests, policy, processes};
@@ -418,6 +419,43 @@ fn each_event_goes_to_one_of_several_instances() {
         assert_eq!(stage.taken(), numbers(0..50));
         stage.gate.add_permits(1);
         busy.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn no_instance_that_serves_a_client_is_told_events_where_the_policy_says_so() {
+    block_on(async {
+        for isolation in [Isolation::Client, Isolation::Call] {
+            let stage = Stage::new();
+            let plugin = stage
+                .listener(|spec| {
+                    spec.isolation = isolation;
+                    spec.instances.max = 2;
+                })
+                .await;
+            for number in 0..3 {
+                stage.publish_numbers(number..number + 1).await;
+                stage.told(number + 1).await;
+                let taken: Value = plugin.call("taken", &()).await.unwrap();
+                assert_eq!(taken, json!([]), "{isolation:?}");
+            }
+            counted(&plugin, EventStatus { delivered: 3, ..EventStatus::default() }).await;
+        }
+    });
+}
+
+#[test]
+fn a_new_version_without_an_ear_fails_each_event() {
+    block_on(async {
+        let stage = Stage::new();
+        let plugin = stage.listener(|_| ()).await;
+        plugin.reload(guests::wat("minimal")).await.unwrap();
+        stage.publish_numbers(0..2).await;
+        counted(&plugin, EventStatus { failed: 2, ..EventStatus::default() }).await;
+        plugin.reload(guests::rust("herald")).await.unwrap();
+        stage.publish_numbers(2..3).await;
+        assert_eq!(stage.told(1).await, ["n.2"]);
+        assert_eq!(plugin.status().crashes, 0);
     });
 }
 

@@ -184,4 +184,15 @@ mod tests {
         ));
         assert!(supervisor.is_idle());
     }
+
+    /// PROTOCOL.md: an event is a call whose field 4 is set, with the topic in the method's place.
+    #[test]
+    fn golden_event() {
+        let event = Call { method: "a.b".into(), content_type: 1, event: true, ..Call::default() };
+        let mut bytes = Vec::new();
+        encode(&mut bytes, kind::CALL, 1, &event, b"x").unwrap();
+        let head = [14, 0, 0, 0, kind::CALL, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        let message = [9, 0, 0, 0, 0x0a, 3, b'a', b'.', b'b', 0x10, 1, 0x20, 1, b'x'];
+        assert_eq!(bytes, [&head[..], &message].concat());
+    }
 }
