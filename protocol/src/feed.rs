@@ -4,6 +4,12 @@ use crate::ids::{InstanceId, PluginName};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// The host method by which a guest publishes an event.
+pub const PUBLISH: &str = "events.publish";
+
+/// Bytes of an event's body.
+pub const EVENT_BYTES_MAX: usize = 64 << 10;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -15,6 +21,15 @@ pub struct Event {
     pub body: Arc<[u8]>,
     /// The plugin that published it; nobody: the host or a client.
     pub plugin: Option<PluginName>,
+}
+
+/// Reads what a guest wants to publish: topic, content type and body, laid out as a request is, with the topic in the
+/// method's place. `None`: it is cut off, its topic is not UTF-8, or its content type not known.
+pub fn split_event(bytes: &[u8]) -> Option<(&str, u32, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<2>()?;
+    let (topic, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    let (content_type, body) = rest.split_first()?;
+    (*content_type <= 1).then_some((std::str::from_utf8(topic).ok()?, u32::from(*content_type), body))
 }
 
 /// A log line of a plugin.
@@ -60,6 +75,16 @@ impl<T> Backlog<T> {
         is_full
     }
 
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// The oldest, and how many were dropped before it since one was taken.
     pub fn take(&mut self) -> Option<(T, u64)> {
         let item = self.items.pop_front()?;
@@ -70,6 +95,17 @@ impl<T> Backlog<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn events_of_every_length_are_split_or_refused() {
+        let whole = [3, 0, b'a', b'.', b'b', 1, 9, 9];
+        assert_eq!(split_event(&whole), Some(("a.b", 1, &[9, 9][..])));
+        for cut in 0..6 {
+            assert_eq!(split_event(&whole[..cut]), None, "cut at {cut}");
+        }
+        assert_eq!(split_event(&[1, 0, 0xff, 0]), None, "not UTF-8");
+        assert_eq!(split_event(&[0, 0, 2]), None, "content type");
+    }
 
     #[test]
     fn the_oldest_go_and_are_counted() {

@@ -76,6 +76,11 @@ pub struct CallId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct ClientId(pub u64);
 
+impl ClientId {
+    /// Nobody's: what a plugin is told of events. No connection has this number.
+    pub const NOBODY: Self = Self(u64::MAX);
+}
+
 /// The random mark that every process of one supervisor carries in its arguments, 16 hex digits in `ps`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Marker(pub u64);

@@ -79,6 +79,9 @@ pub struct Call {
     /// answer is empty. Either way the set-up is over by then.
     #[prost(bool, tag = "3")]
     pub describe: bool,
+    /// Tells an event in place of a call of a method: the method is its topic. The answer is empty, or the guest's error.
+    #[prost(bool, tag = "4")]
+    pub event: bool,
     /// At most [`METHOD_BYTES_MAX`] bytes.
     #[prost(string, tag = "1")]
     pub method: String,

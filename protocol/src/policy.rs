@@ -5,7 +5,10 @@ mod permission;
 pub mod units;
 
 pub use lifetime::{Instances, Isolation, Restart};
-pub use permission::{MethodLimits, Rate, is_topic, is_topic_pattern, matches_pattern, matches_topic};
+pub use permission::{
+    MethodLimits, Rate, common_topics, covers_topics, is_topic, is_topic_pattern, matches_pattern,
+    matches_topic,
+};
 
 use crate::certificate::LayerSet;
 use permission::HostPattern;
@@ -92,6 +95,10 @@ pub struct PolicySpec {
     pub limits: Limits,
     /// Host methods the plugin may call: literal, or a prefix ending in `*`.
     pub host: Vec<String>,
+    /// Topics of events the plugin may publish, as patterns.
+    pub publish: Vec<String>,
+    /// Topics of events the plugin may receive, as patterns.
+    pub subscribe: Vec<String>,
     /// Layers without which the plugin must not run.
     pub require: LayerSet,
     /// When the guest's memory is made.
@@ -111,6 +118,8 @@ pub struct PolicySpec {
 pub struct Policy {
     limits: Limits,
     host: Vec<HostPattern>,
+    publish: Vec<String>,
+    subscribe: Vec<String>,
     require: LayerSet,
     snapshot: Snapshot,
     isolation: Isolation,
@@ -139,6 +148,14 @@ pub enum PolicyError {
         "permissions.host has {pattern:?}: write a method of 1 to 256 bytes, or a prefix ending in one *; control characters are not allowed"
     )]
     HostPattern {
+        /// The text, cut to 80 characters.
+        pattern: String,
+    },
+    /// A permission that is no pattern of topics.
+    #[error("{key} has {pattern:?}: write parts with dots between; a part may be *, the last one **")]
+    TopicPattern {
+        /// The key, as in the policy file.
+        key: &'static str,
         /// The text, cut to 80 characters.
         pattern: String,
     },
@@ -181,8 +198,15 @@ impl Policy {
         spec.restart.check()?;
         spec.methods.values().try_for_each(MethodLimits::check)?;
         let host = spec.host.iter().map(|text| HostPattern::parse(text)).collect::<Result<_, _>>()?;
-        let PolicySpec { limits, host: _, require, snapshot, isolation, instances, restart, methods } = spec;
-        Ok(Self { limits, host, require, snapshot, isolation, instances, restart, methods })
+        check_topics("permissions.publish", &spec.publish)?;
+        check_topics("permissions.subscribe", &spec.subscribe)?;
+        Ok(Self::of(spec, host))
+    }
+
+    fn of(spec: PolicySpec, host: Vec<HostPattern>) -> Self {
+        let PolicySpec { limits, host: _, publish, subscribe, .. } = spec;
+        let PolicySpec { require, snapshot, isolation, instances, restart, methods, .. } = spec;
+        Self { limits, host, publish, subscribe, require, snapshot, isolation, instances, restart, methods }
     }
 
     /// Its limits.
@@ -240,14 +264,39 @@ impl Policy {
     pub fn allows_host(&self, method: &str) -> bool {
         self.host.iter().any(|pattern| pattern.allows(method))
     }
+
+    /// Whether the plugin may publish events of this topic.
+    pub fn allows_publish(&self, topic: &str) -> bool {
+        self.publish.iter().any(|pattern| matches_topic(pattern, topic))
+    }
+
+    /// Topics of events that the plugin may publish, as patterns.
+    pub fn publish(&self) -> &[String] {
+        &self.publish
+    }
+
+    /// Topics of events that the plugin may receive, as patterns.
+    pub fn subscribe(&self) -> &[String] {
+        &self.subscribe
+    }
+
+    /// Whether the plugin may receive every event that a pattern matches.
+    pub fn allows_subscribe(&self, pattern: &str) -> bool {
+        self.subscribe.iter().any(|granted| covers_topics(granted, pattern))
+    }
 }
 
 impl Default for Policy {
     /// Grants nothing; the documented limits, which are within their ranges (tested).
     fn default() -> Self {
-        let spec = PolicySpec::default();
-        let PolicySpec { limits, host: _, require, snapshot, isolation, instances, restart, methods } = spec;
-        Self { limits, host: Vec::new(), require, snapshot, isolation, instances, restart, methods }
+        Self::of(PolicySpec::default(), Vec::new())
+    }
+}
+
+fn check_topics(key: &'static str, patterns: &[String]) -> Result<(), PolicyError> {
+    match patterns.iter().find(|pattern| !is_topic_pattern(pattern)) {
+        Some(pattern) => Err(PolicyError::TopicPattern { key, pattern: pattern.chars().take(80).collect() }),
+        None => Ok(()),
     }
 }
 
@@ -308,6 +357,22 @@ mod tests {
             let spec = PolicySpec { host: vec![bad.into()], ..PolicySpec::default() };
             assert!(Policy::new(spec).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn topics_are_granted_by_patterns() {
+        let policy = Policy::new(PolicySpec {
+            publish: vec!["content.*".into()],
+            subscribe: vec!["content.**".into()],
+            ..PolicySpec::default()
+        })
+        .unwrap();
+        assert!(policy.allows_publish("content.saved") && !policy.allows_publish("content.a.b"));
+        assert!(policy.allows_subscribe("content.*.b") && !policy.allows_subscribe("*.saved"));
+        assert!(!Policy::default().allows_publish("a") && !Policy::default().allows_subscribe("a"));
+        let spec = PolicySpec { subscribe: vec!["a*".into()], ..PolicySpec::default() };
+        let error = Policy::new(spec).unwrap_err().to_string();
+        assert!(error.starts_with("permissions.subscribe has \"a*\": write parts with dots"), "{error}");
     }
 
     #[test]

@@ -29,6 +29,21 @@ pub struct Status {
     pub last_crash: Option<String>,
     /// Until its next start, after a crash.
     pub retry_in: Option<Duration>,
+    /// What became of the events that it has subscribed to.
+    pub events: EventStatus,
+}
+
+/// What became of a plugin's events, since it was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EventStatus {
+    /// They wait for it, now.
+    pub waiting: u32,
+    /// It has taken them.
+    pub delivered: u64,
+    /// It was told them, and answered an error, trapped, hit a limit or died.
+    pub failed: u64,
+    /// It was never told them: too many waited, or it was disabled, stopped or closed.
+    pub dropped: u64,
 }
 
 /// What a plugin as a whole does.

@@ -225,11 +225,13 @@ impl Configured {
             None => Origin::of(&configuration, name)?.read()?,
         };
         let policy = effective(&configuration, name, &origin)?.policy()?.clone();
+        origin.check_subscriptions(&policy)?;
         if let (Some(config), Some(manifest)) = (&options.config, &origin.manifest) {
             manifest.check_config(config)?;
         }
         let name = PluginName::from_lossy(name);
         let plugin = supervisor.load(name.clone(), &wasm, policy, options).await?;
+        plugin.subscribe_to(origin.subscriptions())?;
         let entry = Arc::new(Entry { name, plugin: plugin.downgrade(), origin: Mutex::new(origin) });
         let is_outdated = {
             let mut state = self.lock();
@@ -303,6 +305,15 @@ impl Origin {
         Ok(Self { module: Some(module), manifest })
     }
 
+    /// The events that its manifest wants.
+    fn subscriptions(&self) -> Vec<String> {
+        self.manifest.as_ref().map_or_else(Vec::new, |manifest| manifest.subscriptions.clone())
+    }
+
+    fn check_subscriptions(&self, policy: &Policy) -> Result<(), ConfigError> {
+        self.manifest.as_ref().map_or(Ok(()), |manifest| manifest.check_subscriptions(policy))
+    }
+
     /// With the module's bytes.
     fn read(self) -> Result<(Self, Vec<u8>), Failure> {
         let wasm = self.module.as_deref().map_or_else(|| Ok(Vec::new()), read_module)?;
@@ -351,9 +362,13 @@ impl Plan {
             (Some(now), Some(then)) if now == *then => None,
             _ => Some(Origin::of(configuration, name)?),
         };
-        let effective = effective(configuration, name, moved.as_ref().unwrap_or(&origin))?;
+        let wanted = moved.as_ref().unwrap_or(&origin);
+        let effective = effective(configuration, name, wanted)?;
         match effective.policy() {
-            Ok(policy) => Ok(Self::Take { policy: policy.clone(), moved }),
+            Ok(policy) => {
+                wanted.check_subscriptions(policy)?;
+                Ok(Self::Take { policy: policy.clone(), moved })
+            }
             Err(error) if matches!(*error.problem, ConfigProblem::Disabled { .. }) => {
                 let can_run = effective.not_available().next().is_none();
                 let (reason, policy) = (error.to_string(), can_run.then(|| effective.limits().clone()));
@@ -401,7 +416,9 @@ async fn take(
     };
     let way = plugin.take_policy(policy, wasm).await?;
     if let Some(origin) = moved {
+        let subscriptions = origin.subscriptions();
         *entry.origin() = origin;
+        plugin.subscribe_to(subscriptions)?;
     }
     Ok(way)
 }

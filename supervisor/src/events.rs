@@ -29,7 +29,7 @@ struct State {
 
 struct Entry {
     number: u64,
-    pattern: String,
+    patterns: Vec<String>,
     subscriber: Arc<dyn Subscriber>,
 }
 
@@ -38,22 +38,27 @@ struct Entry {
 pub struct EventCounts {
     /// Published.
     pub published: u64,
-    /// Dropped from the buffers of subscribers that were too slow.
+    /// Dropped from the buffers of subscribers that were too slow, or will not take them any more.
     pub dropped: u64,
 }
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entries = self.state.entries.read().unwrap_or_else(PoisonError::into_inner);
-        f.debug_list().entries(entries.iter().map(|entry| &entry.pattern)).finish()
+        f.debug_list().entries(entries.iter().map(|entry| &entry.patterns)).finish()
     }
 }
 
 impl Events {
     /// Gives the subscriber what matches, until the subscription is dropped.
     pub fn subscribe(&self, pattern: &str, subscriber: Arc<dyn Subscriber>) -> EventSubscription {
+        self.subscribe_to(vec![pattern.to_owned()], subscriber)
+    }
+
+    /// Gives the subscriber what matches any of these, once, until the subscription is dropped.
+    pub fn subscribe_to(&self, patterns: Vec<String>, subscriber: Arc<dyn Subscriber>) -> EventSubscription {
         let number = self.state.last.fetch_add(1, Ordering::Relaxed);
-        let entry = Entry { number, pattern: pattern.to_owned(), subscriber };
+        let entry = Entry { number, patterns, subscriber };
         self.state.entries.write().unwrap_or_else(PoisonError::into_inner).push(entry);
         EventSubscription { state: Arc::clone(&self.state), number }
     }
@@ -62,14 +67,20 @@ impl Events {
     pub fn publish(&self, event: &Event) -> usize {
         self.state.published.fetch_add(1, Ordering::Relaxed);
         let entries = self.state.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let matching = entries.iter().filter(|entry| matches_topic(&entry.pattern, &event.topic));
+        let wants =
+            |entry: &&Entry| entry.patterns.iter().any(|pattern| matches_topic(pattern, &event.topic));
+        let matching = entries.iter().filter(wants);
         let mut count = 0;
         for entry in matching {
-            let dropped = entry.subscriber.take(event);
-            self.state.dropped.fetch_add(dropped, Ordering::Relaxed);
+            self.count_dropped(entry.subscriber.take(event));
             count += 1;
         }
         count
+    }
+
+    /// A subscriber has dropped so many of what it had taken.
+    pub(crate) fn count_dropped(&self, dropped: u64) {
+        self.state.dropped.fetch_add(dropped, Ordering::Relaxed);
     }
 
     /// How many there were.
@@ -90,6 +101,16 @@ pub struct EventSubscription {
 impl fmt::Debug for EventSubscription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventSubscription").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+impl EventSubscription {
+    /// From here on to these topics, without a moment to none.
+    pub fn change(&self, patterns: Vec<String>) {
+        let mut entries = self.state.entries.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.number == self.number) {
+            entry.patterns = patterns;
+        }
     }
 }
 

@@ -54,8 +54,28 @@ pub(crate) struct Asked<'a> {
     pub(crate) content_type: u32,
     pub(crate) body: &'a [u8],
     pub(crate) scope: &'a Scope,
-    /// It is to say what it is, in place of answering.
-    pub(crate) describe: bool,
+    pub(crate) to: To,
+}
+
+/// What an instance is to do with what it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum To {
+    /// To answer a call of a method.
+    Answer,
+    /// To say what it is.
+    Describe,
+    /// To take an event, of which the method is the topic.
+    Hear,
+}
+
+impl<'a> Asked<'a> {
+    /// The method whose limits hold; only calls are of one.
+    pub(crate) fn limited_as(&self) -> &'a str {
+        match self.to {
+            To::Answer => self.method,
+            To::Describe | To::Hear => "",
+        }
+    }
 }
 
 /// A worker that waits for calls. Dropping it kills it.
@@ -218,7 +238,7 @@ impl Instance {
     /// Cancel safety: dropping the future leaves the instance in the middle of a call; drop it, which kills the worker.
     #[expect(clippy::disallowed_methods, reason = "what is left of the caller's time is measured here")]
     pub(crate) async fn call(&mut self, asked: &Asked<'_>) -> (Result<Reply, Failure>, bool) {
-        let Asked { method, body, scope, .. } = *asked;
+        let (method, body, scope) = (asked.limited_as(), asked.body, asked.scope);
         // It may have been let in under the policy of an older version.
         if let Err(failure) = admit_input(&self.given, body) {
             return (Err(failure), true);
@@ -267,7 +287,7 @@ impl Instance {
     /// other, under the plugin's own limits, and the instance must be dropped then.
     pub(crate) async fn probe(&mut self) -> Result<(), Failure> {
         let scope = Scope::default();
-        self.call(&Asked { method: "", content_type: 0, body: &[], scope: &scope, describe: true })
+        self.call(&Asked { method: "", content_type: 0, body: &[], scope: &scope, to: To::Describe })
             .await
             .0
             .map(drop)
@@ -304,8 +324,9 @@ impl Instance {
                 .setup(&mut self.out, &setup, config.unwrap_or_default())
                 .map_err(|error| ours(&error))?;
         }
-        let Asked { method, content_type, describe, .. } = *asked;
-        let call = Call { method: method.to_owned(), content_type, describe };
+        let Asked { method, content_type, to, .. } = *asked;
+        let (describe, event) = (to == To::Describe, to == To::Hear);
+        let call = Call { method: method.to_owned(), content_type, describe, event };
         self.link.call(&mut self.out, &call, asked.body).map_err(|error| ours(&error))
     }
 

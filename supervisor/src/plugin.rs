@@ -7,17 +7,21 @@
 //! | `renew` | a new version, or a new policy, beside what runs |
 //! | `driver` | the machine under its lock, and its actions |
 //! | `ticket` | one call, from the machine's word to its answer; whoever waits for a fork forks |
+//! | `inbox` | the events that wait for it |
+//! | `delivery` | tells them to its instances |
 //! | `background` | what nobody waits for: restarts, spares, alarms, and the ends of zygotes |
 //! | `status` | how it is, in words |
 
 mod background;
+mod delivery;
 mod driver;
+mod inbox;
 mod renew;
 mod status;
 mod ticket;
 mod version;
 
-use crate::instance::{Asked, Reply, Shared, Terms, admit_input};
+use crate::instance::{Asked, Reply, Shared, Terms, To, admit_input};
 use crate::lifecycle::{Event, State};
 use crate::scope::Scope;
 use casemate_protocol::certificate::Certificate;
@@ -26,6 +30,7 @@ use casemate_protocol::link::METHOD_BYTES_MAX;
 use casemate_protocol::module::{CompileReport, ModuleFacts};
 use casemate_protocol::outcome::{Cause, Failure};
 use casemate_protocol::status::Status;
+use delivery::Reception;
 use driver::Driver;
 use std::sync::{Arc, Weak};
 use ticket::Ticket;
@@ -37,33 +42,38 @@ pub(crate) use version::{Proven, compile_spec};
 #[derive(Debug, Clone)]
 pub struct Plugin {
     driver: Arc<Driver>,
+    /// Events come as long as anybody holds the plugin.
+    reception: Arc<Reception>,
     client: ClientId,
 }
 
 /// A plugin that is not kept alive by this.
 #[derive(Debug)]
-pub(crate) struct WeakPlugin(Weak<Driver>);
+pub(crate) struct WeakPlugin(Weak<Driver>, Weak<Reception>);
 
 impl WeakPlugin {
     pub(crate) fn upgrade(&self) -> Option<Plugin> {
-        self.0.upgrade().map(|driver| Plugin { driver, client: ClientId::default() })
+        let (driver, reception) = (self.0.upgrade()?, self.1.upgrade()?);
+        Some(Plugin { driver, reception, client: ClientId::default() })
     }
 }
 
 impl Plugin {
     /// A running plugin of what has been loaded and proven.
     pub(crate) fn run(shared: Arc<Shared>, proven: Proven) -> Self {
-        Self { driver: Driver::run(shared, proven), client: ClientId::default() }
+        let driver = Driver::run(shared, proven);
+        let reception = Arc::new(Reception::open(&driver));
+        Self { driver, reception, client: ClientId::default() }
     }
 
     pub(crate) fn downgrade(&self) -> WeakPlugin {
-        WeakPlugin(Arc::downgrade(&self.driver))
+        WeakPlugin(Arc::downgrade(&self.driver), Arc::downgrade(&self.reception))
     }
 
     /// The same plugin for one of those who call it: with `isolation = "client"`, no instance serves two.
     #[must_use]
     pub fn for_client(&self, client: ClientId) -> Self {
-        Self { driver: Arc::clone(&self.driver), client }
+        Self { client, ..self.clone() }
     }
 
     /// Its name.
@@ -106,6 +116,31 @@ impl Plugin {
         self.driver.status()
     }
 
+    /// Has it told every event whose topic one of these matches, in place of those before. Its policy has to grant all of
+    /// them (`permissions.subscribe`), and its module must have an ear for them.
+    ///
+    /// They are told to it one after the other, each to one of its instances, at most once. While it is started again, up to
+    /// 1,000 wait; the oldest go first, and are counted in its status. What waits while it is disabled or stopped is dropped.
+    pub fn subscribe_to(&self, patterns: Vec<String>) -> Result<(), Failure> {
+        let policy = self.driver.shared().policy();
+        let invalid = |message| Err(Failure::not_started(Cause::Configuration { message }));
+        if let Some(pattern) = patterns.iter().find(|pattern| !policy.allows_subscribe(pattern)) {
+            let pattern: String = pattern.chars().take(80).collect();
+            let granted = policy.subscribe();
+            return invalid(format!(
+                "events of {pattern:?} are not granted: permissions.subscribe is {granted:?}; add it there, or do not \
+                 subscribe to it"
+            ));
+        }
+        if !patterns.is_empty() && !self.driver.version().takes_events() {
+            return invalid(
+                "its module exports no casemate_event, and so cannot be told of events".to_owned(),
+            );
+        }
+        self.reception.subscribe_to(patterns);
+        Ok(())
+    }
+
     /// Makes one call: in an idle instance, in a new one while there may be more, or after waiting for one. Calls wait in
     /// order, also while the plugin is started again after a crash.
     ///
@@ -124,7 +159,7 @@ impl Plugin {
         body: &[u8],
     ) -> Result<Reply, Failure> {
         self.check_input(method, body)?;
-        let asked = Asked { method, content_type, body, scope, describe: false };
+        let asked = Asked { method, content_type, body, scope, to: To::Answer };
         Ticket::take(&self.driver, self.client).serve(&asked).await
     }
 
@@ -175,6 +210,7 @@ impl Plugin {
 
     /// Ends its processes. Calls that run end as lost, later ones as closed.
     pub async fn close(&self) {
+        self.reception.close();
         self.driver.tell(Event::Close);
     }
 

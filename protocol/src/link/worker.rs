@@ -145,7 +145,7 @@ mod tests {
 
         supervisor.setup(&mut bytes, &Setup { seed: vec![1; 32], has_config: true }, b"{}").unwrap();
         supervisor
-            .call(&mut bytes, &Call { method: "m".into(), content_type: 1, describe: false }, b"in")
+            .call(&mut bytes, &Call { method: "m".into(), content_type: 1, ..Call::default() }, b"in")
             .unwrap();
         down.push(&std::mem::take(&mut bytes));
         assert!(matches!(
@@ -183,5 +183,16 @@ mod tests {
             Up::Result(_, super::super::Status::Ok, b"out")
         ));
         assert!(supervisor.is_idle());
+    }
+
+    /// PROTOCOL.md: an event is a call whose field 4 is set, with the topic in the method's place.
+    #[test]
+    fn golden_event() {
+        let event = Call { method: "a.b".into(), content_type: 1, event: true, ..Call::default() };
+        let mut bytes = Vec::new();
+        encode(&mut bytes, kind::CALL, 1, &event, b"x").unwrap();
+        let head = [14, 0, 0, 0, kind::CALL, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+        let message = [9, 0, 0, 0, 0x0a, 3, b'a', b'.', b'b', 0x10, 1, 0x20, 1, b'x'];
+        assert_eq!(bytes, [&head[..], &message].concat());
     }
 }

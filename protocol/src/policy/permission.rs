@@ -69,6 +69,37 @@ pub fn matches_topic(pattern: &str, topic: &str) -> bool {
     parts.next().is_none()
 }
 
+/// What two patterns of topics have in common, which is one pattern too; `None`: nothing.
+pub fn common_topics(one: &str, other: &str) -> Option<String> {
+    let (mut ones, mut others) = (one.split('.').peekable(), other.split('.').peekable());
+    let mut common = Vec::new();
+    loop {
+        match (ones.peek().copied(), others.peek().copied()) {
+            (None, None) | (Some("**"), None) | (None, Some("**")) => break,
+            // Whatever the other one says from here on.
+            (Some("**"), _) => {
+                common.extend(others);
+                break;
+            }
+            (_, Some("**")) => {
+                common.extend(ones);
+                break;
+            }
+            (Some(one), Some(other)) if one == other || other == "*" => common.push(one),
+            (Some("*"), Some(other)) => common.push(other),
+            _ => return None,
+        }
+        ones.next();
+        others.next();
+    }
+    Some(common.join("."))
+}
+
+/// Whether a pattern matches every topic that another one matches.
+pub fn covers_topics(wide: &str, narrow: &str) -> bool {
+    common_topics(wide, narrow).is_some_and(|common| common == narrow)
+}
+
 /// Whether a text can be a topic: parts with dots between, none empty, and nothing that a pattern gives a meaning to.
 pub fn is_topic(text: &str) -> bool {
     text.len() <= METHOD_BYTES_MAX && text.split('.').all(is_topic_part)
@@ -140,6 +171,36 @@ mod tests {
         ] {
             assert_eq!(matches_topic(pattern, topic), matches, "{pattern} {topic}");
             assert!(is_topic_pattern(pattern) && is_topic(topic), "{pattern} {topic}");
+        }
+    }
+
+    #[test]
+    fn patterns_meet_part_by_part() {
+        for (one, other, common) in [
+            ("a.b", "a.b", Some("a.b")),
+            ("a.*", "*.b", Some("a.b")),
+            ("a.*", "a.*", Some("a.*")),
+            ("a.**", "a", Some("a")),
+            ("a.**", "a.*.c", Some("a.*.c")),
+            ("a.**", "**", Some("a.**")),
+            ("*.**", "a.**", Some("a.**")),
+            ("a.b.**", "*", None),
+            ("a", "b", None),
+            ("a.b", "a", None),
+            ("a.*", "a.b.**", Some("a.b")),
+        ] {
+            assert_eq!(common_topics(one, other).as_deref(), common, "{one} {other}");
+            assert_eq!(common_topics(other, one).as_deref(), common, "{other} {one}");
+        }
+        for (wide, narrow, covers) in [
+            ("a.**", "a", true),
+            ("a.**", "a.*", true),
+            ("a.*", "a.**", false),
+            ("a.*", "a.b.**", false),
+            ("*.b", "a.b", true),
+            ("*.b", "a.*", false),
+        ] {
+            assert_eq!(covers_topics(wide, narrow), covers, "{wide} {narrow}");
         }
     }
 

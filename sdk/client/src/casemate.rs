@@ -130,19 +130,23 @@ impl Casemate {
         match &self.inner {
             #[cfg(feature = "embedded")]
             Inner::Embedded(supervisor) => {
-                if let (Source::Path(module), Some(config)) = (&source, &config) {
-                    let manifest = Manifest::beside(module).map_err(refused)?;
-                    manifest.map_or(Ok(()), |manifest| manifest.check_config(config)).map_err(refused)?;
+                let manifest = beside(&source)?;
+                if let (Some(manifest), Some(config)) = (&manifest, &config) {
+                    manifest.check_config(config).map_err(refused)?;
+                }
+                if let Some(manifest) = &manifest {
+                    manifest.check_subscriptions(&policy).map_err(invalid)?;
                 }
                 let wasm = source.read()?;
                 let inner = supervisor.load(name, &wasm, policy, LoadOptions { config }).await?;
+                inner.subscribe_to(manifest.map_or_else(Vec::new, |manifest| manifest.subscriptions))?;
                 Ok(Plugin::new(PluginInner::Embedded(inner)))
             }
             #[cfg(feature = "connected")]
             Inner::Connected(connection) => {
                 let load = Load {
                     plugin: name.to_string(),
-                    manifest: manifest(name.as_str(), &policy),
+                    manifest: manifest(name.as_str(), &policy, &subscriptions(&source)?),
                     config: config_text(config)?,
                     configured: false,
                 };
@@ -321,6 +325,27 @@ async fn load_remote(connection: &Arc<Connection>, load: Load, wasm: Vec<u8>) ->
     connection.request(Operation::Load(load), wasm).await?;
     let remote = Remote::look(Arc::clone(connection), &name).await?;
     Ok(Plugin::new(PluginInner::Connected(remote)))
+}
+
+/// The manifest beside a module.
+#[cfg(feature = "embedded")]
+fn beside(source: &Source) -> Result<Option<Manifest>, Failure> {
+    match source {
+        Source::Path(module) => Manifest::beside(module).map_err(invalid),
+        Source::Bytes(_) => Ok(None),
+    }
+}
+
+/// The events that a module's manifest wants.
+#[cfg(all(feature = "connected", feature = "embedded"))]
+fn subscriptions(source: &Source) -> Result<Vec<String>, Failure> {
+    Ok(beside(source)?.map_or_else(Vec::new, |manifest| manifest.subscriptions))
+}
+
+/// Without a supervisor's code there is nobody here to read a manifest: the daemon's own files say what it wants.
+#[cfg(all(feature = "connected", not(feature = "embedded")))]
+fn subscriptions(_: &Source) -> Result<Vec<String>, Failure> {
+    Ok(Vec::new())
 }
 
 /// The manifest is against the configuration.

@@ -3,14 +3,16 @@
 use crate::casemate::{Casemate, Inner};
 #[cfg(feature = "connected")]
 use crate::connected::Inbox;
+#[cfg(feature = "embedded")]
+use crate::plugin::{Inner as PluginInner, Plugin};
 #[cfg(feature = "connected")]
 use casemate_protocol::client::{Item, Logs, Publish, Subscribe, follow::What, item, request::Operation};
 #[cfg(feature = "embedded")]
 use casemate_protocol::feed::Backlog;
-use casemate_protocol::feed::{Event, LogRecord};
+use casemate_protocol::feed::{EVENT_BYTES_MAX, Event, LogRecord};
 use casemate_protocol::ids::{InstanceId, PluginName};
 use casemate_protocol::link::CONTENT_JSON;
-use casemate_protocol::outcome::{Cause, Failure};
+use casemate_protocol::outcome::{Cause, Failure, LimitName};
 use casemate_protocol::policy::{is_topic, is_topic_pattern};
 #[cfg(feature = "embedded")]
 use casemate_supervisor::{EventSubscription, Subscriber};
@@ -132,7 +134,8 @@ impl LogLines {
 }
 
 impl Casemate {
-    /// Publishes an event, its body as JSON, to whoever has subscribed to its topic: parts with dots between.
+    /// Publishes an event, its body as JSON of at most 65,536 bytes, to whoever has subscribed to its topic: parts with dots
+    /// between.
     pub async fn publish<T: Serialize + ?Sized>(&self, topic: &str, body: &T) -> Result<(), Failure> {
         let body = serde_json::to_vec(body).map_err(|error| wrong(error.to_string()))?;
         self.publish_raw(topic, CONTENT_JSON, body).await
@@ -142,6 +145,10 @@ impl Casemate {
     pub async fn publish_raw(&self, topic: &str, content_type: u32, body: Vec<u8>) -> Result<(), Failure> {
         if !is_topic(topic) {
             return Err(wrong(format!("{topic:?} is no topic: write parts with dots between")));
+        }
+        if body.len() > EVENT_BYTES_MAX {
+            let (configured, observed) = (EVENT_BYTES_MAX as u64, body.len() as u64);
+            return Err(Failure::not_started(Cause::Limit { limit: LimitName::Input, configured, observed }));
         }
         match &self.inner {
             #[cfg(feature = "embedded")]
@@ -193,6 +200,24 @@ impl Casemate {
             Inner::Connected(connection) => {
                 let logs = Logs { plugin: plugin.unwrap_or_default().to_owned(), level_min };
                 Ok(LogLines { inbox: connection.follow(What::Logs(logs)).await?, dropped: 0 })
+            }
+        }
+    }
+}
+
+#[cfg(feature = "embedded")]
+impl Plugin {
+    /// Has it told every event whose topic one of these matches, in place of those before; a manifest's `subscriptions` do
+    /// that from the load on. Its policy has to grant all of them (`permissions.subscribe`). What a daemon's plugin
+    /// subscribes to is its manifest's to say alone.
+    pub fn subscribe_to(&self, patterns: &[&str]) -> Result<(), Failure> {
+        match &self.inner {
+            PluginInner::Embedded(plugin) => {
+                plugin.subscribe_to(patterns.iter().map(|pattern| (*pattern).to_owned()).collect())
+            }
+            #[cfg(feature = "connected")]
+            PluginInner::Connected(_) => {
+                Err(wrong("what a daemon's plugin subscribes to is said by its manifest"))
             }
         }
     }

@@ -51,7 +51,7 @@ pub use casemate_protocol::outcome::{
 pub use casemate_protocol::policy::{
     self, Instances, Isolation, Limits, Policy, PolicyError, PolicySpec, Restart, Snapshot,
 };
-pub use casemate_protocol::status::{State, Status};
+pub use casemate_protocol::status::{EventStatus, State, Status};
 #[cfg(feature = "embedded")]
 pub use casemate_supervisor::policy::{ConfigError, Configuration, Effective, Manifest};
 #[cfg(feature = "embedded")]

@@ -10,7 +10,7 @@ use casemate_protocol::client::{
 };
 use casemate_protocol::module::{CompileReport, ModuleFacts};
 use casemate_protocol::outcome::{Cause, Failure};
-use casemate_protocol::status::{State, Status};
+use casemate_protocol::status::{EventStatus, State, Status};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -52,6 +52,12 @@ pub(crate) fn status_of(plugin: &client::Plugin) -> Result<Status, Failure> {
         crashes: plugin.crashes,
         last_crash: filled(&plugin.last_crash),
         retry_in: Some(plugin.retry_in_ms).filter(|ms| *ms > 0).map(Duration::from_millis),
+        events: EventStatus {
+            waiting: plugin.events_waiting,
+            delivered: plugin.events_delivered,
+            failed: plugin.events_failed,
+            dropped: plugin.events_dropped,
+        },
     })
 }
 

@@ -1,10 +1,11 @@
-//! What reaches the function marked `#[event]`.
+//! Events: what reaches the function marked `#[event]`, and what is published for others.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::body::{Body, Subject};
-use crate::envelope::Request;
+use crate::envelope::{JSON, RAW, Request};
+use crate::host;
 
 /// Something that happened outside, told to the plugin; nobody waits for an answer.
 ///
@@ -38,5 +39,52 @@ impl<'a> Event<'a> {
     /// `bad_input` when it is not JSON or not a `T`.
     pub fn json<T: Deserialize<'a>>(&self) -> Result<T, Error> {
         Body::new(Subject::Event(self.request.method), self.request.content, self.request.body).json()
+    }
+}
+
+/// Publishes an event with a value as JSON, for everybody who has subscribed to its topic: other plugins, the host, and this
+/// plugin itself, if it wants its own topic. Nobody is waited for.
+///
+/// ```no_run
+/// # fn main() -> Result<(), casemate_plugin::Error> {
+/// casemate_plugin::publish("content.rated", &("essay.txt", 0.8))?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+///
+/// `denied` when the policy's `permissions.publish` does not grant the topic, `bad_topic` when it is none (parts with dots
+/// between, at most 256 bytes), `too_large` above 65,536 bytes, `limit.host_calls` when the plugin has asked for too much;
+/// `bad_input` when the value does not fit in JSON.
+pub fn publish<T: Serialize + ?Sized>(topic: &str, value: &T) -> Result<(), Error> {
+    let body = serde_json::to_vec(value)
+        .map_err(|error| Error::new("bad_input", format!("event `{topic}`: the value: {error}")))?;
+    send(&Request { method: topic, content: JSON, body: &body })
+}
+
+/// Publishes an event with bytes as they are.
+///
+/// # Errors
+///
+/// As [`publish`], without those about JSON.
+pub fn publish_raw(topic: &str, body: &[u8]) -> Result<(), Error> {
+    send(&Request { method: topic, content: RAW, body })
+}
+
+fn send(event: &Request<'_>) -> Result<(), Error> {
+    host::call_raw("events.publish", &event.encode()?).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_host_nobody_hears() {
+        assert_eq!(publish("a.b", &1).unwrap_err().code, host::NO_HOST);
+        assert_eq!(publish_raw("a.b", b"").unwrap_err().code, host::NO_HOST);
+        let map = std::collections::HashMap::from([((1, 2), 3)]);
+        assert_eq!(publish("a.b", &map).unwrap_err().code, "bad_input");
     }
 }

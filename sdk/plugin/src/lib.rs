@@ -91,6 +91,7 @@
 #[expect(unsafe_code, reason = "the one room for it: memory that crosses to the host, imports and exports")]
 mod abi;
 mod body;
+mod context;
 mod descriptor;
 mod envelope;
 mod error;
@@ -99,13 +100,15 @@ pub mod host;
 mod instance;
 pub mod log;
 mod reply;
+pub mod stream;
 pub mod testing;
 
 pub use casemate_plugin_macros::plugin;
 
+pub use crate::context::{CallContext, call_context};
 pub use crate::descriptor::{Content, Descriptor, Method, Plugin};
 pub use crate::error::Error;
-pub use crate::event::Event;
+pub use crate::event::{Event, publish, publish_raw};
 pub use crate::host::cancelled;
 
 /// What the output of `#[plugin]` calls. Not for authors: it changes without notice.

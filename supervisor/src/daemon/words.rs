@@ -32,6 +32,10 @@ fn plugin(plugin: &Plugin) -> client::Plugin {
         retry_in_ms: status.retry_in.map_or(0, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
         from_cache: plugin.from_cache(),
         certificate: None,
+        events_waiting: status.events.waiting,
+        events_delivered: status.events.delivered,
+        events_failed: status.events.failed,
+        events_dropped: status.events.dropped,
     }
 }
 

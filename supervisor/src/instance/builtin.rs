@@ -1,10 +1,17 @@
-//! Host methods about the call itself. They need no permission and count for no rate: they lead nowhere but to the caller.
+//! Host methods that the supervisor answers itself. Those about the call need no permission and count for no rate: they lead
+//! nowhere but to the caller. An event leads to others, and is held to both.
 
-use super::Asked;
+use super::{Asked, Instance};
 use crate::host::{HostError, HostReply};
 use crate::scope::Bodies;
+use casemate_protocol::feed::{EVENT_BYTES_MAX, Event, split_event};
 use casemate_protocol::link::{CONTENT_JSON, CONTENT_RAW};
-use std::time::Duration;
+use casemate_protocol::outcome::escape;
+use casemate_protocol::policy::is_topic;
+use std::time::{Duration, Instant};
+
+/// Bytes of a topic where it is told.
+const TOPIC_BYTES_SHOWN: usize = 200;
 
 /// Bytes of one answer to `stream.read`.
 const READ_BYTES_MAX: usize = 64 * 1024;
@@ -59,6 +66,45 @@ impl<'a> Asked<'a> {
                 Ok(HostReply { content_type: CONTENT_JSON, body: context.to_string().into_bytes() })
             }
         }
+    }
+}
+
+impl Instance {
+    /// `events.publish`: an event for everybody who has subscribed to its topic.
+    pub(super) fn publish(&self, during: &str, bytes: &[u8], now: Instant) -> Result<HostReply, HostError> {
+        let Some((topic, content_type, body)) = split_event(bytes) else {
+            let message = "an event is u16 LE topic length, topic in UTF-8, u8 content type (0 or 1), body";
+            return Err(HostError::new("bad_input", message));
+        };
+        let policy = &*self.shared.policy();
+        let shown = || escape(topic, TOPIC_BYTES_SHOWN);
+        if !policy.allows_publish(topic) {
+            let message = format!(
+                "events of topic {:?} are not granted: add it to permissions.publish of the plugin's policy",
+                shown()
+            );
+            return Err(HostError::new("denied", message));
+        }
+        if !is_topic(topic) {
+            let message = format!(
+                "{:?} is no topic: write parts with dots between, at most 256 bytes in all, without * in them",
+                shown()
+            );
+            return Err(HostError::new("bad_topic", message));
+        }
+        if body.len() > EVENT_BYTES_MAX {
+            let bytes = body.len();
+            let message = format!("the event has {bytes} bytes; {EVENT_BYTES_MAX} are the most");
+            return Err(HostError::new("too_large", message));
+        }
+        self.admit_rate(policy, during, now)?;
+        self.shared.context.events.publish(&Event {
+            topic: topic.to_owned(),
+            content_type,
+            body: body.into(),
+            plugin: Some(self.shared.name.clone()),
+        });
+        Ok(HostReply { content_type: CONTENT_JSON, body: b"null".to_vec() })
     }
 }
 

@@ -3,8 +3,10 @@
 use super::{Asked, Instance};
 use crate::host::{HostError, HostReply, HostRequest, refusal};
 use crate::scope::Scope;
+use casemate_protocol::feed::PUBLISH;
 use casemate_protocol::link::{HostCall, HostStatus};
 use casemate_protocol::outcome::{HOST_CALLS_MAX, HostCallNote, escape};
+use casemate_protocol::policy::Policy;
 use std::time::Instant;
 
 /// Bytes of a method's name where it is told.
@@ -27,7 +29,10 @@ impl Instance {
                 let remaining = self.call_ends.saturating_duration_since(start);
                 self.within_call(during.answer_builtin(builtin, &body, remaining, bytes_max)).await
             }
-            None => match self.admit(during.method, &call.method, start) {
+            None if call.method == PUBLISH => {
+                self.publish(during.limited_as(), &body, start).map_err(|error| (HostStatus::Error, error))
+            }
+            None => match self.admit(during.limited_as(), &call.method, start) {
                 Ok(()) => self.ask(during.scope, call, body).await,
                 Err(error) => Err((HostStatus::Error, error)),
             },
@@ -53,6 +58,11 @@ impl Instance {
             );
             return Err(HostError::new("denied", message));
         }
+        self.admit_rate(policy, during, now)
+    }
+
+    /// Whether the plugin has not asked too often.
+    pub(super) fn admit_rate(&self, policy: &Policy, during: &str, now: Instant) -> Result<(), HostError> {
         self.shared.rates.admit(policy, during, now).map_err(|(key, rate)| {
             let (count, ms) = (rate.count, rate.window.as_millis());
             let message =

@@ -128,7 +128,7 @@ impl Machine {
             idle: self.pool.idle_count(),
             busy,
             starting,
-            waiting: self.queue.len(),
+            waiting: self.queue.calls(),
             dropped: self.queue.dropped(),
             crashes: self.breaker.count(),
             retry_at: self.retry_at,

@@ -1,4 +1,5 @@
-//! The calls that wait, in the order they came, up to a limit; what is dropped is counted.
+//! The calls that wait, in the order they came, up to a limit; what is dropped is counted. An event that waits with them takes
+//! no place of theirs and is counted elsewhere: its plugin's inbox sends one at a time.
 
 use super::event::CallNo;
 use casemate_protocol::ids::ClientId;
@@ -21,9 +22,10 @@ pub(super) struct Queue {
 impl Queue {
     /// Takes a new call, if not too many wait.
     pub(super) fn push(&mut self, waiting: Waiting, max: u32) -> Result<(), u32> {
-        if self.len() >= max {
+        let is_full = || self.len() >= max && self.calls() >= max;
+        if waiting.client != ClientId::NOBODY && is_full() {
             self.dropped += 1;
-            return Err(self.len());
+            return Err(self.calls());
         }
         self.put_back(waiting);
         Ok(())
@@ -51,13 +53,19 @@ impl Queue {
 
     /// All of them, oldest first; it is empty then. They count as dropped.
     pub(super) fn drop_all(&mut self) -> VecDeque<Waiting> {
-        self.dropped += u64::from(self.len());
+        self.dropped += u64::from(self.calls());
         std::mem::take(&mut self.waiting)
     }
 
     #[cfg(test)]
     pub(super) fn has(&self, call: CallNo) -> bool {
         self.waiting.iter().any(|waiting| waiting.call == call)
+    }
+
+    /// Without events.
+    pub(super) fn calls(&self) -> u32 {
+        let calls = self.waiting.iter().filter(|waiting| waiting.client != ClientId::NOBODY).count();
+        u32::try_from(calls).unwrap_or(u32::MAX)
     }
 
     pub(super) fn len(&self) -> u32 {

@@ -110,6 +110,23 @@ fn what_waits_runs_in_order_and_beyond_the_limit_is_refused_counted_and_said() {
 }
 
 #[test]
+fn an_event_that_waits_takes_no_place_of_a_calls() {
+    let mut told = Told::running(rules(|rules| {
+        rules.instances.max = 1;
+        rules.queue = 1;
+    }));
+    told.call(0);
+    told.tell(Event::Forked { instance: InstanceNo(1) });
+    assert_eq!((told.call(0), told.call(ClientId::NOBODY.0)), (vec![], vec![]));
+    let answer = Answer::Refused(Refusal::Overloaded { waiting: 1 });
+    assert_eq!(told.call(0), [Action::Answer { call: CallNo(4), answer }]);
+    let report = told.machine.report();
+    assert_eq!((report.waiting, report.dropped), (1, 1));
+    told.tell(Event::Disable);
+    assert_eq!(told.machine.report().dropped, 2, "two calls and no event");
+}
+
+#[test]
 fn a_fresh_process_a_call_where_the_policy_says_so() {
     let mut told = Told::running(rules(|rules| rules.isolation = Isolation::Call));
     assert_ne!(told.served(0), told.served(0));

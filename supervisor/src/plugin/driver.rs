@@ -3,6 +3,7 @@
 //! Whoever tells the machine something does what it wants then, in the same turn: nothing is sent to another thread. The
 //! lock is held for that only, never while something is waited for.
 
+use super::inbox::Inbox;
 use super::version::{Proven, Slot, Version};
 use crate::instance::{Instance, Shared, Terms};
 use crate::lifecycle::{
@@ -27,6 +28,7 @@ pub(super) struct Driver {
     state: watch::Sender<State>,
     origin: Instant,
     runtime: Handle,
+    inbox: Arc<Inbox>,
     me: Weak<Self>,
 }
 
@@ -125,6 +127,7 @@ impl Driver {
             state: watch::Sender::new(State::Starting),
             origin: Instant::now(),
             runtime: Handle::current(),
+            inbox: Arc::default(),
             me: me.clone(),
         });
         driver.attend(FIRST, ending);
@@ -138,6 +141,11 @@ impl Driver {
 
     pub(super) fn runtime(&self) -> &Handle {
         &self.runtime
+    }
+
+    /// The events that wait for it.
+    pub(super) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
     }
 
     pub(super) fn weak(&self) -> Weak<Self> {

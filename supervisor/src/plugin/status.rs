@@ -23,6 +23,7 @@ impl Driver {
             crashes: report.crashes,
             last_crash: core.last_crash.clone(),
             retry_in: report.retry_at.map(|at| at.saturating_sub(now)),
+            events: self.inbox().counts(),
         }
     }
 

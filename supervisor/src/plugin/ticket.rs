@@ -2,10 +2,11 @@
 //! its instance itself, and when it is dropped the machine hears of it.
 
 use super::driver::{Directive, Driver, Garbage, Next};
-use crate::instance::{Asked, Fitness, Instance, Reply};
+use crate::instance::{Asked, Fitness, Instance, Reply, To};
 use crate::lifecycle::{CallNo, End, Event, ForkFailure, Generation, InstanceNo};
 use crate::scope::Scope;
 use crate::zygote::Zygote;
+use casemate_protocol::feed;
 use casemate_protocol::ids::ClientId;
 use casemate_protocol::outcome::{Cause, Exit, Failure};
 use std::sync::Arc;
@@ -16,6 +17,16 @@ pub(super) struct Ticket<'a> {
     driver: &'a Driver,
     call: CallNo,
     at: At,
+}
+
+/// What an instance was told.
+pub(super) enum Told {
+    /// This, and what came of it.
+    Event(feed::Event, Result<(), Failure>),
+    /// Nothing was picked.
+    Nothing,
+    /// There was no instance.
+    Refused(Failure),
 }
 
 /// Where the call is.
@@ -49,6 +60,24 @@ impl<'a> Ticket<'a> {
         let (outcome, reusable) = instance.call(asked).await;
         self.finish(no, instance, &outcome, reusable);
         outcome
+    }
+
+    /// Waits for an instance, and only then picks the event that it is told.
+    pub(super) async fn tell(mut self, pick: impl FnOnce() -> Option<feed::Event>) -> Told {
+        let (no, mut instance) = match self.instance().await {
+            Ok(found) => found,
+            Err(failure) => return Told::Refused(failure),
+        };
+        let Some(event) = pick() else {
+            self.finish(no, instance, &Err(Failure::not_started(Cause::Closed)), true);
+            return Told::Nothing;
+        };
+        let feed::Event { topic, content_type, body, .. } = &event;
+        let scope = &Scope::default();
+        let asked = Asked { method: topic, content_type: *content_type, body, scope, to: To::Hear };
+        let (outcome, reusable) = instance.call(&asked).await;
+        self.finish(no, instance, &outcome, reusable);
+        Told::Event(event, outcome.map(drop))
     }
 
     /// Waiting counts.

@@ -72,6 +72,10 @@ impl Version {
         self.module.facts()
     }
 
+    pub(super) fn takes_events(&self) -> bool {
+        self.module.facts().export("casemate_event").is_some()
+    }
+
     pub(super) fn report(&self) -> CompileReport {
         CompileReport::Accepted(self.module.clone())
     }

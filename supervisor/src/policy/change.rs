@@ -73,7 +73,7 @@ fn change(file: &str, path: &str, place: Option<&Place>, value: Value) -> Change
 /// A list keeps what it has; of anything else the wanted value takes the place.
 fn joined(order: Order, there: Option<&Value>, wanted: &Value) -> Value {
     match (order, there, wanted) {
-        (Order::Patterns | Order::Texts, Some(Value::List(there)), Value::List(wanted)) => {
+        (Order::Patterns | Order::Topics | Order::Texts, Some(Value::List(there)), Value::List(wanted)) => {
             let mut list = there.clone();
             list.extend(wanted.iter().filter(|text| !there.contains(text)).cloned());
             Value::List(list)

@@ -232,6 +232,18 @@ pub enum ConfigProblem {
         /// The method that was probably meant.
         nearest: Option<String>,
     },
+    /// Events that nobody grants.
+    #[error(
+        "{key} has {found:?}, which permissions.subscribe does not grant: it comes to {granted:?}; the manifest must ask for it there, and the operator grant it"
+    )]
+    NotGranted {
+        /// Which.
+        key: String,
+        /// The pattern, cut to 80 characters.
+        found: String,
+        /// What is granted.
+        granted: Vec<String>,
+    },
     /// A plugin that the configuration does not have.
     #[error("there is no [plugins.{name}] here{}", nearest.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default())]
     UnknownPlugin {

@@ -4,6 +4,7 @@ use super::change::Change;
 use super::effective::{Effective, EffectiveValue};
 use super::keys::Kind;
 use super::value::Value;
+use casemate_protocol::feed::PUBLISH;
 use casemate_protocol::policy::{Policy, PolicySpec, Rate, millis};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -105,6 +106,19 @@ impl Effective {
     }
 
     fn denied(&self, code: &str, what: String, method: &str, own_words: bool) -> Explanation {
+        if method == PUBLISH {
+            let (key, layer) = ("permissions.publish".to_owned(), "the supervisor, before anybody gets it");
+            let advice = "grant the topic that its message names only if the plugin ought to publish it";
+            let (code, changes) = (code.to_owned(), Vec::new());
+            return Explanation {
+                code,
+                what,
+                key: Some(key),
+                layer: layer.into(),
+                changes,
+                advice: advice.into(),
+            };
+        }
         let HostTrial { allowed_by, changes, .. } = self.try_host(method);
         let advice = match (allowed_by, own_words) {
             (Some(pattern), _) => format!("{pattern:?} allows {method} by now"),

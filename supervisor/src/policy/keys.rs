@@ -169,6 +169,7 @@ impl Key {
             | Kind::Rate => Order::Less,
             Kind::Word(words) => Order::Words(words),
             Kind::Texts(Texts::HostMethods) => Order::Patterns,
+            Kind::Texts(Texts::Events) => Order::Topics,
             Kind::Texts(Texts::Layers) => Order::Layers,
             Kind::Texts(_) => Order::Texts,
             _ => Order::None,

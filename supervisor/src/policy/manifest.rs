@@ -9,6 +9,7 @@ use super::read::{self, Reader, Settings};
 use super::schema;
 use super::value::Value;
 use casemate_protocol::ids::PluginName;
+use casemate_protocol::policy::Policy;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -125,6 +126,18 @@ impl Manifest {
         };
         let config: Json = serde_json::from_slice(config).map_err(|error| misfit(error.to_string()))?;
         schema::fits(schema, &config).map_err(misfit)
+    }
+
+    /// Whether a policy grants all events that the plugin wants.
+    pub fn check_subscriptions(&self, policy: &Policy) -> Result<(), ConfigError> {
+        match self.subscriptions.iter().find(|pattern| !policy.allows_subscribe(pattern)) {
+            Some(pattern) => {
+                let (key, granted) = ("subscriptions".to_owned(), policy.subscribe().to_vec());
+                let found = pattern.chars().take(80).collect();
+                Err(fail(&self.settings, "subscriptions", Problem::NotGranted { key, found, granted }))
+            }
+            None => Ok(()),
+        }
     }
 
     pub(super) fn settings(&self) -> &Settings {

@@ -163,6 +163,7 @@ impl Sayings<'_> {
         let key = match &refused {
             PolicyError::Range { key, .. } => *key,
             PolicyError::HostPattern { .. } => "permissions.host",
+            PolicyError::TopicPattern { key, .. } => *key,
         };
         let parent =
             |path: &str| path.rsplit_once('.').map_or(String::new(), |(parent, _)| parent.to_owned());

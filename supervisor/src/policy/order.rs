@@ -1,7 +1,7 @@
 //! Which of two values of a key allows more.
 
 use super::value::{Value, layers, number};
-use casemate_protocol::policy::Rate;
+use casemate_protocol::policy::{Rate, common_topics, covers_topics};
 
 /// What one value allows, next to another of the same key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub enum Order {
     Words(&'static [&'static str]),
     /// Host methods: literal, or a prefix that ends in `*`.
     Patterns,
+    /// Topics: parts between dots, where `*` is any part and a final `**` any parts.
+    Topics,
     /// Texts that are granted by the very same text.
     Texts,
     /// Layers: more demanded allows less.
@@ -91,7 +93,7 @@ impl Order {
                 let (new, old) = (layers(new), layers(old));
                 Width::of_sets(!old.minus(new).is_empty(), !new.minus(old).is_empty())
             }
-            (Self::Patterns | Self::Texts, Value::List(new), Value::List(old)) => {
+            (Self::Patterns | Self::Topics | Self::Texts, Value::List(new), Value::List(old)) => {
                 let beyond = |some: &[String], others: &[String]| {
                     some.iter().any(|text| !others.iter().any(|other| self.covers(other, text)))
                 };
@@ -109,7 +111,7 @@ impl Order {
                 let union = layers(one).union(layers(other));
                 Value::List(union.iter().map(|layer| layer.name().to_owned()).collect())
             }
-            (Self::Patterns | Self::Texts, Value::List(granted), Value::List(asked)) => {
+            (Self::Patterns | Self::Topics | Self::Texts, Value::List(granted), Value::List(asked)) => {
                 Value::List(self.common(granted, asked))
             }
             _ if self.compare(Some(bound), Some(granted)) == Width::Narrower => bound.clone(),
@@ -117,18 +119,22 @@ impl Order {
         }
     }
 
-    /// The narrower of each two that have something in common, once each.
+    /// What each two have in common, once each.
     fn common(self, granted: &[String], asked: &[String]) -> Vec<String> {
         let mut common: Vec<String> = Vec::new();
         for ask in asked {
             for grant in granted {
-                let narrower = match () {
-                    () if self.covers(grant, ask) => ask,
-                    () if self.covers(ask, grant) => grant,
-                    () => continue,
+                let both = match self {
+                    _ if self.covers(grant, ask) => ask.clone(),
+                    _ if self.covers(ask, grant) => grant.clone(),
+                    Self::Topics => match common_topics(grant, ask) {
+                        Some(both) => both,
+                        None => continue,
+                    },
+                    _ => continue,
                 };
-                if !common.contains(narrower) {
-                    common.push(narrower.clone());
+                if !common.contains(&both) {
+                    common.push(both);
                 }
             }
         }
@@ -139,6 +145,7 @@ impl Order {
     fn covers(self, wide: &str, narrow: &str) -> bool {
         match (self, wide.strip_suffix('*')) {
             (Self::Patterns, Some(prefix)) => narrow.starts_with(prefix),
+            (Self::Topics, _) => covers_topics(wide, narrow),
             _ => wide == narrow,
         }
     }
@@ -186,6 +193,16 @@ mod tests {
         assert_eq!(compare(&["a*"], &["ab"]), Width::Wider);
         assert_eq!(compare(&["ab", "ac"], &["a*"]), Width::Narrower);
         assert_eq!(compare(&["b"], &["a"]), Width::Other);
+    }
+
+    #[test]
+    fn topics_meet_in_what_they_have_in_common() {
+        let both = |granted: &[&str], asked: &[&str]| Order::Topics.both(Some(&list(granted)), &list(asked));
+        assert_eq!(both(&["a.**", "b"], &["*.b", "b", "c"]), list(&["a.b", "b"]));
+        let compare = |new: &[&str], old: &[&str]| Order::Topics.compare(Some(&list(new)), Some(&list(old)));
+        assert_eq!(compare(&["a.**"], &["a.*"]), Width::Wider);
+        assert_eq!(compare(&["a.b"], &["*.b"]), Width::Narrower);
+        assert_eq!(compare(&["a.*"], &["*.b"]), Width::Other);
     }
 
     #[test]

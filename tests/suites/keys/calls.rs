@@ -131,7 +131,40 @@ pub(crate) fn rows() -> Vec<Row> {
             },
             outcome: "Number(12); denied: host method \"clocks\" is not granted: add it to permissions.host of the plugin's policy",
         },
+        Row {
+            key: "permissions.publish",
+            set: "permissions.publish = [\"content.*\"]",
+            cross: |ground| Box::pin(async move { publish(&ground).await }),
+            outcome: "1 published; denied: events of topic \"mail.read\" are not granted: add it to permissions.publish of the plugin's policy",
+        },
+        Row {
+            key: "permissions.subscribe",
+            set: "permissions.subscribe = [\"content.*\"]",
+            cross: |ground| Box::pin(async move { subscribe(&ground).await }),
+            outcome: "1 taken; the configuration does not allow that: events of \"mail.*\" are not granted: permissions.subscribe is [\"content.*\"]; add it there, or do not subscribe to it [policy.invalid]",
+        },
     ]
+}
+
+async fn publish(ground: &Ground) -> String {
+    let plugin = ground.load(guests::rust("herald")).await.unwrap();
+    let event = |topic: &str| json!({"topic": topic, "body": 1});
+    plugin.call::<_, ()>("publish", &event("content.saved")).await.unwrap();
+    let failure = plugin.call::<_, ()>("publish", &event("mail.read")).await.unwrap_err();
+    let published = ground.casemate().stats().await.unwrap().events;
+    match failure.cause {
+        Cause::GuestError { code, message, .. } => format!("{published} published; {code}: {message}"),
+        other => other.to_string(),
+    }
+}
+
+async fn subscribe(ground: &Ground) -> String {
+    let plugin = ground.load(guests::rust("herald")).await.unwrap();
+    plugin.subscribe_to(&["content.saved"]).unwrap();
+    ground.casemate().publish("content.saved", &1).await.unwrap();
+    until("an event is taken", || plugin.status().events.delivered > 0).await;
+    let refused = plugin.subscribe_to(&["mail.*"]).unwrap_err();
+    format!("{} taken; {refused}", plugin.status().events.delivered)
 }
 
 async fn first_call(ground: &Ground, guest: &str) -> String {

@@ -62,16 +62,6 @@ pub(crate) fn rows() -> Vec<Row> {
             "casemate.toml:5:13: plugins.p.transport = \"shared\" is not available in this version: write \"socket\" or leave it out",
         ),
         set(
-            "permissions.publish",
-            "permissions.publish = [\"content.*\"]",
-            "casemate.toml:5:23: plugins.p.permissions.publish = [\"content.*\"] is not available in this version: write [] or leave it out",
-        ),
-        set(
-            "permissions.subscribe",
-            "permissions.subscribe = [\"content.*\"]",
-            "casemate.toml:5:25: plugins.p.permissions.subscribe = [\"content.*\"] is not available in this version: write [] or leave it out",
-        ),
-        set(
             "permissions.filesystem",
             "permissions.filesystem = [\"read:/data\"]",
             "casemate.toml:5:26: plugins.p.permissions.filesystem = [\"read:/data\"] is not available in this version: write [] or leave it out",

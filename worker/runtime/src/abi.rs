@@ -18,7 +18,7 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// How one dialect is spoken. `start`, `describe` and `call` run guest code, `link` and `bind` never.
+/// How one dialect is spoken. `start`, `describe`, `call` and `event` run guest code, `link` and `bind` never.
 pub(crate) trait GuestAbi {
     /// Defines the imports that this dialect knows.
     fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()>;
@@ -33,6 +33,14 @@ pub(crate) trait GuestAbi {
         &mut self,
         store: &mut Store<State>,
         method: &str,
+        content_type: u32,
+        body: &[u8],
+    ) -> wasmtime::Result<Answer>;
+    /// Tells it an event. The answer is empty, or an error.
+    fn event(
+        &mut self,
+        store: &mut Store<State>,
+        topic: &str,
         content_type: u32,
         body: &[u8],
     ) -> wasmtime::Result<Answer>;

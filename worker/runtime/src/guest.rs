@@ -150,6 +150,13 @@ impl Guest {
         answer.map_err(|error| self.explain(&error))
     }
 
+    /// Tells it an event; whoever has no ear for any answers an error.
+    pub(crate) fn event(&mut self, topic: &str, content_type: u32, body: &[u8]) -> Result<Answer, Fault> {
+        self.begin()?;
+        let answer = self.abi.event(&mut self.store, topic, content_type, body);
+        answer.map_err(|error| self.explain(&error))
+    }
+
     /// Where it was when it last failed, innermost frame first; empty if that was outside of it.
     pub(crate) fn backtrace(&self) -> String {
         self.backtrace.clone()

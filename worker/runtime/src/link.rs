@@ -29,6 +29,7 @@ pub(crate) enum Job {
     Setup(Setup, Vec<u8>),
     Call { method: String, content_type: u32, body: Vec<u8> },
     Describe,
+    Event { topic: String, content_type: u32, body: Vec<u8> },
     HostResult { status: HostStatus, content_type: u32, body: Vec<u8> },
     Shutdown,
 }
@@ -80,6 +81,11 @@ impl Link {
                 return Ok(match self.machine.receive(frame)? {
                     Down::Setup(setup, config) => Job::Setup(setup, config.to_vec()),
                     Down::Call(call, _) if call.describe => Job::Describe,
+                    Down::Call(call, body) if call.event => Job::Event {
+                        topic: call.method,
+                        content_type: call.content_type,
+                        body: body.to_vec(),
+                    },
                     Down::Call(call, body) => Job::Call {
                         method: call.method,
                         content_type: call.content_type,

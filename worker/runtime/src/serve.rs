@@ -48,6 +48,10 @@ fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), Link
                 let (result, body) = describe(guest);
                 link(guest)?.result(&result, &body)?;
             }
+            Job::Event { topic, content_type, body } => {
+                let (result, body) = end(guest, |guest| guest.event(&topic, content_type, &body));
+                link(guest)?.result(&result, &body)?;
+            }
             Job::Shutdown => return Ok(()),
             Job::HostResult { .. } => return Err(LinkError::Closed),
         }

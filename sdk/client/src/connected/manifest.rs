@@ -5,16 +5,18 @@ use std::fmt::Write;
 use std::time::Duration;
 
 /// The text of a `plugin.toml`. What is the operator's alone (instances, restarts, layers, control groups) is not in it.
-pub(crate) fn manifest(name: &str, policy: &Policy) -> String {
+pub(crate) fn manifest(name: &str, policy: &Policy, subscriptions: &[String]) -> String {
     let limits = policy.limits();
     let mut text = format!("id = {}\nname = {}\nversion = \"0.0.0\"\n", quoted(name), quoted(name));
     let mut line = |line: String| {
         // A String takes every write.
         let _ = writeln!(text, "{line}");
     };
+    line(format!("subscriptions = {}", list(subscriptions)));
     line("[permissions]".to_owned());
-    let host: Vec<String> = policy.host().map(|method| quoted(&method)).collect();
-    line(format!("host = [{}]", host.join(", ")));
+    line(format!("host = {}", list(&policy.host().collect::<Vec<_>>())));
+    line(format!("publish = {}", list(policy.publish())));
+    line(format!("subscribe = {}", list(policy.subscribe())));
     line("[limits]".to_owned());
     line(format!("memory = \"{}B\"", limits.memory_bytes));
     line(format!("tables = {}", limits.table_entries));
@@ -56,6 +58,11 @@ fn rate(rate: Rate) -> String {
     let unit =
         [("s", 1), ("min", 60)].into_iter().find(|(_, seconds)| rate.window <= Duration::from_secs(*seconds));
     format!("\"{}/{}\"", rate.count, unit.map_or("h", |(unit, _)| unit))
+}
+
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+    format!("[{}]", texts.join(", "))
 }
 
 /// A TOML string.

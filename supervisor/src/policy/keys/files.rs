@@ -125,8 +125,8 @@ pub(in crate::policy) const MANIFEST: &[Key] = &[
         "subscriptions",
         Kind::Texts(Texts::Events),
         PLUGIN_SCOPE,
-        "Events it wants",
-        "no events in this version",
+        "Topics of events it wants, from its start until it is closed",
+        "the supervisor; `permissions.subscribe` must grant them",
     ),
 ];
 

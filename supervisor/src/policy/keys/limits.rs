@@ -207,8 +207,20 @@ pub(super) const PERMISSIONS: &[Key] = &[
         "Host methods it may call: literal unless it ends in `*`",
         "the supervisor, before the handler",
     ),
-    permission("publish", Texts::Events, Field::None, "Events it may send", NOT_HERE).later(),
-    permission("subscribe", Texts::Events, Field::None, "Events it may receive", NOT_HERE).later(),
+    permission(
+        "publish",
+        Texts::Events,
+        of_policy!(Texts publish),
+        "Topics of events it may publish: parts between dots, `*` for one, a final `**` for any",
+        "the supervisor, before anybody gets it",
+    ),
+    permission(
+        "subscribe",
+        Texts::Events,
+        of_policy!(Texts subscribe),
+        "Topics of events it may receive: all of its manifest's `subscriptions` must be among them",
+        "the supervisor, at the load",
+    ),
     permission(
         "filesystem",
         Texts::Files,

@@ -77,6 +77,15 @@ fn what_was_denied_is_granted_by_its_name_alone() {
 }
 
 #[test]
+fn an_event_that_was_denied_is_granted_by_another_key() {
+    let calls = json!([{"method": "events.publish", "code": "denied"}]);
+    let outcome = json!({"ok": false, "code": "guest.error", "message": "m", "host_calls": calls});
+    let explanation = explain(FILE, &outcome);
+    assert_eq!(explanation.key.as_deref(), Some("permissions.publish"));
+    assert!(explanation.changes.is_empty() && explanation.advice.contains("grant the topic"));
+}
+
+#[test]
 fn a_rate_that_was_met_is_doubled() {
     let calls = json!([{"method": "log", "code": "limit.host_calls"}]);
     let outcome = json!({"ok": false, "code": "guest.error", "message": "m", "host_calls": calls});

@@ -11,6 +11,7 @@ use super::memory::{Block, read, write};
 use super::{Answer, GuestAbi, host};
 use crate::fault::Fault;
 use crate::guest::State;
+use casemate_protocol::link::CONTENT_JSON;
 use casemate_protocol::outcome::LimitName;
 use wasmtime::{AsContextMut, Caller, Func, Instance, Linker, Memory, Store, TypedFunc};
 
@@ -31,6 +32,7 @@ struct Exports {
     call: OnBlock,
     init: Option<OnBlock>,
     describe: Option<TypedFunc<(), i64>>,
+    event: Option<TypedFunc<(i32, i32), i32>>,
 }
 
 /// The adapter.
@@ -78,6 +80,10 @@ impl GuestAbi for Casemate1 {
                 Some(describe) => Some(describe.typed(&*store)?),
                 None => None,
             },
+            event: match instance.get_func(&mut *store, "casemate_event") {
+                Some(event) => Some(event.typed(&*store)?),
+                None => None,
+            },
         });
         Ok(())
     }
@@ -118,13 +124,51 @@ impl GuestAbi for Casemate1 {
         body: &[u8],
     ) -> wasmtime::Result<Answer> {
         let exports = self.exports()?;
-        let method_bytes = u16::try_from(method.len()).unwrap_or(u16::MAX).to_le_bytes();
-        let content_type = [u8::try_from(content_type).unwrap_or(0)];
-        let block = place(exports, store, &[&method_bytes, method.as_bytes(), &content_type, body])?;
+        let block = place_request(exports, store, method, content_type, body)?;
         let packed =
             exports.call.call(&mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
         take_reply(exports, store, packed)
     }
+
+    fn event(
+        &mut self,
+        store: &mut Store<State>,
+        topic: &str,
+        content_type: u32,
+        body: &[u8],
+    ) -> wasmtime::Result<Answer> {
+        let exports = self.exports()?;
+        let Some(event) = &exports.event else {
+            return Ok(event_error("no_event", "it exports no casemate_event"));
+        };
+        let block = place_request(exports, store, topic, content_type, body)?;
+        match event.call(&mut *store, (block.address.cast_signed(), block.length.cast_signed()))? {
+            0 => Ok(Answer { is_error: false, content_type: 0, body: Vec::new() }),
+            code => Ok(event_error(
+                "event",
+                &format!("its casemate_event answered {code}; what it says of that is in its log"),
+            )),
+        }
+    }
+}
+
+/// As a guest's own error. The words are ours and need no escaping.
+fn event_error(code: &str, message: &str) -> Answer {
+    let body = format!(r#"{{"code":"{code}","message":"{message}","retryable":false}}"#).into_bytes();
+    Answer { is_error: true, content_type: CONTENT_JSON, body }
+}
+
+/// A request, or an event, in a block of the guest's.
+fn place_request(
+    exports: &Exports,
+    store: &mut Store<State>,
+    method: &str,
+    content_type: u32,
+    body: &[u8],
+) -> wasmtime::Result<Block> {
+    let method_bytes = u16::try_from(method.len()).unwrap_or(u16::MAX).to_le_bytes();
+    let content_type = [u8::try_from(content_type).unwrap_or(0)];
+    place(exports, store, &[&method_bytes, method.as_bytes(), &content_type, body])
 }
 
 /// Asks the guest for a block and fills it.
