@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,8 @@ class Channel:
 
     def __init__(self, connection: Connection, identity: int) -> None:
         self.id = identity
+        self.cancelled = threading.Event()
+        """Of a host call: nobody waits for its answer any more."""
         self._connection = connection
         self._parts: deque[bytes] = deque()
         self._items: deque[tuple[pb.Item, bytes]] = deque()
@@ -307,9 +310,7 @@ class Connection:
             case HostCalled():
                 self._host_called(event)
             case HostCallCancelled():
-                self._channels.pop(event.id, None)
-                if task := self._host_calls.get(event.id):
-                    task.cancel()
+                self._cancel_host_call(event.id)
             case Body() | Credited() | Told():
                 if channel := self._channels.get(event.id):
                     channel.take(event)
@@ -331,6 +332,13 @@ class Connection:
         self._host_calls[event.id] = task
         task.add_done_callback(lambda _: self._host_calls.pop(event.id, None))
 
+    def _cancel_host_call(self, identity: int) -> None:
+        if channel := self._channels.pop(identity, None):
+            # First, so that whoever is cancelled can see it.
+            channel.cancelled.set()
+        if task := self._host_calls.get(identity):
+            task.cancel()
+
     def _end(self, error: CasemateError) -> None:
         if self._over is not None:
             return
@@ -341,9 +349,9 @@ class Connection:
             self._greeted.exception()
         for channel in self._channels.values():
             channel.give_up(error)
+        for identity in list(self._host_calls):
+            self._cancel_host_call(identity)
         self._channels.clear()
-        for task in list(self._host_calls.values()):
-            task.cancel()
         self._writer.close()
 
 

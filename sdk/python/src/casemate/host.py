@@ -45,7 +45,7 @@ class HostCall:
     deadline_ms: int
     """How long the plugin's own call can still run."""
     trace: TraceContext
-    _cancelled: Event = field(default_factory=Event, repr=False, compare=False)
+    _cancelled: Event = field(repr=False, compare=False)
 
     @property
     def input(self) -> Any:
@@ -100,6 +100,7 @@ class Handlers:
                 body=body,
                 deadline_ms=message.deadline_ms,
                 trace=TraceContext(message.traceparent, message.tracestate),
+                _cancelled=channel.cancelled,
             )
             content_type, answer = await self._ask(call)
             last = self._connection.session.payload_bytes_max
@@ -126,9 +127,6 @@ class Handlers:
                 if inspect.isawaitable(value):
                     value = await value
             return encode(value)
-        except asyncio.CancelledError:
-            call._cancelled.set()
-            raise
         except HostError:
             raise
         except Exception as error:

@@ -16,6 +16,7 @@ from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import client, following, stream
 from .client import Deadline, Module
+from .errors import ConnectionLost
 from .host import Handler
 from .model import Answer, Change, ContentType, Counters, Event, Level, LogLine, PluginState
 from .stream import Parts
@@ -34,11 +35,15 @@ class _Loop:
         self._thread = threading.Thread(target=self._loop.run_forever, name="casemate", daemon=True)
         self._thread.start()
 
+    @property
+    def is_closed(self) -> bool:
+        return self._loop.is_closed()
+
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs this to its end on the loop."""
         if self._loop.is_closed():
             work.close()
-            raise RuntimeError("this Casemate is closed: connect anew")
+            raise ConnectionLost("this connection was closed here: connect anew")
         context = copy_context()
 
         async def in_context() -> T:
@@ -86,6 +91,8 @@ class Casemate:
 
     def close(self) -> None:
         """Gives up what is open and closes the connection."""
+        if self._loop.is_closed:
+            return
         try:
             self._loop.run(self._casemate.close())
         finally:
