@@ -226,6 +226,16 @@ impl Policy {
         self.methods.get(method).and_then(|limits| limits.host_calls)
     }
 
+    /// Host methods that are granted, as they were written.
+    pub fn host(&self) -> impl Iterator<Item = String> {
+        self.host.iter().map(ToString::to_string)
+    }
+
+    /// Limits of single methods, by name.
+    pub fn methods(&self) -> &BTreeMap<String, MethodLimits> {
+        &self.methods
+    }
+
     /// Whether the plugin may call this host method.
     pub fn allows_host(&self, method: &str) -> bool {
         self.host.iter().any(|pattern| pattern.allows(method))

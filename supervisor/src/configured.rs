@@ -159,6 +159,30 @@ enum Plan {
     Refuse(ConfigError),
 }
 
+impl Taken {
+    /// In one word, as clients of a daemon are told.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::TookChanges => "taken",
+            Self::Restarted => "restarted",
+            Self::WhenStarted => "when_started",
+            Self::Disabled { .. } => "disabled",
+            Self::Removed { .. } => "stopped",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    /// Why, where there is a reason.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Disabled { reason } | Self::Removed { reason } => reason.clone(),
+            Self::Failed { reason } => reason.to_string(),
+            Self::Unchanged | Self::TookChanges | Self::Restarted | Self::WhenStarted => String::new(),
+        }
+    }
+}
+
 impl Configured {
     pub(crate) fn new(configuration: Configuration) -> Self {
         let state = State { configuration, ..State::default() };
@@ -231,7 +255,7 @@ impl Configured {
         let _turn = self.turn.lock().await;
         let old = self.lock().configuration.clone();
         if old.file().is_empty() {
-            return Err(ConfigError::of_file(old.file(), ConfigProblem::NoFile));
+            return Err(ConfigError::no_file());
         }
         let new = Configuration::read(Path::new(old.file()))?;
         let changes = Changes::between(&old, &new)?;

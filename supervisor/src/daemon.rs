@@ -154,7 +154,7 @@ impl Daemon {
         loop {
             tokio::select! {
                 biased;
-                _ = closing.wait_for(|closing| *closing) => break,
+                () = office::is_closing(&mut closing) => break,
                 accepted = self.place.listener.accept() => match accepted {
                     Ok(stream) => {
                         last += 1;

@@ -233,6 +233,12 @@ impl Supervisor {
         self.configured.load(self, name, Some(sent), options).await
     }
 
+    /// The plugins that are loaded and whose holders have not dropped them.
+    pub fn plugins(&self) -> Vec<Plugin> {
+        let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
+        plugins.iter().filter_map(WeakPlugin::upgrade).collect()
+    }
+
     /// The configuration that holds now.
     pub fn configuration(&self) -> Configuration {
         self.configured.configuration()

@@ -10,6 +10,7 @@
 pub mod claims;
 pub mod command;
 pub mod conditions;
+pub mod daemon;
 pub mod groups;
 pub mod guests;
 pub mod host;
@@ -29,9 +30,25 @@ pub fn block_on<F: Future>(test: F) -> F::Output {
         .block_on(test)
 }
 
-/// An embedded supervisor with the defaults.
+/// An embedded supervisor with the defaults; with `CASEMATE_AGAINST=daemon` a client of a daemon, whose configuration grants
+/// what a policy asks for. Suites that do not look at processes run against both.
 pub fn casemate() -> Casemate {
-    Casemate::embedded().unwrap()
+    match std::env::var("CASEMATE_AGAINST").as_deref() {
+        Ok("daemon") => tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(daemon::within(daemon::GENEROUS))
+        }),
+        _ => Casemate::embedded().unwrap(),
+    }
+}
+
+/// Whether suites run against a supervisor in this process; what needs one, for its processes or for what is its operator's
+/// alone, is skipped by name against a daemon.
+pub fn is_embedded(test: &str) -> bool {
+    let is_embedded = std::env::var_os("CASEMATE_AGAINST").is_none();
+    if !is_embedded {
+        skip(test, "it looks at an embedded supervisor's processes, or at what only an operator may set");
+    }
+    is_embedded
 }
 
 /// A policy with changed limits.

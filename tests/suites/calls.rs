@@ -10,7 +10,7 @@
 )]
 
 use casemate::{Cause, Failure, Fault, LimitName, Policy, Retry, Snapshot, TrapKind};
-use casemate_tests::{block_on, casemate, guests, limits, policy, processes};
+use casemate_tests::{block_on, casemate, guests, is_embedded, limits, policy, processes};
 use serde_json::{Value, json};
 
 /// Loads a hand-written guest and makes one call with it.
@@ -295,6 +295,9 @@ fn fuel_runs_out() {
 
 #[test]
 fn calls_run_side_by_side_and_the_rest_waits_or_is_refused() {
+    if !is_embedded("calls_run_side_by_side_and_the_rest_waits_or_is_refused") {
+        return;
+    }
     block_on(async {
         let two = policy(|spec| {
             spec.instances.max = 2;
@@ -348,6 +351,7 @@ fn a_configuration_reaches_the_guest() {
                 .await
                 .unwrap();
             assert_eq!(plugin.call::<_, Value>("config", &()).await.unwrap(), config);
+            plugin.close().await.unwrap();
         }
     });
 }
@@ -380,6 +384,9 @@ fn a_failure_says_where_the_guest_was() {
 
 #[test]
 fn nothing_is_left_after_a_shutdown() {
+    if !is_embedded("nothing_is_left_after_a_shutdown") {
+        return;
+    }
     block_on(async {
         let casemate = casemate();
         let plugin = casemate.load(guests::wat("minimal"), Policy::default()).await.unwrap();
@@ -393,6 +400,9 @@ fn nothing_is_left_after_a_shutdown() {
 
 #[test]
 fn nothing_is_left_when_a_plugin_is_dropped() {
+    if !is_embedded("nothing_is_left_when_a_plugin_is_dropped") {
+        return;
+    }
     block_on(async {
         let casemate = casemate();
         let marker = casemate.marker();

@@ -10,7 +10,7 @@
 )]
 
 use casemate::{Casemate, Cause, Failure, Policy, Retry};
-use casemate_tests::{block_on, casemate, guests, policy, processes};
+use casemate_tests::{block_on, casemate, guests, is_embedded, policy, processes};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -63,6 +63,9 @@ fn a_start_function_that_loops_never_sees_the_call() {
 
 #[test]
 fn a_worker_that_does_not_stop_is_killed() {
+    if !is_embedded("a_worker_that_does_not_stop_is_killed") {
+        return;
+    }
     // A stopped worker cannot run its handler: only SIGKILL ends it.
     block_on(async {
         let casemate = casemate();
@@ -120,6 +123,9 @@ fn a_call_that_waits_for_the_host_ends_too() {
 
 #[test]
 fn a_blocked_host_runtime_does_not_disable_the_kill() {
+    if !is_embedded("a_blocked_host_runtime_does_not_disable_the_kill") {
+        return;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let casemate = casemate();
@@ -165,6 +171,9 @@ fn workers(marker: &str) -> usize {
 
 #[test]
 fn dropping_a_call_kills_its_worker() {
+    if !is_embedded("dropping_a_call_kills_its_worker") {
+        return;
+    }
     block_on(async {
         let casemate = casemate();
         let marker = casemate.marker();

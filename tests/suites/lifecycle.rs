@@ -257,7 +257,7 @@ fn disabled_and_enabled_again() {
         let casemate = casemate();
         let plugin = casemate.load(guests::rust("probe"), counting(|_| {})).await.unwrap();
         assert_eq!(count(&plugin).await, 1);
-        plugin.disable().await;
+        plugin.disable().await.unwrap();
         processes::await_none(&casemate.marker(), PATIENCE);
         let failure = is_refused(plugin.call_raw("echo", b"x").await, "plugin.disabled");
         assert!(failure.to_string().contains("enable"), "{failure}");

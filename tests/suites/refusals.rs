@@ -10,7 +10,7 @@
 )]
 
 use casemate::{Cause, LayerSet, Policy, PolicySpec, Retry};
-use casemate_tests::{block_on, casemate, guests, limits, processes};
+use casemate_tests::{block_on, casemate, guests, is_embedded, limits, processes};
 use std::time::Duration;
 
 #[test]
@@ -38,7 +38,9 @@ fn modules_that_are_none_are_refused_by_name() {
             );
             assert!(!failure.to_string().contains('\n'), "{name}: one line: {failure}");
         }
-        processes::await_none(&casemate.marker(), Duration::from_secs(20));
+        if is_embedded("what is left of refused modules") {
+            processes::await_none(&casemate.marker(), Duration::from_secs(20));
+        }
     });
 }
 
@@ -93,6 +95,7 @@ fn bytes_of_a_module_may_be_anything() {
             let policy = limits(|limits| limits.call_timeout = Duration::from_secs(2));
             if let Ok(plugin) = casemate.load(bytes, policy).await {
                 let _ = plugin.call_raw("m", b"x").await;
+                plugin.close().await.unwrap();
             }
         }
         let good = casemate.load(wasm, Policy::default()).await.unwrap();
@@ -128,6 +131,8 @@ fn a_layer_that_is_missing_is_refused_and_named() {
         let failure = casemate.load(guests::wat("minimal"), policy).await.unwrap_err();
         assert_eq!(failure.code(), "layers.missing");
         assert!(failure.to_string().contains("pid-namespace"), "{failure}");
-        processes::await_none(&casemate.marker(), Duration::from_secs(20));
+        if is_embedded("what is left of refused modules") {
+            processes::await_none(&casemate.marker(), Duration::from_secs(20));
+        }
     });
 }

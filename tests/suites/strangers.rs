@@ -54,7 +54,7 @@ fn stranger(_: &str) {
         // The call ends as lost; its deadlines come and go, the plugin is closed, the supervisor ends.
         call.await.unwrap().unwrap_err();
         tokio::time::sleep(Duration::from_millis(500)).await;
-        plugin.close().await;
+        plugin.close().await.unwrap();
         casemate.shutdown().await;
         drop((plugin, casemate));
         assert_eq!(other.try_wait().unwrap(), None, "a signal for a dead worker reached a stranger");

@@ -2,6 +2,7 @@
 
 use super::{PolicyError, count, in_range, millis, show_ms};
 use crate::link::METHOD_BYTES_MAX;
+use std::fmt;
 use std::time::Duration;
 
 /// A granted host method: literal, or a prefix.
@@ -9,6 +10,15 @@ use std::time::Duration;
 pub(super) enum HostPattern {
     Literal(String),
     Prefix(String),
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(method) => f.write_str(method),
+            Self::Prefix(prefix) => write!(f, "{prefix}*"),
+        }
+    }
 }
 
 impl HostPattern {

@@ -1,31 +1,11 @@
 //! The supervisor as a library in the host's own process.
 
-use crate::host;
-use crate::plugin::Plugin;
-use crate::source::Source;
-use casemate_protocol::ids::PluginName;
-use casemate_protocol::module::CompileReport;
-use casemate_protocol::outcome::{Cause, Failure, escape};
-use casemate_protocol::policy::Policy;
+use crate::casemate::{Casemate, Inner};
+use casemate_protocol::outcome::Failure;
 use casemate_supervisor::cache::{CachePlaces, CacheSetting};
-use casemate_supervisor::policy::{ConfigError, Configuration, Manifest};
-use casemate_supervisor::{
-    Config, HostError, HostReply, HostRequest, LoadError, LoadOptions, LogRecord, Reloaded, Supervisor,
-};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::future::Future;
+use casemate_supervisor::policy::{ConfigError, Configuration};
+use casemate_supervisor::{Config, LogRecord, Reloaded, Supervisor};
 use std::sync::Arc;
-
-/// Bytes of what a manifest says against a configuration.
-const MESSAGE_BYTES_MAX: usize = 4096;
-
-/// An embedded supervisor; clones share it. Its plugins' processes end with it, and with the host process however that
-/// ends.
-#[derive(Debug, Clone)]
-pub struct Casemate {
-    supervisor: Supervisor,
-}
 
 /// Makes a [`Casemate`].
 #[derive(Debug, Default)]
@@ -66,7 +46,7 @@ impl Builder {
 
     /// Starts the supervisor.
     pub fn build(self) -> Result<Casemate, Failure> {
-        Ok(Casemate { supervisor: Supervisor::new(self.config)? })
+        Ok(Casemate { inner: Inner::Embedded(Supervisor::new(self.config)?) })
     }
 }
 
@@ -81,98 +61,22 @@ impl Casemate {
         Builder::default()
     }
 
-    /// Answers a host method, JSON in and out. A method ending in `*` answers all that begin with the rest. A plugin may
-    /// call it only if its policy grants the method.
-    pub fn on<In, Out, F, Fut>(&self, method: &str, handler: F)
-    where
-        In: DeserializeOwned + Send,
-        Out: Serialize + Send,
-        F: Fn(In) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Out, HostError>> + Send + 'static,
-    {
-        self.on_raw(method, move |request: HostRequest| {
-            let started = host::input(&request).map(&handler);
-            async move { host::reply(&started?.await?) }
-        });
-    }
-
-    /// Answers a host method with bytes as they come.
-    pub fn on_raw<F, Fut>(&self, method: &str, handler: F)
-    where
-        F: Fn(HostRequest) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<HostReply, HostError>> + Send + 'static,
-    {
-        self.supervisor.host().on(method, move |request| Box::pin(handler(request)));
-    }
-
-    /// Compiles a module behind the walls, or finds its code in the cache; starts its zygote and proves it.
-    pub async fn load(&self, source: impl Into<Source>, policy: Policy) -> Result<Plugin, Failure> {
-        self.load_with(source, policy, None).await
-    }
-
-    /// As [`Casemate::load`], with the configuration that the plugin's initialisation gets, as JSON text. It must fit the
-    /// `config_schema` of the manifest beside the module, if there is one, and the plugin must start with it: otherwise the
-    /// load fails with [`Cause::ConfigRefused`].
-    pub async fn load_with(
-        &self,
-        source: impl Into<Source>,
-        policy: Policy,
-        config: Option<Vec<u8>>,
-    ) -> Result<Plugin, Failure> {
-        let source = source.into();
-        let name = PluginName::from_lossy(&source.name());
-        if let (Source::Path(module), Some(config)) = (&source, &config) {
-            let manifest = Manifest::beside(module).map_err(refused)?;
-            manifest.map_or(Ok(()), |manifest| manifest.check_config(config)).map_err(refused)?;
-        }
-        let wasm = source.read()?;
-        let inner = self.supervisor.load(name, &wasm, policy, LoadOptions { config }).await?;
-        Ok(Plugin { inner })
-    }
-
-    /// Loads a plugin of the configuration: the module that its table names, under what table, manifest and ceiling come to.
-    pub async fn load_named(&self, name: &str) -> Result<Plugin, LoadError> {
-        self.load_named_with(name, None).await
-    }
-
-    /// As [`Casemate::load_named`], with the configuration that the plugin's initialisation gets, as JSON text. It must fit
-    /// the manifest's `config_schema`, and the plugin must start with it.
-    pub async fn load_named_with(&self, name: &str, config: Option<Vec<u8>>) -> Result<Plugin, LoadError> {
-        let inner = self.supervisor.load_named(name, LoadOptions { config }).await?;
-        Ok(Plugin { inner })
-    }
-
-    /// Reads the configuration's file anew, while plugins run. With a mistake in it that is the error, and everything is as
-    /// it was. Otherwise each plugin that was loaded by name comes to its new policy without dropping a call: what the
-    /// supervisor sees to holds from the next call and the next host call on; for the rest a new version takes over, as with
-    /// [`Plugin::reload`]. One that cannot stays under its old policy, and says why. A plugin that has no table any more, or
-    /// is not enabled, finishes its calls and ends.
-    ///
-    /// Cancel safety: dropping the future gives up what has not been done yet; the next reload does it.
+    /// Reads the configuration's file anew, as [`Casemate::reload_policy`] does, with all that is known of what became of it. A
+    /// daemon's file is not this process's to read: that is an error.
     pub async fn reload(&self) -> Result<Reloaded, ConfigError> {
-        self.supervisor.reload().await
+        match &self.inner {
+            Inner::Embedded(supervisor) => supervisor.reload().await,
+            #[cfg(feature = "connected")]
+            Inner::Connected(_) => Err(ConfigError::no_file()),
+        }
     }
 
-    /// What a module is, without running it; it is parsed in the compiler process.
-    pub async fn inspect(&self, source: impl Into<Source>) -> Result<CompileReport, Failure> {
-        let wasm = source.into().read()?;
-        self.supervisor.inspect(&wasm).await
-    }
-
-    /// The mark that all its processes carry in their arguments, as `ps` shows them.
+    /// The mark that all processes of an embedded supervisor carry in their arguments, as `ps` shows them.
     pub fn marker(&self) -> String {
-        self.supervisor.marker().to_string()
+        match &self.inner {
+            Inner::Embedded(supervisor) => supervisor.marker().to_string(),
+            #[cfg(feature = "connected")]
+            Inner::Connected(_) => String::new(),
+        }
     }
-
-    /// Ends every plugin, and waits until their processes are gone. A load that still runs goes on; it is not waited for
-    /// beyond a few seconds.
-    pub async fn shutdown(&self) {
-        self.supervisor.shutdown().await;
-    }
-}
-
-/// The manifest is against the configuration.
-fn refused(error: ConfigError) -> Failure {
-    let (code, message) = ("config_schema".to_owned(), escape(&error.to_string(), MESSAGE_BYTES_MAX));
-    Failure::not_started(Cause::ConfigRefused { code, message })
 }

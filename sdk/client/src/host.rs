@@ -1,6 +1,6 @@
 //! Host methods as typed closures.
 
-use casemate_supervisor::{HostError, HostReply, HostRequest};
+use casemate_protocol::host::{HostError, HostReply, HostRequest};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

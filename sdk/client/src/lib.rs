@@ -25,16 +25,21 @@
 pub mod attack;
 #[cfg(feature = "embedded")]
 pub mod blocking;
+mod casemate;
+#[cfg(feature = "connected")]
+mod connected;
 #[cfg(feature = "embedded")]
 mod embedded;
-#[cfg(feature = "embedded")]
 mod host;
-#[cfg(feature = "embedded")]
 mod plugin;
-#[cfg(feature = "embedded")]
+#[cfg(feature = "connected")]
+mod remote;
 mod source;
+mod stats;
 
 pub use casemate_protocol::certificate::{self, Certificate, Layer, LayerSet};
+pub use casemate_protocol::feed::{Event, LogRecord};
+pub use casemate_protocol::host::{HostError, HostReply, HostRequest, Trace};
 pub use casemate_protocol::ids::ClientId;
 pub use casemate_protocol::module;
 pub use casemate_protocol::outcome::{
@@ -44,22 +49,20 @@ pub use casemate_protocol::outcome::{
 pub use casemate_protocol::policy::{
     self, Instances, Isolation, Limits, Policy, PolicyError, PolicySpec, Restart, Snapshot,
 };
+pub use casemate_protocol::status::{State, Status};
 #[cfg(feature = "embedded")]
 pub use casemate_supervisor::policy::{ConfigError, Configuration, Effective, Manifest};
 #[cfg(feature = "embedded")]
-pub use casemate_supervisor::{
-    HostError, LoadError, LogRecord, PluginReloaded, Reloaded, State, Status, Taken, cache, doctor,
-    policy as config,
-};
+pub use casemate_supervisor::{LoadError, PluginReloaded, Reloaded, Taken, cache, doctor, policy as config};
 /// The supervisor as a daemon that other processes connect to.
 #[cfg(feature = "daemon")]
 pub mod daemon {
     pub use casemate_supervisor::Config;
     pub use casemate_supervisor::daemon::{Daemon, Listen, ServeError, ServeFailure, Steward};
 }
+pub use crate::casemate::Casemate;
 #[cfg(feature = "embedded")]
-pub use embedded::{Builder, Casemate};
-#[cfg(feature = "embedded")]
-pub use plugin::Plugin;
-#[cfg(feature = "embedded")]
+pub use embedded::Builder;
+pub use plugin::{Info, Plugin};
 pub use source::Source;
+pub use stats::{Change, Stats};

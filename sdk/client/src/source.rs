@@ -1,6 +1,7 @@
 //! Where a module comes from.
 
 use casemate_protocol::outcome::Failure;
+#[cfg(feature = "embedded")]
 use casemate_supervisor::read_module;
 use std::path::{Path, PathBuf};
 
@@ -67,4 +68,14 @@ impl Source {
             Self::Path(path) => read_module(&path),
         }
     }
+}
+
+/// Without a supervisor here the daemon's limits are what holds.
+#[cfg(not(feature = "embedded"))]
+fn read_module(path: &Path) -> Result<Vec<u8>, Failure> {
+    use casemate_protocol::outcome::{Cause, escape};
+    std::fs::read(path).map_err(|error| {
+        let path = escape(&path.display().to_string(), 512);
+        Failure::not_started(Cause::File { path, message: error.to_string() })
+    })
 }

@@ -11,7 +11,7 @@
 use super::access::Access;
 use super::desk::{Ask, CallDesk, ClientDesk};
 use super::line::Line;
-use super::office::Office;
+use super::office::{Office, is_closing};
 use super::work::{Done, Work};
 use crate::host::{HostError, HostReply};
 use crate::pipe::Pipe;
@@ -30,7 +30,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, oneshot, watch};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// Bytes that wait to be written before nothing more is read or produced.
@@ -486,11 +486,6 @@ impl Conversation {
     pub(super) fn call_desk(&self, call: u64) -> Arc<CallDesk> {
         Arc::new(CallDesk { desk: Arc::clone(&self.desk), call })
     }
-}
-
-/// Waits until nothing more is taken.
-async fn is_closing(closing: &mut watch::Receiver<bool>) {
-    let _ = closing.wait_for(|closing| *closing).await;
 }
 
 fn credit(bytes: &[u8]) -> u32 {

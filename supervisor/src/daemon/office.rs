@@ -170,6 +170,11 @@ impl Office {
     }
 }
 
+/// Waits until nothing more is taken.
+pub(super) async fn is_closing(closing: &mut watch::Receiver<bool>) {
+    let _ = closing.wait_for(|closing| *closing).await;
+}
+
 /// One client's place among those that may be connected.
 #[derive(Debug)]
 pub(super) struct Seat<'a> {

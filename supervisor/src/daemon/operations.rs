@@ -227,7 +227,7 @@ impl Office {
                     manifest.map(|text| Manifest::parse(text, "the manifest that was sent")).transpose();
                 let manifest = manifest.map_err(|error| invalid(error.to_string()))?;
                 let config = Some(op.config.into_bytes()).filter(|text| !text.is_empty());
-                let sent = (!body.is_empty()).then_some(Sent { wasm: body, manifest });
+                let sent = (!op.configured).then_some(Sent { wasm: body, manifest });
                 self.load(&op.plugin, sent, LoadOptions { config }).await?
             }
             Op::Unload(op) => {
@@ -256,7 +256,7 @@ impl Office {
             }
             Op::Reload(op) => {
                 let plugin = self.plugin(&op.plugin)?;
-                let wasm = if body.is_empty() { self.module(&op.plugin)? } else { body };
+                let wasm = if op.configured { self.module(&op.plugin)? } else { body };
                 plugin.reload(&wasm).await?;
                 plugin
             }

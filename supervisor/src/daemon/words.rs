@@ -1,6 +1,6 @@
 //! What the supervisor knows, as messages.
 
-use crate::configured::{PluginReloaded, Taken};
+use crate::configured::PluginReloaded;
 use crate::plugin::Plugin;
 use casemate_protocol::client::{self, Change, Response, encode_certificate};
 
@@ -36,14 +36,6 @@ fn plugin(plugin: &Plugin) -> client::Plugin {
 }
 
 pub(super) fn change(reloaded: &PluginReloaded) -> Change {
-    let (what, message) = match &reloaded.taken {
-        Taken::Unchanged => ("unchanged", String::new()),
-        Taken::TookChanges => ("taken", String::new()),
-        Taken::Restarted => ("restarted", String::new()),
-        Taken::WhenStarted => ("when_started", String::new()),
-        Taken::Disabled { reason } => ("disabled", reason.clone()),
-        Taken::Removed { reason } => ("stopped", reason.clone()),
-        Taken::Failed { reason } => ("failed", reason.to_string()),
-    };
-    Change { plugin: reloaded.plugin.to_string(), what: what.to_owned(), message }
+    let (what, message) = (reloaded.taken.name().to_owned(), reloaded.taken.reason());
+    Change { plugin: reloaded.plugin.to_string(), what, message }
 }

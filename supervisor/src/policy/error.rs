@@ -30,6 +30,11 @@ impl ConfigError {
         Self { file: file.to_owned(), line: 0, column: 0, problem: Box::new(problem) }
     }
 
+    /// There is no file to read anew.
+    pub fn no_file() -> Self {
+        Self::of_file("", ConfigProblem::NoFile)
+    }
+
     /// Whether there is nothing to read, rather than a mistake in it.
     pub fn is_unreadable(&self) -> bool {
         matches!(*self.problem, ConfigProblem::Unreadable { .. })

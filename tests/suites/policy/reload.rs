@@ -292,7 +292,7 @@ fn disabled_by_the_file_and_enabled_again() {
         assert_eq!(setting.change("").await, Taken::Restarted);
         assert_eq!(count(&plugin).await, 1);
         // Whom his operator has disabled, no file enables.
-        plugin.disable().await;
+        plugin.disable().await.unwrap();
         assert_eq!(setting.change("limits.memory = \"65MiB\"").await, Taken::WhenStarted);
         assert_eq!(setting.change("").await, Taken::Unchanged);
         assert_eq!(plugin.status().state, State::Disabled);
