@@ -519,6 +519,21 @@ async def test_a_plugin_is_started_and_ended(daemon: Daemon) -> None:
         assert (await plugin.reset()).crashes == 0
 
 
+async def test_the_configuration_names_a_plugins_module(daemon: Daemon) -> None:
+    async with Casemate.connect(daemon.socket) as casemate:
+        plugin = casemate.plugin("wordcount")
+        before = (await plugin.info()).generation
+        assert (await plugin.reload()).generation > before
+        await plugin.close()
+        with pytest.raises(Failure) as caught:
+            await plugin.call("count", "two words")
+        assert caught.value.code == "plugin.unknown"
+        assert await casemate.load("wordcount")
+        assert (await plugin.info()).state == "running"
+        with pytest.raises(Failure):
+            await casemate.load("not_in_the_configuration")
+
+
 async def test_a_certificate_says_what_stands(daemon: Daemon) -> None:
     async with Casemate.connect(daemon.socket) as casemate:
         info = await casemate.plugin("stats").info()

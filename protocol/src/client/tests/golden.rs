@@ -224,8 +224,11 @@ fn requests(claims: &mut Claims) {
         let request = Request { more, operation: Some(operation) };
         claims.same(&format!("request_{name}"), (REQUEST, id), request, payload);
     };
-    let load = Load { plugin: plugin(), manifest: s("version = 1"), config: s("{\"k\":1}") };
+    let load =
+        Load { plugin: plugin(), manifest: s("version = 1"), config: s("{\"k\":1}"), configured: false };
     request("load", 1, Operation::Load(load), true, b"\0asm\x01\0\0\0");
+    let load = Load { plugin: plugin(), configured: true, ..Load::default() };
+    request("load_configured", 37, Operation::Load(load), false, b"");
     request("unload", 3, Operation::Unload(Unload { plugin: plugin() }), false, b"");
     request("list", 5, Operation::List(List {}), false, b"");
     request("info", 7, Operation::Info(Info { plugin: plugin() }), false, b"");
@@ -233,7 +236,9 @@ fn requests(claims: &mut Claims) {
     request("disable", 11, Operation::Disable(Disable { plugin: plugin() }), false, b"");
     request("drain", 13, Operation::Drain(Drain { plugin: plugin() }), false, b"");
     request("reset", 15, Operation::Reset(Reset { plugin: plugin() }), false, b"");
-    request("reload", 17, Operation::Reload(Reload { plugin: plugin() }), false, b"");
+    let reload = |configured| Operation::Reload(Reload { plugin: plugin(), configured });
+    request("reload", 17, reload(false), false, b"\0asm\0");
+    request("reload_configured", 35, reload(true), false, b"");
     request("config_get", 19, Operation::ConfigGet(ConfigGet { plugin: plugin() }), false, b"");
     request("config_set", 21, Operation::ConfigSet(ConfigSet { plugin: plugin() }), false, b"{\"k\":2}");
     request("stats", 23, Operation::Stats(Stats {}), false, b"");

@@ -286,14 +286,16 @@ class Request(_message.Message):
     def __init__(self, more: bool = ..., load: _Optional[_Union[Load, _Mapping]] = ..., unload: _Optional[_Union[Unload, _Mapping]] = ..., list: _Optional[_Union[List, _Mapping]] = ..., info: _Optional[_Union[Info, _Mapping]] = ..., enable: _Optional[_Union[Enable, _Mapping]] = ..., disable: _Optional[_Union[Disable, _Mapping]] = ..., drain: _Optional[_Union[Drain, _Mapping]] = ..., reset: _Optional[_Union[Reset, _Mapping]] = ..., reload: _Optional[_Union[Reload, _Mapping]] = ..., config_get: _Optional[_Union[ConfigGet, _Mapping]] = ..., config_set: _Optional[_Union[ConfigSet, _Mapping]] = ..., stats: _Optional[_Union[Stats, _Mapping]] = ..., publish: _Optional[_Union[Publish, _Mapping]] = ..., serve: _Optional[_Union[Serve, _Mapping]] = ..., unserve: _Optional[_Union[Unserve, _Mapping]] = ..., reload_policy: _Optional[_Union[ReloadPolicy, _Mapping]] = ..., inspect: _Optional[_Union[Inspect, _Mapping]] = ...) -> None: ...
 
 class Load(_message.Message):
-    __slots__ = ("plugin", "manifest", "config")
+    __slots__ = ("plugin", "manifest", "config", "configured")
     PLUGIN_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     CONFIG_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURED_FIELD_NUMBER: _ClassVar[int]
     plugin: str
     manifest: str
     config: str
-    def __init__(self, plugin: _Optional[str] = ..., manifest: _Optional[str] = ..., config: _Optional[str] = ...) -> None: ...
+    configured: bool
+    def __init__(self, plugin: _Optional[str] = ..., manifest: _Optional[str] = ..., config: _Optional[str] = ..., configured: bool = ...) -> None: ...
 
 class Unload(_message.Message):
     __slots__ = ("plugin",)
@@ -336,10 +338,12 @@ class Reset(_message.Message):
     def __init__(self, plugin: _Optional[str] = ...) -> None: ...
 
 class Reload(_message.Message):
-    __slots__ = ("plugin",)
+    __slots__ = ("plugin", "configured")
     PLUGIN_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURED_FIELD_NUMBER: _ClassVar[int]
     plugin: str
-    def __init__(self, plugin: _Optional[str] = ...) -> None: ...
+    configured: bool
+    def __init__(self, plugin: _Optional[str] = ..., configured: bool = ...) -> None: ...
 
 class ConfigGet(_message.Message):
     __slots__ = ("plugin",)

@@ -24,7 +24,7 @@ Deadline = float | timedelta | None
 """How long to wait at most: seconds, or a ``timedelta``; ``None``: as long as the policy lets the call run."""
 
 Module = bytes | str | os.PathLike[str] | None
-"""A module's bytes, or the path of its file; ``None``: where the daemon's configuration says."""
+"""A module's bytes, or the path of its file; ``None``: the one that the daemon's configuration names."""
 
 F = TypeVar("F")
 H = TypeVar("H", bound=Handler)
@@ -97,7 +97,7 @@ class Casemate:
         with, as a value of JSON.
         """
         text = "" if config is None else encode(config)[1].decode()
-        load = pb.Load(plugin=name, manifest=manifest, config=text)
+        load = pb.Load(plugin=name, manifest=manifest, config=text, configured=module is None)
         await self._request(pb.Request(load=load), await _module(module))
         return self.plugin(name)
 
@@ -332,7 +332,8 @@ class Plugin:
 
     async def reload(self, module: Module = None) -> PluginState:
         """Loads a new version beside the one that runs, and lets it take over."""
-        return await self._change(pb.Request(reload=pb.Reload(plugin=self.name)), await _module(module))
+        reload = pb.Reload(plugin=self.name, configured=module is None)
+        return await self._change(pb.Request(reload=reload), await _module(module))
 
     async def config(self) -> Any:
         """The plugin's configuration: a value of JSON, or ``None`` if it has none."""
