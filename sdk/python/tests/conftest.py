@@ -40,6 +40,13 @@ host = ["query:*"]
 input = "4MiB"
 output = "4MiB"
 
+[plugins.many]
+path = "{guests}/probe.wasm"
+instances = {{ max = 12 }}
+
+[plugins.many.permissions]
+host = ["query:*"]
+
 [plugins.echo]
 path = "{guests}/wat/stream_echo.wasm"
 

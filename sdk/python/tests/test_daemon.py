@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 
@@ -229,6 +231,24 @@ async def test_a_deadline_that_is_none(daemon: Daemon, deadline: float) -> None:
             await casemate.plugin("probe").call("counter", deadline=deadline)
 
 
+async def test_the_name_of_a_method_that_is_too_long(daemon: Daemon) -> None:
+    async with Casemate.connect(daemon.socket) as casemate:
+        with pytest.raises(ValueError, match="at most 256 bytes, and this one has 258"):
+            await casemate.plugin("probe").call("é" * 129)
+        assert await casemate.plugins()
+
+
+async def test_more_at_once_than_is_allowed(daemon: Daemon) -> None:
+    async with Casemate.connect(daemon.socket) as casemate, AsyncExitStack() as followings:
+        for _ in range(casemate.in_flight):
+            await followings.enter_async_context(casemate.subscribe("**"))
+        with pytest.raises(Failure) as caught:
+            await casemate.plugins()
+        assert caught.value.code == "overloaded.client"
+        await followings.aclose()
+        assert await casemate.plugins()
+
+
 async def test_a_cancelled_task_kills_its_call(daemon: Daemon) -> None:
     async with Casemate.connect(daemon.socket) as casemate:
         probe = casemate.plugin("probe")
@@ -445,6 +465,22 @@ async def test_a_host_call_ends_with_its_call(daemon: Daemon) -> None:
         await cancelled.wait()
 
 
+async def test_plain_functions_do_not_wait_for_one_another(daemon: Daemon) -> None:
+    at_once = 12
+    together = threading.Barrier(at_once)
+
+    async with Casemate.connect(daemon.socket) as casemate:
+
+        @casemate.on("query:meet")
+        def meet(call: HostCall) -> int:
+            # Passes when all are here.
+            return together.wait() * 0 + 1
+
+        methods = ({"method": "query:meet"} for _ in range(at_once))
+        probe = casemate.plugin("many")
+        assert await asyncio.gather(*(probe.call("host", asked) for asked in methods)) == [1] * at_once
+
+
 async def test_a_client_serves_the_calls_of_another(daemon: Daemon) -> None:
     async with Casemate.connect(daemon.socket) as server, Casemate.connect(daemon.socket) as caller:
 
@@ -473,6 +509,27 @@ async def test_events_come_to_whoever_follows_them(daemon: Daemon) -> None:
         assert (second.topic, second.value) == ("content.image.new", b"\x00")
         await events.aclose()
         assert [event async for event in events] == []
+
+
+async def test_who_is_slow_learns_how_much_was_lost(daemon: Daemon) -> None:
+    async with Casemate.connect(daemon.socket) as casemate, casemate.subscribe("many") as events:
+        for number in range(1500):
+            await casemate.publish("many", number)
+        taken = lost = 0
+        async for event in events:
+            taken += 1
+            lost += event.dropped
+            assert event.value == taken + lost - 1
+            if event.value == 1499:
+                break
+        assert lost > 0
+
+
+async def test_an_event_of_a_later_time_comes_after_those_that_waited(daemon: Daemon) -> None:
+    async with Casemate.connect(daemon.socket) as casemate, casemate.subscribe("one") as events:
+        for number in range(10):
+            await casemate.publish("one", number)
+        assert [(await anext(events)).value for _ in range(10)] == list(range(10))
 
 
 async def test_lines_that_a_plugin_logs(daemon: Daemon) -> None:

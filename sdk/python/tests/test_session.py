@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from google.protobuf.message import Message
 
@@ -328,3 +330,22 @@ def test_a_message_beyond_its_limit_is_named() -> None:
         session.open(pb.Request(load=pb.Load(plugin="p", manifest="x" * 32_768)))
     assert session.output() == b""
     assert session.open(call()) == 1
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_whatever_a_daemon_sends_ends_in_an_event_or_in_a_refusal(seed: int) -> None:
+    dice = random.Random(seed)
+    frames = [vector.bytes for vector in VECTORS.values() if vector.sender is End.DAEMON]
+    session = greeted()
+    for opening in (call(more=True), pb.Request(list=pb.List()), pb.Follow(logs=pb.Logs())):
+        session.open(opening)
+    stream = bytearray(b"".join(dice.choice(frames) for _ in range(30)))
+    for _ in range(dice.choice((0, 1, 5))):
+        stream[dice.randrange(len(stream))] = dice.randrange(256)
+    try:
+        while stream:
+            length = dice.randrange(1, 100)
+            told(session, bytes(stream[:length]))
+            del stream[:length]
+    except (ProtocolViolation, Refused):
+        assert session.state is State.CLOSED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -62,6 +64,24 @@ def test_a_host_method(daemon: Daemon) -> None:
         casemate.off("query:same")
         with pytest.raises(Failure):
             probe.call("host", {"method": "query:same", "payload": 4})
+
+
+def test_an_interrupt_cancels_what_is_waited_for(daemon: Daemon) -> None:
+    ended = threading.Event()
+
+    with Casemate.connect(daemon.socket) as casemate:
+
+        @casemate.on("query:interrupt")
+        def interrupt(call: HostCall) -> None:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            while not call.cancelled:
+                time.sleep(0.01)
+            ended.set()
+
+        with pytest.raises(KeyboardInterrupt):
+            casemate.plugin("probe").call("host", {"method": "query:interrupt"})
+        assert ended.wait(60)
+        assert casemate.plugin("probe").call("counter") == 1
 
 
 def test_events_and_lines(daemon: Daemon) -> None:

@@ -30,6 +30,7 @@ F = TypeVar("F")
 H = TypeVar("H", bound=Handler)
 
 _DEADLINE_MS_MAX: Final = 2**32 - 1
+_METHOD_BYTES_MAX: Final = 256
 
 
 class Casemate:
@@ -360,6 +361,9 @@ class Plugin:
         traceparent: str | None,
         tracestate: str | None,
     ) -> pb.Call:
+        length = len(method.encode())
+        if length > _METHOD_BYTES_MAX:
+            raise ValueError(f"the name of a method has at most {_METHOD_BYTES_MAX} bytes, and this one has {length}")
         current = CURRENT_TRACE.get()
         if traceparent is None:
             traceparent, tracestate = current.traceparent, tracestate or current.tracestate

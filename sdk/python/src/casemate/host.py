@@ -15,6 +15,7 @@ from . import casemate_pb2 as pb
 from .connection import Channel, Connection
 from .errors import CasemateError, HostError
 from .model import ContentType, decode, encode
+from .threads import on_thread
 
 _LOG: Final = logging.getLogger("casemate")
 
@@ -123,7 +124,7 @@ class Handlers:
             if inspect.iscoroutinefunction(handler):
                 value = await handler(call)
             else:
-                value = await asyncio.to_thread(handler, call)
+                value = await on_thread(f"casemate {call.method}", lambda: handler(call))
                 if inspect.isawaitable(value):
                     value = await value
             return encode(value)

@@ -10,6 +10,7 @@ from typing import Self
 from . import casemate_pb2 as pb
 from .connection import Channel
 from .model import ContentType
+from .threads import on_thread
 
 Parts = AsyncIterable[bytes] | Iterable[bytes] | bytes
 
@@ -109,5 +110,5 @@ async def _each(parts: Parts) -> AsyncIterator[bytes]:
     else:
         # Its next part may take its time, and everything else on this connection has not got it.
         steps = iter(parts)
-        while (following := await asyncio.to_thread(next, steps, None)) is not None:
+        while (following := await on_thread("casemate stream input", lambda: next(steps, None))) is not None:
             yield following

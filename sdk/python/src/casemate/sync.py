@@ -44,6 +44,9 @@ class _Loop:
         if self._loop.is_closed():
             work.close()
             raise ConnectionLost("this connection was closed here: connect anew")
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("an async host method cannot wait for a casemate.sync method: make it a plain function")
         context = copy_context()
 
         async def in_context() -> T:
