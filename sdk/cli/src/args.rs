@@ -74,6 +74,22 @@ pub enum Command {
     Policy(Policy),
     /// Lets clients in other processes use plugins over a local socket, until a signal stops it
     Serve(Serve),
+    /// Calls a method of a daemon's plugin; prints the answer
+    Call(RemoteCall),
+    /// Has a daemon load a plugin
+    Load(Load),
+    /// Has a daemon end a plugin and forget it
+    Unload(Named),
+    /// What a daemon's plugins are and how they do, and orders to them
+    Plugins(Plugins),
+    /// Log lines of a daemon's plugins, as they come
+    Logs(Logs),
+    /// Events between a daemon's plugins and clients
+    Events(Events),
+    /// Answers a host method for a daemon's plugins, until it is stopped
+    Answer(AnswerMethod),
+    /// What a daemon has counted since it started
+    Stats(Stats),
 }
 
 /// `serve`.
@@ -83,6 +99,184 @@ pub struct Serve {
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }
+
+/// `call`.
+#[derive(Debug, Args)]
+pub struct RemoteCall {
+    /// The plugin, by its name in the daemon
+    pub name: String,
+    /// The method
+    pub method: String,
+    /// What to call it with: a file, - for standard input, or JSON itself; null without it
+    #[arg(long, value_name = "FILE|-|JSON", allow_hyphen_values = true, conflicts_with = "stream")]
+    pub input: Option<OsString>,
+    /// Sends the input as bytes, without reading it as JSON
+    #[arg(long)]
+    pub raw: bool,
+    /// Passes standard input and output through while the method runs
+    #[arg(long)]
+    pub stream: bool,
+    /// The longest to wait for it, such as 5s
+    #[arg(long, value_name = "DURATION")]
+    pub timeout: Option<String>,
+}
+
+/// `load`.
+#[derive(Debug, Args)]
+pub struct Load {
+    /// The plugin: one that the daemon's configuration names, or a .wasm file to send
+    #[arg(value_name = "NAME|FILE")]
+    pub what: PathBuf,
+    /// The configuration for its initialisation: a file, - for standard input, or JSON itself
+    #[arg(long, value_name = "FILE|-|JSON")]
+    pub with: Option<OsString>,
+}
+
+/// A plugin by its name.
+#[derive(Debug, Args)]
+pub struct Named {
+    /// The plugin, by its name in the daemon
+    pub name: String,
+}
+
+/// `plugins`.
+#[derive(Debug, Args)]
+pub struct Plugins {
+    /// What to do
+    #[command(subcommand)]
+    pub command: PluginsCommand,
+}
+
+/// The commands of `plugins`.
+#[derive(Debug, Subcommand)]
+pub enum PluginsCommand {
+    /// Those that this client may use
+    List,
+    /// One of them, and what stands around its workers
+    Info(PluginInfo),
+    /// Starts it, if it is disabled or stopped
+    Enable(Named),
+    /// Takes no new calls, lets those that run finish, and ends its processes
+    Disable(Named),
+    /// As disable, and lets those that wait finish too
+    Drain(Named),
+    /// Forgets its crashes, and starts it if they disabled it
+    Reset(Named),
+    /// Loads a new version beside the one that runs, and lets it take over
+    Reload(PluginReload),
+    /// The configuration that its instances are set up with
+    Config(PluginConfig),
+}
+
+/// `plugins info`.
+#[derive(Debug, Args)]
+pub struct PluginInfo {
+    /// The plugin, by its name in the daemon
+    pub name: String,
+    /// Says what stands around its workers as well
+    #[arg(long)]
+    pub certificate: bool,
+}
+
+/// `plugins reload`.
+#[derive(Debug, Args)]
+pub struct PluginReload {
+    /// The plugin, by its name in the daemon
+    pub name: String,
+    /// The new version, a .wasm file
+    pub file: PathBuf,
+}
+
+/// `plugins config`.
+#[derive(Debug, Args)]
+pub struct PluginConfig {
+    /// What to do with it
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// The commands of `plugins config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Prints it
+    Get(Named),
+    /// Checks another one, and hands it to the plugin without dropping a call
+    Set(ConfigSet),
+}
+
+/// `plugins config set`.
+#[derive(Debug, Args)]
+pub struct ConfigSet {
+    /// The plugin, by its name in the daemon
+    pub name: String,
+    /// The configuration: a file, - for standard input, or JSON itself
+    #[arg(value_name = "FILE|-|JSON")]
+    pub config: OsString,
+}
+
+/// `logs`.
+#[derive(Debug, Args)]
+pub struct Logs {
+    /// Only those of this plugin
+    pub name: Option<String>,
+    /// From this level on: 0 trace, 1 debug, 2 info, 3 warn, 4 error
+    #[arg(long, value_name = "LEVEL", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=4))]
+    pub level: u32,
+}
+
+/// `events`.
+#[derive(Debug, Args)]
+pub struct Events {
+    /// What to do
+    #[command(subcommand)]
+    pub command: EventsCommand,
+}
+
+/// The commands of `events`.
+#[derive(Debug, Subcommand)]
+pub enum EventsCommand {
+    /// Publishes one
+    Pub(EventPub),
+    /// Prints those whose topic matches, as they come
+    Sub(EventSub),
+}
+
+/// `events pub`.
+#[derive(Debug, Args)]
+pub struct EventPub {
+    /// What it is about: parts with dots between
+    pub topic: String,
+    /// What it carries: a file, - for standard input, or JSON itself; null without it
+    #[arg(value_name = "FILE|-|JSON", allow_hyphen_values = true)]
+    pub body: Option<OsString>,
+    /// Sends it as bytes, without reading it as JSON
+    #[arg(long)]
+    pub raw: bool,
+}
+
+/// `events sub`.
+#[derive(Debug, Args)]
+pub struct EventSub {
+    /// Parts with dots between; a part may be *, the last one **
+    pub pattern: String,
+    /// Ends after so many
+    #[arg(long, value_name = "COUNT")]
+    pub count: Option<u64>,
+}
+
+/// `answer`.
+#[derive(Debug, Args)]
+pub struct AnswerMethod {
+    /// The host method; one that ends in * is all that begin with the rest
+    pub method: String,
+    /// The answer, the same for every call: a file, - for standard input, or JSON itself
+    #[arg(long, value_name = "FILE|-|JSON", required = true)]
+    pub with: OsString,
+}
+
+/// `stats`.
+#[derive(Debug, Args)]
+pub struct Stats {}
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -206,6 +400,8 @@ pub enum PolicyCommand {
     Test(PolicyTest),
     /// The JSON Schema of casemate.toml
     Schema(PolicySchema),
+    /// Has a daemon read its configuration anew, and says what became of each plugin
+    Reload,
 }
 
 /// `policy check`.

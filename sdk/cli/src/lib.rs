@@ -11,7 +11,8 @@
 //! | `log` | a plugin's log lines on standard error |
 //! | `certificate` | a certificate for people and programs |
 //! | `places` | where the code cache is |
-//! | `run`, `inspect`, `doctor`, `demo`, `cache`, `policy`, `serve` | the commands |
+//! | `run`, `inspect`, `doctor`, `demo`, `cache`, `policy`, `serve`, `remote` | the commands; `remote` has those that need a daemon |
+//! | `reply` | a method's answer for people and programs |
 #![forbid(unsafe_code)]
 
 pub mod args;
@@ -28,6 +29,8 @@ mod log;
 mod places;
 mod policy;
 mod problem;
+mod remote;
+mod reply;
 mod run;
 mod screen;
 mod serve;
@@ -77,7 +80,11 @@ fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
             Command::Demo(demo) => Box::pin(demo::perform(demo, screen)).await,
             Command::Cache(order) => cache::perform(&cli.places, order, screen),
             Command::Serve(serve) => Box::pin(serve::perform(cli, serve, screen)).await,
+            Command::Policy(args::Policy { command: args::PolicyCommand::Reload }) => {
+                remote::reload_policy(cli, screen).await
+            }
             Command::Policy(order) => policy::perform(cli.config.as_deref(), order, screen),
+            order => Box::pin(remote::perform(cli, order, screen)).await,
         }
     })
 }

@@ -13,14 +13,18 @@ pub(crate) fn show(record: &LogRecord, verbose: u8) {
     if verbose == 0 || (verbose == 1 && record.level < LEVEL_MIN) {
         return;
     }
+    // A log that cannot be written is no reason to stop.
+    let _written = writeln!(std::io::stderr(), "{}", line(record)).is_ok();
+}
+
+/// A line as it is shown.
+pub(crate) fn line(record: &LogRecord) -> String {
     let level = usize::try_from(record.level).ok().and_then(|level| LEVELS.get(level)).unwrap_or(&"?");
     let dropped = match record.dropped_lines {
         0 => String::new(),
         lines => format!(" ({lines} lines before it were dropped: limits.log)"),
     };
-    // A log that cannot be written is no reason to stop.
-    let _written =
-        writeln!(std::io::stderr(), "{} {level}: {}{dropped}", record.plugin, record.message).is_ok();
+    format!("{} {level}: {}{dropped}", record.plugin, record.message)
 }
 
 /// Bytes of the plugin's words.

@@ -29,6 +29,8 @@ pub(crate) fn perform(config: Option<&Path>, order: &Order, screen: &mut Screen)
             screen.json_text(&format!("{schema:#}"))?;
             Ok(Exit::Done)
         }
+        // It needs a daemon: see `remote`.
+        PolicyCommand::Reload => Err(Problem::ours("policy reload is no command of files")),
     }
 }
 

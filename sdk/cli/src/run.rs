@@ -4,36 +4,21 @@ use crate::args::{Cli, Run};
 use crate::certificate;
 use crate::exit::Exit;
 use crate::grant;
-use crate::input::{self, Input};
-use crate::json;
+use crate::input;
 use crate::log;
 use crate::places;
 use crate::problem::Problem;
+use crate::reply::{answer, call, certificate_beside};
 use crate::screen::Screen;
 use casemate::module::{CompileError, DetectError};
 use casemate::outcome::escape;
-use casemate::{Builder, Casemate, Cause, Certificate, Failure, Plugin};
-use serde_json::{Value, json};
-use std::io::Write;
+use casemate::{Builder, Casemate, Cause, Certificate, Failure};
+use serde_json::Value;
 use std::path::Path;
 
 /// The two forms of the command.
 const FORMS: &str = "`casemate run FILE --call METHOD` calls a method of a plugin; \
                      `casemate run FILE -- ARGS` runs a WASI command and is not available in this version";
-
-/// A method's answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Reply {
-    body: Vec<u8>,
-    is_json: bool,
-}
-
-impl Reply {
-    /// Its text, if it is JSON as it says.
-    fn json(&self) -> Option<&str> {
-        self.is_json.then(|| json::text(&self.body)).flatten()
-    }
-}
 
 pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result<Exit, Problem> {
     let method = method(run)?;
@@ -97,15 +82,6 @@ fn builder(screen: &Screen) -> Builder {
     Casemate::builder().on_log(move |record| log::show(&record, verbose))
 }
 
-async fn call(plugin: &Plugin, method: &str, input: &Input) -> Result<Reply, Failure> {
-    match input {
-        Input::Json(text) => {
-            plugin.call_json_text(method, text).await.map(|(body, is_json)| Reply { body, is_json })
-        }
-        Input::Raw(bytes) => plugin.call_raw(method, bytes).await.map(|body| Reply { body, is_json: false }),
-    }
-}
-
 /// A module that is no plugin may be one for the other form of the command: say that there are two.
 fn both_forms(failure: Failure, file: &Path) -> Problem {
     let has_no_form = match &failure.cause {
@@ -118,44 +94,6 @@ fn both_forms(failure: Failure, file: &Path) -> Problem {
     let hint =
         if has_no_form { format!("; neither form of run is possible: {FORMS}") } else { String::new() };
     Problem::of_module(failure, file, &hint)
-}
-
-/// The reply as it is; laid out if a person reads it.
-fn answer(reply: &Reply, certificate: Option<&Certificate>, screen: &mut Screen) -> Result<(), Problem> {
-    if screen.json() {
-        return screen.json_text(&answer_json(reply, certificate));
-    }
-    match (reply.json(), screen.out_is_terminal()) {
-        (Some(text), _) => screen.json_text(text)?,
-        (None, true) => screen.line(escape(&String::from_utf8_lossy(&reply.body), usize::MAX))?,
-        (None, false) => screen.bytes(&reply.body)?,
-    }
-    match certificate {
-        Some(certificate) => certificate_beside(certificate, screen),
-        None => Ok(()),
-    }
-}
-
-/// The reply belongs to standard output alone; what stands around the worker is told beside it.
-fn certificate_beside(certificate: &Certificate, screen: &Screen) -> Result<(), Problem> {
-    let text = certificate::lines(certificate, screen).join("\n");
-    writeln!(std::io::stderr(), "{text}").map_err(|error| {
-        Problem::output(format!("the certificate cannot be written to standard error: {error}"))
-    })
-}
-
-/// `{"ok": true, "reply": …}`, the reply with its own order and digits; other members where it is not JSON.
-fn answer_json(reply: &Reply, certificate: Option<&Certificate>) -> String {
-    let (name, value) = match (reply.json(), std::str::from_utf8(&reply.body)) {
-        (Some(text), _) => ("reply", text.to_owned()),
-        (None, Ok(text)) => ("reply_text", json!(text).to_string()),
-        (None, Err(_)) => ("reply_bytes", json!(reply.body).to_string()),
-    };
-    let certificate = match certificate {
-        Some(certificate) => format!(r#","certificate":{}"#, certificate::to_json(certificate)),
-        None => String::new(),
-    };
-    format!(r#"{{"ok":true,"{name}":{value}{certificate}}}"#)
 }
 
 fn refused(
@@ -180,6 +118,7 @@ fn refused(
 mod tests {
     use super::*;
     use crate::args::{Cli, Command};
+    use crate::reply::{Reply, answer_json};
     use casemate::certificate::Profile;
     use casemate::module::Name;
     use clap::Parser;

@@ -89,6 +89,12 @@ impl Screen {
         written(writeln!(out, "{text}").and_then(|()| out.flush()))
     }
 
+    /// A line on standard error.
+    pub(crate) fn aside(&self, text: impl Display) {
+        // What is said beside the answer is no reason to fail.
+        let _written = writeln!(io::stderr(), "{text}").is_ok();
+    }
+
     /// Bytes on standard output, as they are.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Problem> {
         let mut out = io::stdout().lock();

@@ -12,7 +12,7 @@ use crate::screen::Screen;
 use casemate::cache::CacheSetting;
 use casemate::daemon::{Daemon, Listen, ServeFailure, Steward};
 use casemate::{Configuration, Taken};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -117,11 +117,4 @@ async fn reload(steward: &Steward) {
         Err(error) => tracing::error!("the configuration is as it was: {error}"),
     }
     activation::ready();
-}
-
-/// The socket of a command that needs a daemon.
-pub(crate) fn socket_of(named: Option<&Path>) -> Result<PathBuf, Problem> {
-    named.map(Path::to_owned).or_else(places::socket).ok_or_else(|| {
-        Problem::usage("there is no XDG_RUNTIME_DIR to look for the daemon's socket in: say --socket")
-    })
 }

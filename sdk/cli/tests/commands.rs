@@ -1,6 +1,7 @@
 //! `COMMANDS.md` says what the command line says.
 
 use casemate_cli::args::Cli;
+use casemate_protocol::client::operations::OPERATIONS;
 use clap::{Arg, Command, CommandFactory};
 
 const DOCUMENT: &str = include_str!("../COMMANDS.md");
@@ -27,17 +28,45 @@ fn table() -> String {
     root.build();
     let mut text = String::from("| command | flag or argument | what it does |\n|---|---|---|\n");
     rows(&mut text, "every command", &root, |argument| argument.is_global_set());
-    for command in root.get_subcommands() {
-        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        text.push_str(&format!("| `{}` | | {about} |\n", command.get_name()));
-        rows(&mut text, "", command, |argument| !argument.is_global_set());
-        for inner in command.get_subcommands() {
-            let about = inner.get_about().map(ToString::to_string).unwrap_or_default();
-            text.push_str(&format!("| `{} {}` | | {about} |\n", command.get_name(), inner.get_name()));
-            rows(&mut text, "", inner, |argument| !argument.is_global_set());
-        }
-    }
+    below(&mut text, "", &root);
     text
+}
+
+fn below(text: &mut String, path: &str, parent: &Command) {
+    for command in parent.get_subcommands() {
+        let path = format!("{path}{}", command.get_name());
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        text.push_str(&format!("| `{path}` | | {about} |\n"));
+        rows(text, "", command, |argument| !argument.is_global_set());
+        below(text, &format!("{path} "), command);
+    }
+}
+
+#[test]
+fn every_operation_of_the_client_protocol_has_its_command_and_its_method() {
+    let mut root = Cli::command();
+    root.build();
+    let sources: String =
+        ["casemate", "plugin", "feeds", "stream"].map(|name| {
+            let path = format!("{}/../client/src/{name}.rs", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+        }).concat();
+    for operation in OPERATIONS {
+        let mut command = &root;
+        for word in operation.command.split(' ') {
+            if let Some(flag) = word.strip_prefix("--") {
+                let has = command.get_arguments().any(|argument| argument.get_long() == Some(flag));
+                assert!(has, "{}: no flag {word} in {:?}", operation.message, operation.command);
+            } else {
+                command = command.find_subcommand(word).unwrap_or_else(|| {
+                    panic!("{}: no command {:?}", operation.message, operation.command)
+                });
+            }
+        }
+        let (_, method) = operation.rust.split_once("::").expect("a method of a type");
+        let is_there = sources.contains(&format!("fn {method}(")) || sources.contains(&format!("fn {method}<"));
+        assert!(is_there, "{}: sdk/client has no {}", operation.message, operation.rust);
+    }
 }
 
 fn rows(text: &mut String, first: &str, command: &Command, wanted: impl Fn(&Arg) -> bool) {

@@ -13,7 +13,9 @@ use casemate_protocol::client::{Inspect, List, Load, ReloadPolicy, Stats as AskS
 use casemate_protocol::host::{Host, HostError, HostReply, HostRequest};
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::module::CompileReport;
-use casemate_protocol::outcome::{Cause, Failure, escape};
+use casemate_protocol::outcome::Failure;
+#[cfg(feature = "embedded")]
+use casemate_protocol::outcome::{Cause, escape};
 use casemate_protocol::policy::Policy;
 use casemate_protocol::status::Status;
 #[cfg(feature = "embedded")]
@@ -29,6 +31,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// Bytes of what a manifest says against a configuration.
+#[cfg(feature = "embedded")]
 const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// A supervisor; clones share it. The plugins of an embedded one end with it, and with the host process however that ends;
@@ -172,6 +175,44 @@ impl Casemate {
                     configured: true,
                 };
                 Ok(load_remote(connection, load, Vec::new()).await?)
+            }
+        }
+    }
+
+    /// Has a daemon load a module that asks for all that is granted, or for what the manifest beside it says.
+    #[cfg(feature = "connected")]
+    pub async fn load_sent(
+        &self,
+        source: impl Into<Source>,
+        config: Option<Vec<u8>>,
+    ) -> Result<Plugin, Failure> {
+        let source = source.into();
+        match &self.inner {
+            #[cfg(feature = "embedded")]
+            Inner::Embedded(_) => self.load_with(source, Policy::default(), config).await,
+            Inner::Connected(connection) => {
+                let plugin = PluginName::from_lossy(&source.name()).to_string();
+                let (manifest, config) = (source.manifest()?, config_text(config)?);
+                let load = Load { plugin, manifest, config, configured: false };
+                load_remote(connection, load, source.read()?).await
+            }
+        }
+    }
+
+    /// As [`Casemate::load_named`], with one kind of failure for everything.
+    #[cfg(feature = "connected")]
+    pub async fn load_configured(&self, name: &str, config: Option<Vec<u8>>) -> Result<Plugin, Failure> {
+        match &self.inner {
+            #[cfg(feature = "embedded")]
+            Inner::Embedded(_) => match self.load_named_with(name, config).await {
+                Ok(plugin) => Ok(plugin),
+                Err(LoadError::Failure(failure)) => Err(failure),
+                Err(LoadError::Config(error)) => Err(invalid(error)),
+            },
+            Inner::Connected(connection) => {
+                let (plugin, config) = (name.to_owned(), config_text(config)?);
+                let load = Load { plugin, manifest: String::new(), config, configured: true };
+                load_remote(connection, load, Vec::new()).await
             }
         }
     }

@@ -18,10 +18,11 @@ mod manifest;
 mod order;
 
 use crate::plugin::Around;
+use crate::stream::{PIECE_BYTES, failed};
 use casemate_protocol::client::request::Operation;
 use casemate_protocol::client::{
     self, CLIENT_BYTES_MAX, Call, ClientBounds, Ending, Follow, Hello, Item, MAGIC, Opening, Received,
-    Request, Response, Session, Side, VERSION, Welcome, decode_failure,
+    Request, Response, Session, Side, VERSION, decode_failure,
 };
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::host::Host;
@@ -47,9 +48,6 @@ const ORDERS_MAX: usize = 256;
 /// How long a daemon may take to greet.
 const GREETING: Duration = Duration::from_secs(10);
 
-/// Bytes read from a stream's input at once.
-const PIECE_BYTES: usize = 32 << 10;
-
 /// A daemon, connected to whenever it is needed.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -64,7 +62,6 @@ pub(crate) struct Connection {
 struct Live {
     orders: mpsc::Sender<Order>,
     wake: Arc<tokio::sync::Notify>,
-    welcome: Arc<Welcome>,
 }
 
 impl Connection {
@@ -82,11 +79,6 @@ impl Connection {
 
     pub(crate) fn host(&self) -> &Host {
         &self.host
-    }
-
-    /// What the daemon lets this client do.
-    pub(crate) async fn welcome(&self) -> Result<Arc<Welcome>, Failure> {
-        Ok(self.live().await?.welcome)
     }
 
     /// Tells the driver that the host's methods have changed.
@@ -110,17 +102,17 @@ impl Connection {
         }
         let greeted = tokio::time::timeout(GREETING, self.greet()).await;
         let late = |_| Failure::not_started(self.lost("the daemon does not answer"));
-        let (socket, session, decoder, welcome) = greeted.map_err(late)??;
+        let (socket, session, decoder) = greeted.map_err(late)??;
         let (orders, ordered) = mpsc::channel(ORDERS_MAX);
         let wake = Arc::new(tokio::sync::Notify::new());
         let driver = Driver::new(session, self.host.clone(), ordered, Arc::clone(&wake));
         tokio::spawn(driver.run(socket, decoder));
-        let fresh = Live { orders, wake, welcome: Arc::new(welcome) };
+        let fresh = Live { orders, wake };
         *live = Some(fresh.clone());
         Ok(fresh)
     }
 
-    async fn greet(&self) -> Result<(Stream, Session, Decoder<ClientBounds>, Welcome), Failure> {
+    async fn greet(&self) -> Result<(Stream, Session, Decoder<ClientBounds>), Failure> {
         let failed = |error: std::io::Error| {
             let hint = match error.kind() {
                 std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
@@ -147,7 +139,7 @@ impl Connection {
             let frame = decoder.next_frame().map_err(|violation| self.foreign(&violation))?;
             if let Some(frame) = frame {
                 match session.receive(frame).map_err(|violation| self.foreign(&violation))? {
-                    Received::Welcome(welcome) => return Ok((socket, session, decoder, welcome)),
+                    Received::Welcome(_) => return Ok((socket, session, decoder)),
                     Received::Refused(refused) => {
                         let message = format!("it refuses: {} [{}]", refused.message, refused.code);
                         return Err(Failure::not_started(self.lost(escape(&message, 1024))));
@@ -250,9 +242,6 @@ impl Connection {
             }
             output.flush().await
         };
-        let local = |error: std::io::Error| {
-            Failure::maybe_ran(Cause::Input { message: format!("a stream of this end failed: {error}") })
-        };
         let mut supplied = std::pin::pin!(supplying);
         let mut taken = std::pin::pin!(taking);
         let mut waiting = std::pin::pin!(self.wait(&mut ticket));
@@ -260,11 +249,11 @@ impl Connection {
         let ended = loop {
             tokio::select! {
                 result = &mut supplied, if !is_supplied => {
-                    result.map_err(local)?;
+                    result.map_err(failed)?;
                     is_supplied = true;
                 }
                 result = &mut taken, if !is_taken => {
-                    result.map_err(local)?;
+                    result.map_err(failed)?;
                     is_taken = true;
                 }
                 ended = &mut waiting => break ended?,
@@ -272,7 +261,7 @@ impl Connection {
         };
         if !is_taken {
             // What was sent before the end is here.
-            taken.await.map_err(local)?;
+            taken.await.map_err(failed)?;
         }
         answer(ended)
     }

@@ -30,12 +30,14 @@ mod casemate;
 mod connected;
 #[cfg(feature = "embedded")]
 mod embedded;
+mod feeds;
 mod host;
 mod plugin;
 #[cfg(feature = "connected")]
 mod remote;
 mod source;
 mod stats;
+mod stream;
 
 pub use casemate_protocol::certificate::{self, Certificate, Layer, LayerSet};
 pub use casemate_protocol::feed::{Event, LogRecord};
@@ -63,6 +65,9 @@ pub mod daemon {
 pub use crate::casemate::Casemate;
 #[cfg(feature = "embedded")]
 pub use embedded::Builder;
+pub use feeds::Events;
+#[cfg(feature = "connected")]
+pub use feeds::LogLines;
 pub use plugin::{Info, Plugin};
 pub use source::Source;
 pub use stats::{Change, Stats};

@@ -13,6 +13,7 @@ use casemate_protocol::outcome::{Cause, Failure};
 use casemate_protocol::status::{State, Status};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A plugin of a daemon.
 #[derive(Debug, Clone)]
@@ -112,6 +113,16 @@ impl Remote {
         around: &Around,
     ) -> Result<(u32, Vec<u8>), Failure> {
         self.connection.call(&self.name, method, content_type, body.to_vec(), around).await
+    }
+
+    pub(crate) async fn stream(
+        &self,
+        method: &str,
+        around: &Around,
+        input: impl AsyncRead + Unpin + Send,
+        output: impl AsyncWrite + Unpin + Send,
+    ) -> Result<(u32, Vec<u8>), Failure> {
+        self.connection.stream(&self.name, method, around, input, output).await
     }
 
     async fn order(&self, operation: Operation, body: Vec<u8>) -> Result<Vec<u8>, Failure> {

@@ -61,6 +61,22 @@ impl Source {
         }
     }
 
+    /// The text of the manifest beside it, or nothing.
+    #[cfg(feature = "connected")]
+    pub(crate) fn manifest(&self) -> Result<String, Failure> {
+        use casemate_protocol::outcome::{Cause, escape};
+        let Self::Path(path) = self else { return Ok(String::new()) };
+        let path = path.with_file_name("plugin.toml");
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => {
+                let path = escape(&path.display().to_string(), 512);
+                Err(Failure::not_started(Cause::File { path, message: error.to_string() }))
+            }
+        }
+    }
+
     /// The bytes.
     pub(crate) fn read(self) -> Result<Vec<u8>, Failure> {
         match self {

@@ -1,0 +1,104 @@
+//! Calls whose bodies are still under way.
+
+use crate::plugin::{Inner, Plugin};
+use casemate_protocol::link::CONTENT_JSON;
+use casemate_protocol::outcome::{Cause, Failure};
+#[cfg(feature = "embedded")]
+use casemate_supervisor::{Bodies, Pipe, Scope};
+#[cfg(feature = "embedded")]
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
+#[cfg(feature = "embedded")]
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Bytes on their way into a plugin, and out of it: whoever is slow stops the other end within that.
+#[cfg(feature = "embedded")]
+const PIPE_BYTES: usize = 64 << 10;
+
+/// Bytes read or written at once.
+pub(crate) const PIECE_BYTES: usize = 32 << 10;
+
+/// A stream of this end failed.
+pub(crate) fn failed(error: std::io::Error) -> Failure {
+    Failure::maybe_ran(Cause::Input { message: format!("a stream of this end failed: {error}") })
+}
+
+impl Plugin {
+    /// Calls a method that reads `input` and writes `output` while it runs: bodies may be longer than any limit, and neither
+    /// end holds more of them than a window. Returns the method's own answer, and whether that is JSON. A plugin reads and
+    /// writes with `stream.read` and `stream.write` of its SDK.
+    ///
+    /// Cancel safety: dropping the future kills the worker; what has been written stays written.
+    pub async fn stream(
+        &self,
+        method: &str,
+        input: impl AsyncRead + Unpin + Send,
+        output: impl AsyncWrite + Unpin + Send,
+    ) -> Result<(Vec<u8>, bool), Failure> {
+        let (content_type, body) = match &self.inner {
+            #[cfg(feature = "embedded")]
+            Inner::Embedded(plugin) => stream_here(plugin, self.scope(), method, input, output).await?,
+            #[cfg(feature = "connected")]
+            Inner::Connected(remote) => remote.stream(method, &self.around, input, output).await?,
+        };
+        Ok((body, content_type == CONTENT_JSON))
+    }
+}
+
+#[cfg(feature = "embedded")]
+async fn stream_here(
+    plugin: &casemate_supervisor::Plugin,
+    scope: Scope,
+    method: &str,
+    mut input: impl AsyncRead + Unpin + Send,
+    mut output: impl AsyncWrite + Unpin + Send,
+) -> Result<(u32, Vec<u8>), Failure> {
+    let bodies = Bodies { input: Arc::new(Pipe::new(PIPE_BYTES)), output: Arc::new(Pipe::new(PIPE_BYTES)) };
+    let scope = Scope { bodies: Some(bodies.clone()), ..scope };
+    let supply = async {
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let bytes = input.read(&mut piece).await?;
+            let piece = piece.get(..bytes).unwrap_or_default();
+            if bytes == 0 || bodies.input.write(piece).await.is_err() {
+                bodies.input.end();
+                return Ok(());
+            }
+        }
+    };
+    let take = async {
+        loop {
+            let piece = bodies.output.read(PIECE_BYTES).await;
+            if piece.is_empty() {
+                return output.flush().await;
+            }
+            output.write_all(&piece).await?;
+        }
+    };
+    let call = async {
+        let ended = plugin.call_in(&scope, method, 0, &[]).await;
+        bodies.input.close();
+        bodies.output.end();
+        ended
+    };
+    let (mut supply, mut take, mut call) =
+        (std::pin::pin!(supply), std::pin::pin!(take), std::pin::pin!(call));
+    let (mut is_supplied, mut is_taken) = (false, false);
+    let reply = loop {
+        tokio::select! {
+            result = &mut supply, if !is_supplied => {
+                result.map_err(failed)?;
+                is_supplied = true;
+            }
+            result = &mut take, if !is_taken => {
+                result.map_err(failed)?;
+                is_taken = true;
+            }
+            ended = &mut call => break ended?,
+        }
+    };
+    if !is_taken {
+        take.await.map_err(failed)?;
+    }
+    Ok((reply.content_type, reply.body))
+}
