@@ -1,3 +1,5 @@
+mod golden;
+
 use super::kind::KINDS;
 use super::*;
 use crate::frame::Decoder;

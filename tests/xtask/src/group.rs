@@ -7,7 +7,7 @@ use crate::project::{Project, in_ci};
 use crate::request::TestPlan;
 use crate::suite::{Prepared, Who};
 use crate::tally::{Tally, Verdict};
-use crate::{checks, fuzz, guests, setup, suite, vm};
+use crate::{checks, fuzz, guests, python, setup, suite, vm};
 
 /// A group of checks with a name, a time and a verdict of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,7 @@ pub(crate) enum Group {
     SuiteRoot,
     SuiteUser,
     Doctests,
+    Python,
     Advisories,
     Fuzz,
     Soak,
@@ -32,7 +33,7 @@ pub(crate) enum Group {
 
 impl Group {
     /// What runs when no group is named, in this order.
-    pub(crate) const DEFAULT: [Self; 11] = [
+    pub(crate) const DEFAULT: [Self; 12] = [
         Self::Fmt,
         Self::Clippy,
         Self::Deny,
@@ -44,6 +45,7 @@ impl Group {
         Self::SuiteRoot,
         Self::SuiteUser,
         Self::Doctests,
+        Self::Python,
     ];
 
     /// What takes long or needs more than a default run may ask for.
@@ -63,6 +65,7 @@ impl Group {
             Self::SuiteRoot => "suite-root",
             Self::SuiteUser => "suite-user",
             Self::Doctests => "doctests",
+            Self::Python => "python",
             Self::Advisories => "advisories",
             Self::Fuzz => "fuzz",
             Self::Soak => "soak",
@@ -84,6 +87,7 @@ impl Group {
             Self::SuiteRoot => "every test executable, as root",
             Self::SuiteUser => "every test executable, as a fresh ordinary user",
             Self::Doctests => "the examples in the documentation",
+            Self::Python => "the Python client against the real daemon; needs python3 and PyPI",
             Self::Advisories => "cargo-deny: known vulnerabilities; needs the RustSec database on GitHub",
             Self::Fuzz => "every fuzz target for a minute; needs a nightly toolchain",
             Self::Soak => {
@@ -160,6 +164,7 @@ impl Run<'_> {
             Group::SuiteRoot => self.suite(Who::Root),
             Group::SuiteUser => self.suite(Who::OrdinaryUser),
             Group::Doctests => checks::doctests(project),
+            Group::Python => python::run(project),
             Group::Advisories => checks::advisories(project),
             Group::Fuzz => fuzz::run(project, self.plan.fuzz_seconds),
             Group::Vm => vm::run(project, self.plan.executable_limit),

@@ -17,6 +17,7 @@
 //! | [`user`] | an ordinary user made for one run |
 //! | [`watch`] | one executable, its time limit, and whatever it left behind |
 //! | [`fuzz`] | the `fuzz` group |
+//! | [`python`] | the `python` group: the Python client |
 //! | [`vm`] | the `vm` group: suites in a virtual machine with an older kernel |
 //! | [`tally`] | counts, verdicts and the closing lines |
 //! | [`problem`] | what went wrong, in words for the person at the terminal |
@@ -35,6 +36,7 @@ mod group;
 mod guests;
 mod problem;
 mod project;
+mod python;
 mod request;
 mod setup;
 mod stage;

@@ -35,6 +35,27 @@ impl Count {
             skipped: number_of("ignored").unwrap_or_default(),
         })
     }
+
+    /// The counts in pytest's closing line, `== 1 failed, 5 passed, 2 skipped in 0.31s ==`, if this is one.
+    pub(crate) fn in_pytest_line(line: &str) -> Option<Self> {
+        let line = line.trim_matches(|letter| letter == '=' || letter == ' ');
+        let (numbers, time) = line.rsplit_once(" in ")?;
+        if !time.starts_with(|letter: char| letter.is_ascii_digit()) {
+            return None;
+        }
+        let mut count = Self::default();
+        for part in numbers.split(", ") {
+            let (number, word) = part.split_once(' ')?;
+            let number = number.parse::<u64>().ok()?;
+            match word {
+                "passed" => count.passed = number,
+                "failed" | "error" | "errors" => count.failed = count.failed.saturating_add(number),
+                "skipped" => count.skipped = number,
+                _ => {}
+            }
+        }
+        Some(count)
+    }
 }
 
 impl AddAssign for Count {
@@ -152,6 +173,16 @@ mod tests {
         assert_eq!(Count::in_line(line), Some(Count { passed: 12, failed: 2, skipped: 3 }));
         assert_eq!(Count::in_line("running 12 tests"), None);
         assert_eq!(Count::in_line("test result: ok. many passed; none failed"), None);
+    }
+
+    #[test]
+    fn the_closing_line_of_pytest_is_understood() {
+        let line = "== 2 failed, 12 passed, 3 skipped, 1 error in 75.10s (0:01:15) ==";
+        assert_eq!(Count::in_pytest_line(line), Some(Count { passed: 12, failed: 3, skipped: 3 }));
+        let all = Count { passed: 375, failed: 0, skipped: 0 };
+        assert_eq!(Count::in_pytest_line("375 passed in 20.65s"), Some(all));
+        assert_eq!(Count::in_pytest_line("tests/test_golden.py ....... [ 50%]"), None);
+        assert_eq!(Count::in_pytest_line("what failed in this"), None);
     }
 
     #[test]
