@@ -1,17 +1,19 @@
 //! Makes the types of `proto/casemate.proto`, without protoc.
 
-fn main() {
+use std::error::Error;
+
+fn main() -> Result<(), Box<dyn Error>> {
     #[cfg(feature = "client")]
-    client();
+    client()?;
+    Ok(())
 }
 
 #[cfg(feature = "client")]
-fn client() {
+fn client() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=proto/casemate.proto");
-    let mut compiler = protox::Compiler::new(["proto"]).expect("the folder proto");
+    let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_source_info(true);
-    compiler.open_file("casemate.proto").expect("casemate.proto");
-    prost_build::Config::new()
-        .compile_fds(compiler.file_descriptor_set())
-        .expect("the types of casemate.proto");
+    compiler.open_file("casemate.proto")?;
+    prost_build::Config::new().compile_fds(compiler.file_descriptor_set())?;
+    Ok(())
 }

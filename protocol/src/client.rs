@@ -73,7 +73,7 @@ impl Bounds for ClientBounds {
     fn body_bytes_max(&self, kind: u8) -> Option<u32> {
         let row = kind::row(kind).filter(|row| row.from == self.side.other())?;
         let payload_bytes_max = if row.has_body { PAYLOAD_BYTES_MAX } else { 0 };
-        Some(row.meta_bytes_max() + payload_bytes_max + META_LENGTH_BYTES as u32)
+        (row.meta_bytes_max() + payload_bytes_max).checked_add(u32::try_from(META_LENGTH_BYTES).ok()?)
     }
 }
 

@@ -531,6 +531,33 @@ impl Cause {
     }
 }
 
+impl Cause {
+    /// What only clients of a daemon see.
+    fn fmt_of_daemon(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Deadline { deadline_ms, observed_ms } => write!(
+                f,
+                "the call was given up after {observed_ms} ms; the caller's own deadline is {deadline_ms} ms: wait longer or ask for less"
+            ),
+            Self::Connection { socket, message } => {
+                write!(f, "no connection to the daemon at {socket}: {message}")
+            }
+            Self::Denied { what, message } => write!(f, "this client may not {what}: {message}"),
+            Self::UnknownPlugin { name } => {
+                write!(f, "the daemon has no plugin {name}; load it, or look at `casemate plugins list`")
+            }
+            Self::InFlight { configured } => write!(
+                f,
+                "this client has {configured} calls, requests and followings open already (daemon.clients.in_flight): wait for one or raise it"
+            ),
+            Self::Configuration { message } => write!(f, "the configuration does not allow that: {message}"),
+            Self::Other { message, .. } => f.write_str(message),
+            // The others have their words above.
+            _ => f.write_str(&self.code()),
+        }
+    }
+}
+
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -588,23 +615,7 @@ impl fmt::Display for Cause {
                 f.write_str("a new version of the plugin is being loaded already; try again when that is done")
             }
             Self::Closed => f.write_str("the plugin is closed"),
-            Self::Deadline { deadline_ms, observed_ms } => write!(
-                f,
-                "the call was given up after {observed_ms} ms; the caller's own deadline is {deadline_ms} ms: wait longer or ask for less"
-            ),
-            Self::Connection { socket, message } => {
-                write!(f, "no connection to the daemon at {socket}: {message}")
-            }
-            Self::Denied { what, message } => write!(f, "this client may not {what}: {message}"),
-            Self::UnknownPlugin { name } => {
-                write!(f, "the daemon has no plugin {name}; load it, or look at `casemate plugins list`")
-            }
-            Self::InFlight { configured } => write!(
-                f,
-                "this client has {configured} calls, requests and followings open already (daemon.clients.in_flight): wait for one or raise it"
-            ),
-            Self::Configuration { message } => write!(f, "the configuration does not allow that: {message}"),
-            Self::Other { message, .. } => f.write_str(message),
+            _ => self.fmt_of_daemon(f),
         }
     }
 }

@@ -285,7 +285,7 @@ fn draining_lets_calls_finish_and_refuses_new_ones() {
         until("it drains", || plugin.status().state == State::Draining).await;
         is_refused(plugin.call_raw("echo", b"x").await, "plugin.stopped");
         assert_eq!(call.await.unwrap().unwrap_err().code(), "timeout.soft");
-        drain.await.unwrap();
+        drain.await.unwrap().unwrap();
         assert_eq!(plugin.status().state, State::Stopped);
         processes::await_none(&casemate.marker(), PATIENCE);
         plugin.enable().await.unwrap();

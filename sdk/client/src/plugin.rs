@@ -164,7 +164,7 @@ impl Plugin {
             #[cfg(feature = "embedded")]
             Inner::Embedded(plugin) => plugin.from_cache(),
             #[cfg(feature = "connected")]
-            Inner::Connected(remote) => remote.from_cache(),
+            Inner::Connected(remote) => remote.is_from_cache(),
         }
     }
 

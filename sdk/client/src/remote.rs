@@ -101,7 +101,7 @@ impl Remote {
         self.known(|info| info.status.clone())
     }
 
-    pub(crate) fn from_cache(&self) -> bool {
+    pub(crate) fn is_from_cache(&self) -> bool {
         self.known(|info| info.from_cache)
     }
 

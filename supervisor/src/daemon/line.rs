@@ -16,7 +16,7 @@ pub(super) enum Line {
     /// The same, while both bodies are under way.
     Streaming(Box<Streaming>),
     /// Credit, to send the rest of its answer.
-    Answering(Outgoing),
+    Answering(Box<Outgoing>),
     /// Whatever happens.
     Following(Following),
 }

@@ -11,14 +11,14 @@ use std::time::Duration;
 
 /// A connection.
 #[derive(Debug)]
-pub struct Raw {
-    pub stream: UnixStream,
+pub(crate) struct Raw {
+    pub(crate) stream: UnixStream,
     decoder: Decoder<ClientBounds>,
 }
 
 /// What a daemon said, as far as a test looks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
+pub(crate) enum Said {
     Refused(String),
     Failure(u64, String),
     Ended(u64),
@@ -28,14 +28,14 @@ pub enum Said {
 }
 
 impl Raw {
-    pub fn connect(socket: &Path) -> Self {
+    pub(crate) fn connect(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         Self { stream, decoder: Decoder::new(ClientBounds { side: Side::Client }) }
     }
 
     /// One that has been welcomed.
-    pub fn greeted(socket: &Path) -> Self {
+    pub(crate) fn greeted(socket: &Path) -> Self {
         let mut raw = Self::connect(socket);
         let hello =
             Hello { magic: MAGIC, version_min: VERSION, version_max: VERSION, client: "raw".to_owned() };
@@ -44,19 +44,19 @@ impl Raw {
         raw
     }
 
-    pub fn frame(&mut self, kind: u8, id: u64, message: &impl prost::Message, body: &[u8]) {
+    pub(crate) fn frame(&mut self, kind: u8, id: u64, message: &impl prost::Message, body: &[u8]) {
         let mut out = Vec::new();
         encode(&mut out, kind, id, message, body).unwrap();
         self.bytes(&out);
     }
 
     /// The other end may have closed meanwhile: what it said is what counts.
-    pub fn bytes(&mut self, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
     /// The next frame.
-    pub fn read(&mut self) -> Said {
+    pub(crate) fn read(&mut self) -> Said {
         loop {
             if let Some(frame) = self.decoder.next_frame().unwrap() {
                 return match frame.kind {

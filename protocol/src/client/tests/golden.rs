@@ -271,6 +271,7 @@ fn responses(claims: &mut Claims) {
         retry_in_ms: 1000,
         from_cache: true,
         certificate: Some(Certificate { profile: s("core"), layers }),
+        ..Plugin::default()
     };
     let one = Response { plugins: vec![plugin], ..Response::default() };
     claims.same("response", (RESPONSE, 7), one, b"\x08\x01");

@@ -57,7 +57,7 @@ enum Hosting {
     /// A handler works.
     Working(AbortHandle),
     /// Its answer is going.
-    Answering(Outgoing),
+    Answering(Box<Outgoing>),
 }
 
 type Answered = (u64, Option<Result<HostReply, host::HostError>>);
@@ -360,7 +360,8 @@ impl Driver {
                 (HostResult { content_type: 0, error: Some(error) }, Vec::new())
             }
         };
-        self.hosting.insert(id, Hosting::Answering(Outgoing::answer(Ending::HostResult(result), body)));
+        self.hosting
+            .insert(id, Hosting::Answering(Box::new(Outgoing::answer(Ending::HostResult(result), body))));
         self.pump(id);
     }
 }
