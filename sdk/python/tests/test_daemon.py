@@ -481,6 +481,18 @@ async def test_plain_functions_do_not_wait_for_one_another(daemon: Daemon) -> No
         assert await asyncio.gather(*(probe.call("host", asked) for asked in methods)) == [1] * at_once
 
 
+async def test_a_host_method_may_close_the_connection(daemon: Daemon) -> None:
+    casemate = await Casemate.connect(daemon.socket)
+
+    @casemate.on("query:close")
+    async def close(call: HostCall) -> None:
+        await casemate.close()
+
+    with pytest.raises(ConnectionLost, match="closed here"):
+        await casemate.plugin("probe").call("host", {"method": "query:close"})
+    await casemate.close()
+
+
 async def test_a_client_serves_the_calls_of_another(daemon: Daemon) -> None:
     async with Casemate.connect(daemon.socket) as server, Casemate.connect(daemon.socket) as caller:
 

@@ -279,7 +279,9 @@ class Connection:
         self.flush()
         self._end(ConnectionLost("this connection was closed here"))
         self._reading.cancel()
-        await asyncio.gather(self._reading, *self._host_calls.values(), return_exceptions=True)
+        # A host method may be what closes.
+        host_calls = [task for task in self._host_calls.values() if task is not asyncio.current_task()]
+        await asyncio.gather(self._reading, *host_calls, return_exceptions=True)
         try:
             await self._writer.wait_closed()
         except OSError:
