@@ -325,12 +325,14 @@ proptest! {
         });
         let mut told = Told::new(rules);
         let mut zygotes = std::collections::BTreeSet::new();
+        let mut begun = 0;
         for (event, wait) in events {
             told.now += ms(wait);
             for action in told.tell(event) {
                 match action {
                     Action::Start { generation } | Action::Probe { generation } => {
                         prop_assert!(zygotes.insert(generation), "{generation:?} is started twice");
+                        begun += 1;
                     }
                     Action::EndZygote { generation } => {
                         zygotes.remove(&generation);
@@ -340,7 +342,8 @@ proptest! {
                 }
             }
             let report = told.machine.report();
-            prop_assert!(report.waiting <= queue + 3);
+            // A zygote that goes takes its forks with it, and their calls go back: in no order, here, of several zygotes.
+            prop_assert!(report.waiting <= queue + 3 * begun);
             let runs = matches!(report.state, State::Starting | State::Running | State::Draining);
             prop_assert_eq!(runs, report.generation.is_some());
             prop_assert_eq!(report.state == State::Disabled, report.disabled_by.is_some() && !runs);
