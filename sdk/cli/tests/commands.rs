@@ -1,7 +1,7 @@
 //! `COMMANDS.md` says what the command line says.
 
+use casemate::operations::OPERATIONS;
 use casemate_cli::args::Cli;
-use casemate_protocol::client::operations::OPERATIONS;
 use clap::{Arg, Command, CommandFactory};
 
 const DOCUMENT: &str = include_str!("../COMMANDS.md");

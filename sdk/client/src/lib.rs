@@ -40,6 +40,8 @@ mod stats;
 mod stream;
 
 pub use casemate_protocol::certificate::{self, Certificate, Layer, LayerSet};
+#[cfg(feature = "connected")]
+pub use casemate_protocol::client::operations;
 pub use casemate_protocol::feed::{Event, LogRecord};
 pub use casemate_protocol::host::{HostError, HostReply, HostRequest, Trace};
 pub use casemate_protocol::ids::ClientId;
