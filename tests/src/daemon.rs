@@ -26,6 +26,8 @@ queue = 10000
 log = "100MiB/s"
 [defaults.permissions]
 host = ["*"]
+publish = ["**"]
+subscribe = ["**"]
 [defaults.restart]
 within = "1ms"
 "#;
