@@ -400,7 +400,7 @@ class Response(_message.Message):
     def __init__(self, plugins: _Optional[_Iterable[_Union[Plugin, _Mapping]]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
 
 class Plugin(_message.Message):
-    __slots__ = ("name", "state", "disabled", "generation", "reloading", "idle", "busy", "starting", "waiting", "dropped", "crashes", "last_crash", "retry_in_ms", "from_cache", "certificate")
+    __slots__ = ("name", "state", "disabled", "generation", "reloading", "idle", "busy", "starting", "waiting", "dropped", "crashes", "last_crash", "retry_in_ms", "from_cache", "certificate", "events_waiting", "events_delivered", "events_failed", "events_dropped")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     DISABLED_FIELD_NUMBER: _ClassVar[int]
@@ -416,6 +416,10 @@ class Plugin(_message.Message):
     RETRY_IN_MS_FIELD_NUMBER: _ClassVar[int]
     FROM_CACHE_FIELD_NUMBER: _ClassVar[int]
     CERTIFICATE_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_WAITING_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_DELIVERED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_FAILED_FIELD_NUMBER: _ClassVar[int]
+    EVENTS_DROPPED_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: str
     disabled: str
@@ -431,7 +435,11 @@ class Plugin(_message.Message):
     retry_in_ms: int
     from_cache: bool
     certificate: Certificate
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[str] = ..., disabled: _Optional[str] = ..., generation: _Optional[int] = ..., reloading: bool = ..., idle: _Optional[int] = ..., busy: _Optional[int] = ..., starting: _Optional[int] = ..., waiting: _Optional[int] = ..., dropped: _Optional[int] = ..., crashes: _Optional[int] = ..., last_crash: _Optional[str] = ..., retry_in_ms: _Optional[int] = ..., from_cache: bool = ..., certificate: _Optional[_Union[Certificate, _Mapping]] = ...) -> None: ...
+    events_waiting: int
+    events_delivered: int
+    events_failed: int
+    events_dropped: int
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[str] = ..., disabled: _Optional[str] = ..., generation: _Optional[int] = ..., reloading: bool = ..., idle: _Optional[int] = ..., busy: _Optional[int] = ..., starting: _Optional[int] = ..., waiting: _Optional[int] = ..., dropped: _Optional[int] = ..., crashes: _Optional[int] = ..., last_crash: _Optional[str] = ..., retry_in_ms: _Optional[int] = ..., from_cache: bool = ..., certificate: _Optional[_Union[Certificate, _Mapping]] = ..., events_waiting: _Optional[int] = ..., events_delivered: _Optional[int] = ..., events_failed: _Optional[int] = ..., events_dropped: _Optional[int] = ...) -> None: ...
 
 class Certificate(_message.Message):
     __slots__ = ("profile", "layers")
