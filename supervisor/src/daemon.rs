@@ -31,6 +31,7 @@ mod place;
 mod words;
 mod work;
 
+use crate::audit::Audit;
 use crate::host::HostError;
 use crate::supervisor::{Config, Supervisor};
 use access::Access;
@@ -43,6 +44,7 @@ use interprocess::local_socket::tokio::Stream;
 use interprocess::local_socket::traits::{StreamCommon as _, tokio::Listener as _};
 use office::Office;
 use place::Place;
+use serde_json::json;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -84,7 +86,7 @@ pub struct Steward {
 impl Daemon {
     /// Starts a supervisor with this configuration, and listens. Plugins are loaded by [`Daemon::load`], and by clients.
     #[expect(clippy::disallowed_methods, reason = "the time since the start is measured from here")]
-    pub fn new(mut config: Config, listen: Listen) -> Result<Self, ServeFailure> {
+    pub fn new(mut config: Config, listen: Listen, audit: Option<Audit>) -> Result<Self, ServeFailure> {
         let own_uid = rustix::process::geteuid().as_raw();
         let place = match listen {
             Listen::At(path) => {
@@ -103,7 +105,7 @@ impl Daemon {
             }
         }));
         let supervisor = Supervisor::new(config)?;
-        let office = Arc::new(Office::new(supervisor, logs, Instant::now()));
+        let office = Arc::new(Office::new(supervisor, logs, audit, Instant::now()));
         let served = Arc::clone(&office);
         // What no client answers for its own call.
         office.supervisor.host().on("*", move |request| {
@@ -213,6 +215,7 @@ async fn meet(office: Arc<Office>, stream: Stream, client: ClientId, own_uid: u3
             ?uid,
             "a client was refused: daemon.clients does not name its user"
         );
+        office.record("client.refused", json!({"client": client.0, "uid": uid, "why": "daemon.clients"}));
         let message = "the daemon's configuration does not name this user (daemon.clients)";
         return refuse(&stream, "denied.user", message).await;
     };
@@ -220,6 +223,10 @@ async fn meet(office: Arc<Office>, stream: Stream, client: ClientId, own_uid: u3
     let Some(_seat) = office.admit(connections_max) else {
         office.count_refused();
         tracing::warn!(client = client.0, uid = access.uid, "a client was refused: too many are connected");
+        office.record(
+            "client.refused",
+            json!({"client": client.0, "uid": access.uid, "why": "daemon.connections"}),
+        );
         let message = format!("{connections_max} clients are connected already (daemon.connections)");
         return refuse(&stream, "overloaded.connections", &message).await;
     };
@@ -231,6 +238,9 @@ async fn meet(office: Arc<Office>, stream: Stream, client: ClientId, own_uid: u3
     let end = conversation.run(&stream).await;
     office.served.leave(&conversation.desk);
     conversation.leave();
+    if let Some(why) = end.offence() {
+        office.record("client.cut_off", json!({"client": client.0, "why": why}));
+    }
     match end {
         End::Gone => tracing::info!(client = client.0, "a client has gone"),
         End::Violation(violation) => tracing::warn!(client = client.0, "a client was cut off: {violation}"),

@@ -20,6 +20,8 @@
 //! needs a few. No signal handler, no panic hook, no logger, no other limit.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "daemon")]
+pub mod audit;
 pub mod cache;
 mod cgroup;
 mod compile;

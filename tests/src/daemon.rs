@@ -92,6 +92,11 @@ impl Served {
         self.folder.join("casemate.toml")
     }
 
+    /// Its state directory.
+    pub fn state(&self) -> PathBuf {
+        self.folder.join("state")
+    }
+
     /// Its process.
     pub fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
@@ -151,7 +156,7 @@ pub async fn within(configuration: &str) -> Casemate {
     let mut config = Config::default();
     config.configuration = casemate::Configuration::read(&file).unwrap();
     let socket = folder.join("casemate.sock");
-    let daemon = Daemon::new(config, Listen::At(socket.clone())).unwrap();
+    let daemon = Daemon::new(config, Listen::At(socket.clone()), None).unwrap();
     tokio::spawn(async move {
         let _folder = folder;
         daemon.serve(PATIENCE).await;

@@ -74,6 +74,8 @@ pub enum Command {
     Policy(Policy),
     /// Lets clients in other processes use plugins over a local socket, until a signal stops it
     Serve(Serve),
+    /// What a daemon has written down for those who keep it safe
+    Audit(Audit),
     /// Calls a method of a daemon's plugin; prints the answer
     Call(RemoteCall),
     /// Has a daemon load a plugin
@@ -98,6 +100,31 @@ pub struct Serve {
     /// How its log lines are written on standard error; text without it
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+}
+
+/// `audit`.
+#[derive(Debug, Args)]
+pub struct Audit {
+    /// What to do
+    #[command(subcommand)]
+    pub command: AuditCommand,
+}
+
+/// The commands of `audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Whether every line is what was written, and the hash of the last one to compare
+    Verify,
+    /// Prints the lines, checked
+    Show(AuditShow),
+}
+
+/// `audit show`.
+#[derive(Debug, Args)]
+pub struct AuditShow {
+    /// Only the last so many
+    #[arg(long, value_name = "COUNT")]
+    pub last: Option<usize>,
 }
 
 /// `call`.

@@ -11,11 +11,12 @@
 //! | `log` | a plugin's log lines on standard error |
 //! | `certificate` | a certificate for people and programs |
 //! | `places` | where the code cache is |
-//! | `run`, `inspect`, `doctor`, `demo`, `cache`, `policy`, `serve`, `remote` | the commands; `remote` has those that need a daemon |
+//! | `run`, `inspect`, `doctor`, `demo`, `cache`, `policy`, `serve`, `audit`, `remote` | the commands; `remote` has those that need a daemon |
 //! | `reply` | a method's answer for people and programs |
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod audit;
 mod cache;
 mod certificate;
 mod demo;
@@ -84,6 +85,7 @@ fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
                 remote::reload_policy(cli, screen).await
             }
             Command::Policy(order) => policy::perform(cli.config.as_deref(), order, screen),
+            Command::Audit(order) => audit::perform(&cli.places, order, screen),
             order => Box::pin(remote::perform(cli, order, screen)).await,
         }
     })

@@ -61,6 +61,11 @@ fn user_configuration(home: Home) -> Option<PathBuf> {
     Some(base.join("casemate/casemate.toml"))
 }
 
+/// The state directory.
+pub(crate) fn state(flags: &Places) -> Option<PathBuf> {
+    resolve(flags, home()).map(|places| places.state_dir)
+}
+
 /// The socket of this user's daemon, where no flag names one.
 pub(crate) fn socket() -> Option<PathBuf> {
     let runtime = home().runtime.map(PathBuf::from).filter(|path| path.is_absolute());

@@ -2,6 +2,7 @@
 
 use crate::exit::{self, Exit};
 use casemate::config::{ConfigError, ConfigProblem};
+use casemate::daemon::audit::AuditError;
 use casemate::{Cause, Failure, Fault};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -73,6 +74,18 @@ impl Problem {
     /// The daemon's socket cannot be used.
     pub(crate) fn socket(message: impl Into<String>) -> Self {
         Self::own(Exit::NotFound, "socket.unusable", message)
+    }
+
+    /// The audit log is not what was written, or cannot be read or written.
+    pub(crate) fn audit(error: &AuditError) -> Self {
+        match error {
+            AuditError::Broken { .. } => {
+                let hint =
+                    "somebody has changed it, or a disk was full: move it away, look into it, and start anew";
+                Self::own(Exit::Violation, "audit.broken", format!("{error}; {hint}"))
+            }
+            _ => Self::own(Exit::NotFound, "audit.unreadable", error.to_string()),
+        }
     }
 
     /// A policy does not allow what was tried.

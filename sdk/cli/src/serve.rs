@@ -10,6 +10,7 @@ use crate::places;
 use crate::problem::Problem;
 use crate::screen::Screen;
 use casemate::cache::CacheSetting;
+use casemate::daemon::audit::Audit;
 use casemate::daemon::{Daemon, Listen, ServeFailure, Steward};
 use casemate::{Configuration, Taken};
 use std::path::PathBuf;
@@ -35,7 +36,17 @@ pub(crate) async fn perform(cli: &Cli, serve: &Serve, screen: &Screen) -> Result
     if let Some(places) = places::wanted(&cli.places, screen)? {
         config.cache = CacheSetting::At(places);
     }
-    let daemon = Daemon::new(config, listen).map_err(|failure| match failure {
+    let audit = places::state(&cli.places).map(|state| Audit::open(&state)).transpose();
+    let audit = audit.map_err(|error| Problem::audit(&error))?;
+    match &audit {
+        Some(audit) => {
+            tracing::info!(file = %audit.path().display(), "what a security team wants to know is written down")
+        }
+        None => tracing::warn!(
+            "there is no audit log: there is no HOME to have a state directory in (--state-dir)"
+        ),
+    }
+    let daemon = Daemon::new(config, listen, audit).map_err(|failure| match failure {
         ServeFailure::Socket(error) => Problem::socket(error.to_string()),
         ServeFailure::Supervisor(failure) => failure.into(),
     })?;

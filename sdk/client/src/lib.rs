@@ -62,6 +62,7 @@ pub use casemate_supervisor::{LoadError, PluginReloaded, Reloaded, Taken, cache,
 #[cfg(feature = "daemon")]
 pub mod daemon {
     pub use casemate_supervisor::Config;
+    pub use casemate_supervisor::audit;
     pub use casemate_supervisor::daemon::{Daemon, Listen, ServeError, ServeFailure, Steward};
 }
 pub use crate::casemate::Casemate;

@@ -55,6 +55,18 @@ pub(super) enum End {
     Io(io::Error),
 }
 
+impl End {
+    /// What the client did that it must not.
+    pub(super) fn offence(&self) -> Option<String> {
+        match self {
+            Self::Violation(violation) => Some(violation.to_string()),
+            Self::Silent => Some("it did not say who it is in time".to_owned()),
+            Self::Stalled => Some("it did not read what it got".to_owned()),
+            Self::Gone | Self::Io(_) => None,
+        }
+    }
+}
+
 /// A host call to the client.
 struct Asked {
     reply: oneshot::Sender<Result<HostReply, HostError>>,

@@ -3,12 +3,14 @@
 use super::access::Access;
 use super::desk::Served;
 use super::feed::Logs;
+use crate::audit::Audit;
 use crate::configured::{LoadError, Sent};
 use crate::plugin::Plugin;
 use crate::supervisor::{LoadOptions, Supervisor};
 use casemate_protocol::client::Counters;
 use casemate_protocol::ids::{ClientId, PluginName};
-use casemate_protocol::outcome::{Cause, Failure, escape};
+use casemate_protocol::outcome::{Cause, Failure, Fault, escape};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -21,6 +23,7 @@ pub(super) struct Office {
     pub(super) supervisor: Supervisor,
     pub(super) served: Served,
     pub(super) logs: Logs,
+    audit: Option<Audit>,
     plugins: Mutex<BTreeMap<String, Plugin>>,
     /// Names that are being loaded: two loads of one name do not mix.
     loading: tokio::sync::Mutex<()>,
@@ -35,11 +38,12 @@ pub(super) struct Office {
 }
 
 impl Office {
-    pub(super) fn new(supervisor: Supervisor, logs: Logs, started: Instant) -> Self {
+    pub(super) fn new(supervisor: Supervisor, logs: Logs, audit: Option<Audit>, started: Instant) -> Self {
         Self {
             supervisor,
             served: Served::default(),
             logs,
+            audit,
             plugins: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
             closing: watch::Sender::new(false),
@@ -107,6 +111,21 @@ impl Office {
         Ok(())
     }
 
+    /// Writes down what a security team wants to know; `details` is an object.
+    pub(super) fn record(&self, event: &str, details: Value) {
+        if let (Some(audit), Value::Object(details)) = (&self.audit, details) {
+            audit.record(event, details);
+        }
+    }
+
+    /// What a call says of the plugin that it was of: that its worker broke a rule.
+    pub(super) fn judge(&self, plugin: &str, failure: &Failure) {
+        if failure.fault() == Fault::Worker {
+            let what = failure.cause.to_string();
+            self.record("worker.violation", json!({"plugin": plugin, "code": failure.code(), "what": what}));
+        }
+    }
+
     /// Becomes true once, when nothing more is taken.
     pub(super) fn closing(&self) -> watch::Receiver<bool> {
         self.closing.subscribe()
@@ -144,12 +163,17 @@ impl Office {
         self.failures.fetch_add(1, Ordering::Relaxed);
         if matches!(failure.cause, Cause::Denied { .. }) {
             tracing::warn!(client = client.0, uid = access.uid, "refused: {failure}");
+            self.record(
+                "client.denied",
+                json!({"client": client.0, "uid": access.uid, "what": failure.cause.to_string()}),
+            );
         }
     }
 
     pub(super) fn greeted(&self, client: ClientId, access: &Access, name: &str) {
         let name = escape(name, 128);
         tracing::info!(client = client.0, uid = access.uid, name, "a client has connected");
+        self.record("client.connected", json!({"client": client.0, "uid": access.uid, "name": name}));
     }
 
     pub(super) fn counters(&self, now: Instant) -> Counters {

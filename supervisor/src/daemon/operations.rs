@@ -20,8 +20,9 @@ use casemate_protocol::feed::Event;
 use casemate_protocol::host::Trace;
 use casemate_protocol::link::CONFIG_BYTES_MAX;
 use casemate_protocol::module::MODULE_BYTES_MAX;
-use casemate_protocol::outcome::{Cause, Failure};
+use casemate_protocol::outcome::{Cause, Failure, escape};
 use casemate_protocol::policy::{is_topic, is_topic_pattern};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -85,8 +86,14 @@ impl Conversation {
         };
         let content_type = u32::try_from(call.content_type).unwrap_or_default();
         let method = call.method;
-        let (work, held) =
-            work(id, async move { Done::Call(plugin.call_in(&scope, &method, content_type, &body).await) });
+        let office = Arc::clone(&self.office);
+        let (work, held) = work(id, async move {
+            let called = plugin.call_in(&scope, &method, content_type, &body).await;
+            if let Err(failure) = &called {
+                office.judge(plugin.name().as_str(), failure);
+            }
+            Done::Call(called)
+        });
         self.work(work);
         Ok(held)
     }
@@ -118,7 +125,7 @@ impl Conversation {
     }
 
     fn start(&mut self, id: u64, operation: Op, body: Vec<u8>) -> Result<super::line::Work, Failure> {
-        let (office, access) = (Arc::clone(&self.office), self.access.clone());
+        let (office, access, client) = (Arc::clone(&self.office), self.access.clone(), self.client);
         // What concerns this client is done at once.
         match &operation {
             Op::Serve(op) => self.serve(&op.method)?,
@@ -130,7 +137,15 @@ impl Conversation {
         let (work, held) = work(id, async move {
             let done = match operation {
                 Op::List(_) => Ok(words::plugins(&office.plugins(&access))),
-                Op::ReloadPolicy(_) => office.reload_policy().await,
+                Op::ReloadPolicy(_) => {
+                    let reloaded = office.reload_policy().await;
+                    let (ok, what) = told(&reloaded);
+                    office.record(
+                        "policy.reload",
+                        json!({"client": client.0, "uid": access.uid, "ok": ok, "what": what}),
+                    );
+                    reloaded
+                }
                 Op::Publish(op) => office.publish(op.topic, op.content_type, body),
                 Op::Inspect(_) => {
                     let inspected = office.supervisor.inspect(&body).await;
@@ -138,7 +153,19 @@ impl Conversation {
                 }
                 Op::Info(op) => return Done::Response(office.info(&op.plugin)),
                 Op::ConfigGet(op) => return Done::Response(office.config(&op.plugin)),
-                operation => office.change(operation, body).await,
+                operation => {
+                    let (event, plugin) = audited(&operation);
+                    let changed = office.change(operation, body).await;
+                    if let Some(event) = event {
+                        let (ok, what) = told(&changed);
+                        let uid = access.uid;
+                        office.record(
+                            event,
+                            json!({"client": client.0, "uid": uid, "plugin": plugin, "ok": ok, "what": what}),
+                        );
+                    }
+                    changed
+                }
             };
             Done::Response(done.map(|response| (Box::new(response), Vec::new())))
         });
@@ -179,6 +206,30 @@ impl Conversation {
         };
         Ok(Following { mailbox, _subscription: subscription })
     }
+}
+
+/// Whether it went well, and if not why.
+fn told(done: &Result<Response, Failure>) -> (bool, String) {
+    match done {
+        Ok(_) => (true, String::new()),
+        Err(failure) => (false, failure.to_string()),
+    }
+}
+
+/// What a change is called in the audit log, and which plugin it is of.
+fn audited(operation: &Op) -> (Option<&'static str>, String) {
+    let (event, plugin) = match operation {
+        Op::Load(op) => ("plugin.load", &op.plugin),
+        Op::Unload(op) => ("plugin.unload", &op.plugin),
+        Op::Enable(op) => ("plugin.enable", &op.plugin),
+        Op::Disable(op) => ("plugin.disable", &op.plugin),
+        Op::Drain(op) => ("plugin.drain", &op.plugin),
+        Op::Reset(op) => ("plugin.reset", &op.plugin),
+        Op::Reload(op) => ("plugin.reload", &op.plugin),
+        Op::ConfigSet(op) => ("plugin.configure", &op.plugin),
+        _ => return (None, String::new()),
+    };
+    (Some(event), escape(plugin, 128))
 }
 
 impl Office {

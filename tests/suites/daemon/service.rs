@@ -109,6 +109,43 @@ fn the_configuration_is_read_anew_at_a_signal_and_when_it_changes() {
     });
 }
 
+#[test]
+fn what_a_security_team_wants_to_know_is_written_down_and_chained() {
+    let served = Served::start(&examples());
+    block_on(async {
+        let casemate = served.connect().await;
+        let policy = casemate::Policy::default();
+        casemate.load(guests::rust("probe"), policy).await.unwrap();
+        casemate.plugin("probe").await.unwrap().disable().await.unwrap();
+    });
+    let mut raw = Raw::greeted(&served.socket());
+    raw.bytes(&[0xff; 32]);
+    assert_eq!(raw.read(), Said::Refused("protocol.frame".to_owned()));
+    let state = served.state().display().to_string();
+    let audit = |words: &[&str]| {
+        let mut all = vec!["--state-dir", &state, "--json", "audit"];
+        all.extend(words);
+        casemate_tests::command::casemate(&all)
+    };
+    let end = Instant::now() + Duration::from_secs(30);
+    while !audit(&["show"]).out.contains("client.cut_off") {
+        assert!(Instant::now() < end, "{}", audit(&["show"]).out);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let shown = audit(&["show"]).out;
+    for event in ["client.connected", "plugin.load", "plugin.disable", "client.cut_off"] {
+        assert!(shown.contains(&format!("\"event\":\"{event}\"")), "{event}: {shown}");
+    }
+    let verified = audit(&["verify"]).json();
+    assert_eq!(verified["lines"], shown.lines().count());
+    // One word of it changed.
+    let path = served.state().join("audit.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("plugin.disable", "plugin.enable", 1)).unwrap();
+    let broken = audit(&["verify"]);
+    assert_eq!((broken.code, broken.json()["code"].as_str()), (4, Some("audit.broken")));
+}
+
 /// Starts the daemon with a listening socket as descriptor 3, as a service manager does.
 fn activated(socket: &Path, notify: &Path, configuration: &Path) -> std::process::Child {
     // A shell in between: it knows the pid that LISTEN_PID has to say, and passes the descriptor on.
