@@ -168,6 +168,10 @@ VALUES = {
                             pb.Layer(name="landlock", reason="old kernel"),
                         ],
                     ),
+                    events_waiting=9,
+                    events_delivered=10,
+                    events_failed=11,
+                    events_dropped=12,
                 )
             ]
         ),

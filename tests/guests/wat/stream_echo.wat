@@ -10,7 +10,7 @@
     (if (i32.gt_u (local.get $size) (i32.const 131072)) (then (return (i32.const 0))))
     (i32.const 4096))
   (func (export "casemate_free") (param i32 i32 i32))
-  (data (i32.const 1024) "\0b\00stream.read\00")
+  (data (i32.const 1024) "\0b\00stream.read\0165536")
   (data (i32.const 2048) "\0c\00stream.write\00")
   ;; an answer: status 0, raw
   (data (i32.const 3072) "\00\00")
@@ -18,7 +18,7 @@
     (local $reply i64)
     (local $bytes i32)
     (loop $again
-      (local.set $reply (call $host_call (i32.const 1024) (i32.const 14)))
+      (local.set $reply (call $host_call (i32.const 1024) (i32.const 19)))
       (local.set $bytes (i32.wrap_i64 (i64.shr_u (local.get $reply) (i64.const 32))))
       ;; an error, or the end: it is the answer
       (if (i32.load8_u (i32.const 4096)) (then (return (local.get $reply))))

@@ -271,7 +271,10 @@ fn responses(claims: &mut Claims) {
         retry_in_ms: 1000,
         from_cache: true,
         certificate: Some(Certificate { profile: s("core"), layers }),
-        ..Plugin::default()
+        events_waiting: 9,
+        events_delivered: 10,
+        events_failed: 11,
+        events_dropped: 12,
     };
     let one = Response { plugins: vec![plugin], ..Response::default() };
     claims.same("response", (RESPONSE, 7), one, b"\x08\x01");

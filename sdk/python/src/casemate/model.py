@@ -208,6 +208,12 @@ class PluginState:
     from_cache: bool
     certificate: Certificate | None
     """Not in a list of plugins."""
+    events_waiting: int = 0
+    events_delivered: int = 0
+    events_failed: int = 0
+    """Events that it was told and did not take."""
+    events_dropped: int = 0
+    """Events that were dropped before it was told."""
     report: bytes = b""
     """Of ``Plugin.info``: the compiler's report, undecoded."""
 
@@ -229,6 +235,10 @@ class PluginState:
             retry_in_ms=message.retry_in_ms,
             from_cache=message.from_cache,
             certificate=Certificate.of(message.certificate) if message.HasField("certificate") else None,
+            events_waiting=message.events_waiting,
+            events_delivered=message.events_delivered,
+            events_failed=message.events_failed,
+            events_dropped=message.events_dropped,
             report=report,
         )
 
