@@ -135,17 +135,8 @@ impl Daemon {
 
     /// Loads every plugin of the configuration that is enabled; each that cannot be is told with its name.
     pub async fn load(&self) -> Vec<(String, Failure)> {
-        let configuration = self.office.supervisor.configuration();
-        let mut failed = Vec::new();
-        for name in configuration.plugins() {
-            if !configuration.is_enabled(name) {
-                continue;
-            }
-            if let Err(failure) = self.office.load(name, None, Default::default()).await {
-                failed.push((name.to_owned(), failure));
-            }
-        }
-        failed
+        let loaded = self.office.load_missing().await.into_iter();
+        loaded.filter_map(|(name, result)| Some((name, result.err()?))).collect()
     }
 
     /// Serves until its steward stops it, and then until every client is finished or `patience` is over.
@@ -185,9 +176,11 @@ impl Steward {
         self.office.close();
     }
 
-    /// Reads the configuration anew. One with a mistake changes nothing.
-    pub async fn reload(&self) -> Result<crate::configured::Reloaded, crate::policy::ConfigError> {
-        self.office.supervisor.reload().await
+    /// Reads the configuration anew, and loads plugins that it names for the first time. One with a mistake changes nothing.
+    /// What became of each plugin: its name, one word, and why.
+    pub async fn reload(&self) -> Result<Vec<(String, String, String)>, crate::policy::ConfigError> {
+        let changes = self.office.reload().await?.into_iter();
+        Ok(changes.map(|change| (change.plugin, change.what, change.message)).collect())
     }
 }
 

@@ -65,7 +65,8 @@ impl Checked for Request {
     fn wrong_field(&self) -> Option<&'static str> {
         use request::Operation as Op;
         let (plugin, name, content_type) = match &self.operation {
-            None => return Some("operation"),
+            // One of a later protocol, perhaps: whoever does requests says that it does not know it.
+            None => return None,
             Some(Op::Load(load)) => (load.plugin.as_str(), "", 0),
             Some(Op::Unload(op)) => (op.plugin.as_str(), "", 0),
             Some(Op::Info(op)) => (op.plugin.as_str(), "", 0),
@@ -92,7 +93,7 @@ impl Checked for Request {
 impl Checked for Follow {
     fn wrong_field(&self) -> Option<&'static str> {
         match &self.what {
-            None => Some("what"),
+            None => None,
             Some(follow::What::Subscribe(op)) => first(&[("pattern", is_name(&op.pattern))]),
             Some(follow::What::Logs(op)) => {
                 first(&[("plugin", is_plugin(&op.plugin)), ("level_min", op.level_min <= 4)])

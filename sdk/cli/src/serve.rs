@@ -9,10 +9,10 @@ use crate::exit::Exit;
 use crate::places;
 use crate::problem::Problem;
 use crate::screen::Screen;
+use casemate::Configuration;
 use casemate::cache::CacheSetting;
 use casemate::daemon::audit::Audit;
 use casemate::daemon::{Daemon, Listen, ServeFailure, Steward};
-use casemate::{Configuration, Taken};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -116,12 +116,10 @@ async fn reload(steward: &Steward) {
     match steward.reload().await {
         Ok(reloaded) => {
             tracing::info!("the configuration was read anew");
-            for plugin in reloaded.plugins {
-                match plugin.taken {
-                    Taken::Failed { reason } => {
-                        tracing::error!(plugin = %plugin.plugin, "stays under its old policy: {reason}");
-                    }
-                    taken => tracing::info!(plugin = %plugin.plugin, "{taken:?}"),
+            for (plugin, what, message) in reloaded {
+                match what.as_str() {
+                    "failed" => tracing::error!(plugin, "is as it was: {message}"),
+                    _ => tracing::info!(plugin, "{what} {message}"),
                 }
             }
         }

@@ -44,7 +44,12 @@ impl Collecting {
             return Ok(());
         }
         let configured = self.bytes_max;
-        Err(Failure::not_started(Cause::Limit { limit: LimitName::Input, configured, observed }))
+        Err(Failure::not_started(match self.opening {
+            Opening::Call(_) => Cause::Limit { limit: LimitName::Input, configured, observed },
+            _ => {
+                Cause::Input { message: format!("its body has {observed} bytes; {configured} are the most") }
+            }
+        }))
     }
 }
 

@@ -103,6 +103,20 @@ impl Office {
         Ok(plugin)
     }
 
+    /// Loads every plugin of the configuration that is enabled and is not here; what came of each.
+    pub(super) async fn load_missing(&self) -> Vec<(String, Result<(), Failure>)> {
+        let configuration = self.supervisor.configuration();
+        let mut loaded = Vec::new();
+        for name in configuration.plugins() {
+            let is_here = self.lock().contains_key(name);
+            if configuration.is_enabled(name) && !is_here {
+                let result = self.load(name, None, LoadOptions::default()).await;
+                loaded.push((name.to_owned(), result.map(drop)));
+            }
+        }
+        loaded
+    }
+
     /// Ends a plugin and forgets it.
     pub(super) async fn unload(&self, name: &str) -> Result<(), Failure> {
         let plugin = self.plugin(name)?;

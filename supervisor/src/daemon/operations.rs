@@ -11,11 +11,12 @@ use crate::configured::Sent;
 use crate::events::Subscriber;
 use crate::module_file::read_module;
 use crate::pipe::Pipe;
+use crate::policy::ConfigError;
 use crate::policy::Manifest;
 use crate::scope::{Bodies, Deadline, Scope};
 use crate::supervisor::LoadOptions;
 use casemate_protocol::client::request::Operation as Op;
-use casemate_protocol::client::{Call, Follow, Opening, Request, Response, Right, follow};
+use casemate_protocol::client::{Call, Change, Follow, Opening, Request, Response, Right, follow};
 use casemate_protocol::feed::Event;
 use casemate_protocol::host::Trace;
 use casemate_protocol::link::CONFIG_BYTES_MAX;
@@ -31,6 +32,9 @@ const OUTPUT_BYTES: usize = 64 << 10;
 
 /// Bytes of a published event's body.
 const EVENT_BYTES_MAX: u64 = 64 << 10;
+
+/// What a client of a later version may ask for.
+const NOT_KNOWN: &str = "this daemon does not know that operation: it is of an older version than the client";
 
 fn wrong(message: impl Into<String>) -> Failure {
     Failure::not_started(Cause::Input { message: message.into() })
@@ -100,7 +104,7 @@ impl Conversation {
 
     /// Whether the client may have that done, and how long its body may be.
     pub(super) fn admit(&self, request: &Request) -> Result<u64, Failure> {
-        let Some(operation) = &request.operation else { return Err(wrong("a request without an operation")) };
+        let Some(operation) = &request.operation else { return Err(wrong(NOT_KNOWN)) };
         let module = MODULE_BYTES_MAX;
         let (right, what, plugin, bytes_max) = match operation {
             Op::List(_) => (Right::Call, "list plugins", None, 0),
@@ -174,6 +178,12 @@ impl Conversation {
     }
 
     fn serve(&self, method: &str) -> Result<(), Failure> {
+        let stem = method.strip_suffix('*').unwrap_or(method);
+        if method.is_empty() || stem.contains('*') {
+            return Err(wrong(format!(
+                "{method:?} is no host method: write its name, or the beginning of names and a *"
+            )));
+        }
         if !self.desk.serve(method) {
             return Err(wrong("this client serves too many methods"));
         }
@@ -202,7 +212,7 @@ impl Conversation {
                 let wanted = Wanted { plugin, plugins: self.access.plugins.clone(), level_min: op.level_min };
                 Subscription::Logs { _held: self.office.logs.follow(wanted, &mailbox) }
             }
-            None => return Err(wrong("a following of nothing")),
+            None => return Err(wrong(NOT_KNOWN)),
         };
         Ok(Following { mailbox, _subscription: subscription })
     }
@@ -261,10 +271,25 @@ impl Office {
     }
 
     async fn reload_policy(&self) -> Result<Response, Failure> {
-        let reloaded = self.supervisor.reload().await;
-        let invalid = |message: String| Failure::not_started(Cause::Configuration { message });
-        let reloaded = reloaded.map_err(|error| invalid(error.to_string()))?;
-        Ok(Response { changes: reloaded.plugins.iter().map(words::change).collect(), ..Response::default() })
+        let changes = self
+            .reload()
+            .await
+            .map_err(|error| Failure::not_started(Cause::Configuration { message: error.to_string() }))?;
+        Ok(Response { changes, ..Response::default() })
+    }
+
+    /// Reads the configuration anew; plugins that it names for the first time are loaded.
+    pub(super) async fn reload(&self) -> Result<Vec<Change>, ConfigError> {
+        let reloaded = self.supervisor.reload().await?;
+        let mut changes: Vec<Change> = reloaded.plugins.iter().map(words::change).collect();
+        for (plugin, loaded) in self.load_missing().await {
+            let (what, message) = match loaded {
+                Ok(()) => ("loaded", String::new()),
+                Err(failure) => ("failed", failure.to_string()),
+            };
+            changes.push(Change { plugin, what: what.to_owned(), message });
+        }
+        Ok(changes)
     }
 
     /// What changes a plugin, and answers with how it is then.

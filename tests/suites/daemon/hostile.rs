@@ -122,6 +122,18 @@ fn bytes_that_are_no_protocol_are_refused_by_name() {
 }
 
 #[test]
+fn an_operation_of_a_later_version_fails_alone() {
+    let served = Served::start(&examples());
+    let mut raw = Raw::greeted(&served.socket());
+    raw.frame(0x22, 1, &Request::default(), b"");
+    assert_eq!(raw.read(), Said::Failure(1, "call.input".to_owned()));
+    raw.frame(0x23, 3, &Follow::default(), b"");
+    assert_eq!(raw.read(), Said::Failure(3, "call.input".to_owned()));
+    raw.frame(0x21, 5, &call(), br#"{"numbers":[1]}"#);
+    assert_eq!(raw.read(), Said::Ended(5));
+}
+
+#[test]
 fn an_id_is_used_once_and_credit_is_kept_to() {
     let served = Served::start(&examples());
     let mut raw = Raw::greeted(&served.socket());

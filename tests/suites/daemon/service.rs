@@ -110,6 +110,29 @@ fn the_configuration_is_read_anew_at_a_signal_and_when_it_changes() {
 }
 
 #[test]
+fn a_plugin_that_is_new_in_the_configuration_is_loaded_and_one_that_has_gone_is_stopped() {
+    let served = Served::start(&examples());
+    let text = std::fs::read_to_string(served.configuration()).unwrap();
+    block_on(async {
+        let casemate = served.connect().await;
+        let wordcount = guests::rust("wordcount").display().to_string();
+        let more = format!("{text}\n[plugins.wordcount]\npath = {wordcount:?}\n");
+        std::fs::write(served.configuration(), more).unwrap();
+        // The file is watched as well: either may come first.
+        casemate.reload_policy().await.unwrap();
+        let plugin = casemate.plugin("wordcount").await.unwrap();
+        plugin.call::<_, Value>("count", &json!({"text": "one two two"})).await.unwrap();
+        std::fs::write(served.configuration(), &text).unwrap();
+        casemate.reload_policy().await.unwrap();
+        let end = Instant::now() + Duration::from_secs(30);
+        while plugin.info().await.unwrap().status.state != casemate::State::Stopped {
+            assert!(Instant::now() < end, "it still runs");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+}
+
+#[test]
 fn what_a_security_team_wants_to_know_is_written_down_and_chained() {
     let served = Served::start(&examples());
     block_on(async {
