@@ -50,29 +50,39 @@ pub struct LogRecord {
 /// How many events or lines wait for somebody who is slow to take them.
 pub const WAITING_MAX: usize = 1000;
 
-/// What waits for somebody who is slow to take it: bounded, the oldest goes first, and is counted.
+/// How many bytes of them: whoever follows much with long bodies keeps that much of others' memory.
+pub const WAITING_BYTES_MAX: usize = 1024 * 1024;
+
+/// What waits for somebody who is slow to take it: bounded in number and bytes, the oldest goes first, and is counted.
 #[derive(Debug)]
 pub struct Backlog<T> {
-    items: VecDeque<T>,
+    items: VecDeque<(T, usize)>,
+    bytes: usize,
     dropped: u64,
 }
 
 impl<T> Default for Backlog<T> {
     fn default() -> Self {
-        Self { items: VecDeque::new(), dropped: 0 }
+        Self { items: VecDeque::new(), bytes: 0, dropped: 0 }
     }
 }
 
 impl<T> Backlog<T> {
-    /// Adds one; whether the oldest had to go for it.
-    pub fn put(&mut self, item: T) -> bool {
-        let is_full = self.items.len() >= WAITING_MAX;
-        if is_full {
-            self.items.pop_front();
-            self.dropped += 1;
+    /// Adds one with a body of so many bytes; how many older ones had to go for it.
+    pub fn put(&mut self, item: T, bytes: usize) -> u64 {
+        let mut gone = 0;
+        while self.items.len() >= WAITING_MAX
+            || (self.bytes + bytes > WAITING_BYTES_MAX && !self.items.is_empty())
+        {
+            if let Some((_, bytes)) = self.items.pop_front() {
+                self.bytes -= bytes;
+                gone += 1;
+            }
         }
-        self.items.push_back(item);
-        is_full
+        self.dropped += gone;
+        self.bytes += bytes;
+        self.items.push_back((item, bytes));
+        gone
     }
 
     /// How many wait.
@@ -87,7 +97,8 @@ impl<T> Backlog<T> {
 
     /// The oldest, and how many were dropped before it since one was taken.
     pub fn take(&mut self) -> Option<(T, u64)> {
-        let item = self.items.pop_front()?;
+        let (item, bytes) = self.items.pop_front()?;
+        self.bytes -= bytes;
         Some((item, std::mem::take(&mut self.dropped)))
     }
 }
@@ -111,10 +122,21 @@ mod tests {
     fn the_oldest_go_and_are_counted() {
         let mut backlog = Backlog::default();
         for number in 0..WAITING_MAX + 5 {
-            assert_eq!(backlog.put(number), number >= WAITING_MAX);
+            assert_eq!(backlog.put(number, 1), u64::from(number >= WAITING_MAX));
         }
         assert_eq!(backlog.take(), Some((5, 5)));
         assert_eq!(backlog.take(), Some((6, 0)));
         assert_eq!(std::iter::from_fn(|| backlog.take()).count(), WAITING_MAX - 2);
+    }
+
+    #[test]
+    fn long_ones_make_room_in_bytes() {
+        let mut backlog = Backlog::default();
+        assert_eq!((0..16).map(|number| backlog.put(number, WAITING_BYTES_MAX / 16)).sum::<u64>(), 0);
+        assert_eq!(backlog.put(16, WAITING_BYTES_MAX / 8), 2);
+        assert_eq!(backlog.take(), Some((2, 2)));
+        // One that is too long alone stays: its length has a bound of its own.
+        assert_eq!(backlog.put(17, 2 * WAITING_BYTES_MAX), 14);
+        assert_eq!(backlog.take(), Some((17, 14)));
     }
 }

@@ -38,6 +38,8 @@ pub struct HostRequest {
     pub remaining: Duration,
     /// Where that call belongs.
     pub trace: Trace,
+    /// Bytes that the answer may have: the plugin's limits.output.
+    pub answer_bytes_max: u32,
 }
 
 /// The host's answer.
@@ -179,6 +181,7 @@ mod tests {
             body: Vec::new(),
             remaining: Duration::from_secs(1),
             trace: Trace::default(),
+            answer_bytes_max: 0,
         };
         let answer = std::pin::pin!(host.answer(request));
         match answer.poll(&mut Context::from_waker(std::task::Waker::noop())) {

@@ -35,7 +35,7 @@ use crate::audit::Audit;
 use crate::host::HostError;
 use crate::supervisor::{Config, Supervisor};
 use access::Access;
-use casemate_protocol::client::{Refused, Session, Side, VERSION};
+use casemate_protocol::client::{Refused, Right, Session, Side, VERSION};
 use casemate_protocol::ids::ClientId;
 use casemate_protocol::outcome::Failure;
 use conversation::{Conversation, End};
@@ -125,7 +125,7 @@ impl Daemon {
 
     /// The socket's path, if it has made it.
     pub fn path(&self) -> Option<&Path> {
-        self.place.path.as_deref()
+        self.place.path()
     }
 
     /// To order it about while it serves.
@@ -198,50 +198,41 @@ pub enum ServeFailure {
 /// Lets a client in, or not.
 async fn meet(office: Arc<Office>, stream: Stream, client: ClientId, own_uid: u32) {
     office.count_connection();
+    let reloads = office.reloads();
     let configuration = office.supervisor.configuration();
     let uid = stream.peer_creds().ok().and_then(|creds| creds.euid());
     let access = uid.and_then(|uid| Access::of(uid, own_uid, configuration.daemon()));
     let Some(access) = access else {
         office.count_refused();
-        tracing::warn!(
-            client = client.0,
-            ?uid,
-            "a client was refused: daemon.clients does not name its user"
-        );
-        office.record("client.refused", json!({"client": client.0, "uid": uid, "why": "daemon.clients"}));
+        let details = json!({"client": client.0, "uid": uid, "why": "daemon.clients"});
+        office.record_of(uid.unwrap_or(u32::MAX), "client.refused", details);
         let message = "the daemon's configuration does not name this user (daemon.clients)";
         return refuse(&stream, "denied.user", message).await;
     };
     let connections_max = configuration.daemon().connections;
-    let Some(_seat) = office.admit(connections_max) else {
+    let Some(_seat) = office.admit(connections_max, access.rights.contains(&Right::Admin)) else {
         office.count_refused();
-        tracing::warn!(client = client.0, uid = access.uid, "a client was refused: too many are connected");
-        office.record(
-            "client.refused",
-            json!({"client": client.0, "uid": access.uid, "why": "daemon.connections"}),
-        );
+        let details = json!({"client": client.0, "uid": access.uid, "why": "daemon.connections"});
+        office.record_of(access.uid, "client.refused", details);
         let message = format!("{connections_max} clients are connected already (daemon.connections)");
         return refuse(&stream, "overloaded.connections", &message).await;
     };
-    let serves_all = access.rights.contains(&casemate_protocol::client::Right::Serve);
-    let mut conversation = Conversation::new(Arc::clone(&office), client, access);
+    let serves_all = access.rights.contains(&Right::Serve);
+    let uid = access.uid;
+    let mut conversation = Conversation::new(Arc::clone(&office), client, access, own_uid, reloads);
     if serves_all {
         office.served.join(&conversation.desk);
     }
     let end = conversation.run(&stream).await;
-    office.served.leave(&conversation.desk);
-    conversation.leave();
+    drop(conversation);
     if let Some(why) = end.offence() {
-        office.record("client.cut_off", json!({"client": client.0, "why": why}));
+        office.record_of(uid, "client.cut_off", json!({"client": client.0, "uid": uid, "why": why}));
     }
     match end {
-        End::Gone => tracing::info!(client = client.0, "a client has gone"),
-        End::Violation(violation) => tracing::warn!(client = client.0, "a client was cut off: {violation}"),
-        End::Silent => {
-            tracing::warn!(client = client.0, "a client did not say who it is (daemon.handshake_timeout)")
-        }
-        End::Stalled => tracing::warn!(client = client.0, "a client was left: it does not read what it gets"),
-        End::Io(error) => tracing::info!(client = client.0, "a client has gone: {error}"),
+        End::Gone => tracing::debug!(client = client.0, "a client has gone"),
+        // It has been written down.
+        End::Violation(_) | End::Silent | End::Stalled => {}
+        End::Io(error) => tracing::debug!(client = client.0, "a client has gone: {error}"),
     }
 }
 

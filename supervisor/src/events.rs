@@ -11,6 +11,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub trait Subscriber: Send + Sync {
     /// Takes one; how many older ones had to go for it.
     fn take(&self, event: &Event) -> u64;
+
+    /// The plugin that it is; `None`: it is none.
+    fn plugin(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Everybody who has subscribed to something.
@@ -65,10 +70,17 @@ impl Events {
 
     /// Gives it to everybody who has subscribed to its topic; how many those are.
     pub fn publish(&self, event: &Event) -> usize {
+        self.publish_to(event, |_| true)
+    }
+
+    /// As [`Events::publish`], but to those plugins alone that its publisher may reach.
+    pub fn publish_to(&self, event: &Event, may_reach: impl Fn(&str) -> bool) -> usize {
         self.state.published.fetch_add(1, Ordering::Relaxed);
         let entries = self.state.entries.read().unwrap_or_else(PoisonError::into_inner);
-        let wants =
-            |entry: &&Entry| entry.patterns.iter().any(|pattern| matches_topic(pattern, &event.topic));
+        let wants = |entry: &&Entry| {
+            entry.patterns.iter().any(|pattern| matches_topic(pattern, &event.topic))
+                && entry.subscriber.plugin().is_none_or(&may_reach)
+        };
         let matching = entries.iter().filter(wants);
         let mut count = 0;
         for entry in matching {

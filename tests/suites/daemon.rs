@@ -260,6 +260,27 @@ fn rights_are_those_of_the_user_in_the_configuration() {
 }
 
 #[test]
+fn a_right_that_is_taken_away_is_gone_for_those_who_are_connected() {
+    let uid = rustix::process::geteuid().as_raw();
+    let with = |rights: &str| {
+        let clients =
+            format!("[daemon]\nclients = [{{ uid = {uid}, plugins = [\"*\"], rights = [{rights}] }}]\n");
+        examples().replacen("version = 1\n", &format!("version = 1\n{clients}"), 1)
+    };
+    let served = Served::start(&with("\"call\", \"admin\""));
+    block_on(async {
+        let casemate = served.connect().await;
+        let plugin = casemate.plugin("statistics").await.unwrap();
+        plugin.drain().await.unwrap();
+        plugin.enable().await.unwrap();
+        std::fs::write(served.configuration(), with("\"call\"")).unwrap();
+        casemate.reload_policy().await.unwrap();
+        assert_eq!(plugin.drain().await.unwrap_err().code(), "denied.client");
+        plugin.call::<_, Value>("stats", &json!({"numbers": [1]})).await.unwrap();
+    });
+}
+
+#[test]
 fn one_more_than_may_be_in_flight_is_refused_and_the_rest_goes_on() {
     let uid = rustix::process::geteuid().as_raw();
     let clients = format!(

@@ -1,6 +1,6 @@
 //! A body that is sent as far as there is credit for it.
 
-use super::{Ending, PAYLOAD_BYTES_MAX, Session};
+use super::{Ending, Failure, PAYLOAD_BYTES_MAX, Session};
 
 /// A body on its way out, and what comes at its end.
 #[derive(Debug)]
@@ -40,8 +40,12 @@ impl Outgoing {
             if let Some(ending) = &self.ending
                 && rest.len() <= PAYLOAD_BYTES_MAX as usize
             {
-                // A stream that is over needs no end.
-                let _ = session.end(out, id, ending, rest);
+                // A stream that is over needs no end; an end that is too long for its frame is told in a short one.
+                if session.end(out, id, ending, rest).is_err() && session.is_open(id) {
+                    let message = "the answer does not fit into a frame".to_owned();
+                    let failure = Failure { code: "daemon.answer".to_owned(), message, ..Failure::default() };
+                    let _ = session.end(out, id, &Ending::Failure(failure), &[]);
+                }
                 self.is_over = true;
                 return;
             }

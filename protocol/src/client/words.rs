@@ -22,6 +22,11 @@ fn is_content_type(number: i32) -> bool {
     ContentType::try_from(number).is_ok()
 }
 
+/// What can be passed on in a header: it ends no line.
+fn is_visible(text: &str, bytes_max: usize) -> bool {
+    text.len() <= bytes_max && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
 fn is_plugin(name: &str) -> bool {
     name.len() <= PLUGIN_NAME_BYTES_MAX
 }
@@ -45,8 +50,8 @@ impl Checked for Call {
             ("plugin", is_plugin(&self.plugin)),
             ("method", is_name(&self.method)),
             ("content_type", is_content_type(self.content_type)),
-            ("traceparent", self.traceparent.len() <= TRACEPARENT_BYTES_MAX),
-            ("tracestate", self.tracestate.len() <= TRACESTATE_BYTES_MAX),
+            ("traceparent", is_visible(&self.traceparent, TRACEPARENT_BYTES_MAX)),
+            ("tracestate", is_visible(&self.tracestate, TRACESTATE_BYTES_MAX)),
         ])
     }
 }

@@ -49,9 +49,10 @@ struct Waiting {
 #[cfg(feature = "embedded")]
 impl Subscriber for Waiting {
     fn take(&self, event: &Event) -> u64 {
-        let is_full = self.backlog.lock().unwrap_or_else(PoisonError::into_inner).put(event.clone());
+        let bytes = event.body.len();
+        let gone = self.backlog.lock().unwrap_or_else(PoisonError::into_inner).put(event.clone(), bytes);
         self.has_some.notify_one();
-        u64::from(is_full)
+        gone
     }
 }
 

@@ -17,7 +17,8 @@ use crate::host::{HostError, HostReply};
 use crate::pipe::Pipe;
 use casemate_protocol::client::{
     Answer, ClientBounds, Ending, Follow, HostCall, HostResult, Opening, Outgoing, PAYLOAD_BYTES_MAX,
-    Received, Refused, Request, Session, Side, VERSION, Violation, WINDOW_BYTES, Welcome, encode_failure,
+    Received, Refused, Request, Right, Session, Side, VERSION, Violation, WINDOW_BYTES, Welcome,
+    encode_failure,
 };
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::ids::ClientId;
@@ -72,8 +73,9 @@ struct Asked {
     reply: oneshot::Sender<Result<HostReply, HostError>>,
     /// What of its input has not been sent.
     rest: Outgoing,
-    /// What of its answer has come.
+    /// What of its answer has come, and how much may.
     body: Vec<u8>,
+    bytes_max: usize,
 }
 
 /// One client.
@@ -92,10 +94,19 @@ pub(super) struct Conversation {
     client_left: bool,
     /// We take nothing more.
     closing: bool,
+    own_uid: u32,
+    /// As of which reload of the configuration its access is.
+    reloads: u64,
 }
 
 impl Conversation {
-    pub(super) fn new(office: Arc<Office>, client: ClientId, access: Access) -> Self {
+    pub(super) fn new(
+        office: Arc<Office>,
+        client: ClientId,
+        access: Access,
+        own_uid: u32,
+        reloads: u64,
+    ) -> Self {
         let wake = Arc::new(Notify::new());
         Self {
             office,
@@ -110,6 +121,8 @@ impl Conversation {
             wake,
             client_left: false,
             closing: false,
+            own_uid,
+            reloads,
         }
     }
 
@@ -146,6 +159,10 @@ impl Conversation {
                                 self.out = Vec::new();
                             }
                             self.attend();
+                        } else if written > OUT_BYTES_KEPT {
+                            // A reader that is always a little behind must not make it grow.
+                            self.out.drain(..written);
+                            written = 0;
                         }
                     }
                     Err(error) => return End::Io(error),
@@ -191,8 +208,9 @@ impl Conversation {
     fn close(&mut self) {
         self.closing = true;
         let _ = self.session.bye(&mut self.out, "the daemon stops");
-        // What is only followed would never end.
-        let following = self.lines.iter().filter(|(_, line)| matches!(line, Line::Following(_)));
+        // What is only followed would never end, and a body that is still coming may not.
+        let endless = |line: &Line| matches!(line, Line::Following(_) | Line::Collecting(_));
+        let following = self.lines.iter().filter(|(_, line)| endless(line));
         let ids: Vec<u64> = following.map(|(id, _)| *id).collect();
         for id in ids {
             self.fail(id, &Failure::not_started(Cause::Closed));
@@ -249,7 +267,27 @@ impl Conversation {
         let _ = self.session.welcome(&mut self.out, &welcome);
     }
 
+    /// What the configuration says of its user by now; one that it does not name any more is let go.
+    fn renew_access(&mut self) {
+        let reloads = self.office.reloads();
+        if std::mem::replace(&mut self.reloads, reloads) == reloads {
+            return;
+        }
+        let configuration = self.office.supervisor.configuration();
+        match Access::of(self.access.uid, self.own_uid, configuration.daemon()) {
+            Some(access) => self.access = access,
+            None => {
+                self.access.rights.clear();
+                self.close();
+            }
+        }
+        if !self.access.rights.contains(&Right::Serve) {
+            self.office.served.leave(&self.desk);
+        }
+    }
+
     fn open(&mut self, id: u64, opening: Opening, body: &[u8], more: bool) {
+        self.renew_access();
         let in_flight = u64::from(self.access.in_flight);
         if self.closing {
             return self.fail(id, &Failure::not_started(Cause::Closed));
@@ -303,8 +341,13 @@ impl Conversation {
     /// More of the body of a client's stream, or of its answer to a host call.
     fn more(&mut self, id: u64, bytes: &[u8], end: bool) {
         if let Some(asked) = self.asked.get_mut(&id) {
-            asked.body.extend_from_slice(bytes);
-            let _ = self.session.credit(&mut self.out, id, credit(bytes));
+            if asked.body.len() + bytes.len() <= asked.bytes_max {
+                asked.body.extend_from_slice(bytes);
+                let _ = self.session.credit(&mut self.out, id, credit(bytes));
+            } else if let Some(asked) = self.asked.remove(&id) {
+                let _ = self.session.cancel(&mut self.out, id);
+                let _ = asked.reply.send(Err(too_large(asked.bytes_max)));
+            }
             return;
         }
         let collected = match self.lines.get_mut(&id) {
@@ -437,6 +480,11 @@ impl Conversation {
     /// Asks the client what a plugin asks its host.
     fn ask(&mut self, ask: Ask) {
         let Ask { request, call, reply } = ask;
+        if self.out.len() > OUT_BYTES_HIGH {
+            let message = "the client that serves the method does not read what it is asked";
+            let _ = reply.send(Err(HostError { retryable: true, ..HostError::new("unavailable", message) }));
+            return;
+        }
         self.office.count_host_call();
         let fits = request.body.len() <= PAYLOAD_BYTES_MAX as usize;
         let opening = Opening::HostCall(HostCall {
@@ -449,13 +497,15 @@ impl Conversation {
             call,
             traceparent: request.trace.parent,
             tracestate: request.trace.state,
+            answer_bytes_max: request.answer_bytes_max,
         });
+        let bytes_max = usize::try_from(request.answer_bytes_max).unwrap_or(usize::MAX);
         let first = if fits { request.body.as_slice() } else { &[] };
         match self.session.open(&mut self.out, &opening, first) {
             Ok(id) => {
                 let mut rest = Outgoing::rest(if fits { Vec::new() } else { request.body });
                 rest.pump(&mut self.session, &mut self.out, id);
-                self.asked.insert(id, Asked { reply, rest, body: Vec::new() });
+                self.asked.insert(id, Asked { reply, rest, body: Vec::new(), bytes_max });
             }
             Err(misuse) => {
                 let _ = reply.send(Err(HostError::new("unavailable", misuse.to_string())));
@@ -476,13 +526,6 @@ impl Conversation {
         });
     }
 
-    /// Nobody hears its works any more.
-    pub(super) fn leave(&mut self) {
-        self.desk.leave();
-        self.lines.clear();
-        self.asked.clear();
-    }
-
     /// A pipe that wakes this conversation, with the beginning of a body in it.
     pub(super) fn input(&self, body: &[u8], more: bool) -> Arc<Pipe> {
         let pipe = Pipe::watched(usize::MAX, Arc::clone(&self.wake));
@@ -495,8 +538,23 @@ impl Conversation {
     }
 
     pub(super) fn call_desk(&self, call: u64) -> Arc<CallDesk> {
-        Arc::new(CallDesk { desk: Arc::clone(&self.desk), call })
+        let serves_all = self.access.rights.contains(&Right::Serve);
+        let office = (!serves_all).then(|| Arc::clone(&self.office));
+        Arc::new(CallDesk { desk: Arc::clone(&self.desk), call, office })
     }
+}
+
+impl Drop for Conversation {
+    /// However it ended: nobody is to wait for this client.
+    fn drop(&mut self) {
+        self.desk.leave();
+        self.office.served.leave(&self.desk);
+    }
+}
+
+/// As the supervisor says it of a host in its own process.
+fn too_large(bytes_max: usize) -> HostError {
+    HostError::new("too_large", format!("the host's answer is longer than {bytes_max} bytes (limits.output)"))
 }
 
 fn credit(bytes: &[u8]) -> u32 {

@@ -1,5 +1,6 @@
 //! Host methods that clients answer: for their own calls, and those with the right for everybody's.
 
+use super::office::Office;
 use crate::host::{HostError, HostFuture, HostReply, HostRequest};
 use crate::scope::Desk;
 use casemate_protocol::policy::matches_pattern;
@@ -64,6 +65,10 @@ impl ClientDesk {
         state.methods.len() != before
     }
 
+    fn serves(&self, method: &str) -> bool {
+        self.lock().methods.iter().any(|pattern| matches_pattern(pattern, method))
+    }
+
     /// The client is gone: what it was asked has no answer.
     pub(super) fn leave(&self) {
         let mut state = self.lock();
@@ -88,16 +93,21 @@ impl ClientDesk {
         state.asks.push_back(Ask { request: request.clone(), call, reply });
         drop(state);
         self.wake.notify_one();
-        let given_up = WakeOnDrop(Arc::clone(&self.wake));
+        let mut waiting = Waiting { answer, _given_up: WakeOnDrop(Arc::clone(&self.wake)) };
         Some(Box::pin(async move {
-            let _given_up = given_up;
             let gone = |_| {
                 let message = "the client that served the method has gone";
                 Err(HostError { retryable: true, ..HostError::new("unavailable", message) })
             };
-            answer.await.unwrap_or_else(gone)
+            (&mut waiting.answer).await.unwrap_or_else(gone)
         }))
     }
+}
+
+/// In this order: its conversation is to find the answer unwanted when it looks.
+struct Waiting {
+    answer: oneshot::Receiver<Result<HostReply, HostError>>,
+    _given_up: WakeOnDrop,
 }
 
 /// Whoever asked may have given up: its conversation has to look.
@@ -114,10 +124,15 @@ impl Drop for WakeOnDrop {
 pub(super) struct CallDesk {
     pub(super) desk: Arc<ClientDesk>,
     pub(super) call: u64,
+    /// Of a client without the right `serve`: it does not take the place of those that have it.
+    pub(super) office: Option<Arc<Office>>,
 }
 
 impl Desk for CallDesk {
     fn answer(&self, request: &HostRequest) -> Option<HostFuture> {
+        if self.office.as_ref().is_some_and(|office| office.served.serves(&request.method)) {
+            return None;
+        }
         self.desk.ask(request, self.call)
     }
 }
@@ -139,6 +154,10 @@ impl Served {
 
     pub(super) fn leave(&self, desk: &Arc<ClientDesk>) {
         self.lock().retain(|other| !Arc::ptr_eq(other, desk));
+    }
+
+    fn serves(&self, method: &str) -> bool {
+        self.lock().iter().any(|desk| desk.serves(method))
     }
 
     pub(super) fn answer(&self, request: &HostRequest) -> Option<HostFuture> {

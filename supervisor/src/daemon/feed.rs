@@ -1,20 +1,31 @@
 //! What clients follow: events, and the log lines of plugins.
 
+use super::access::Access;
 use super::mailbox::Mailbox;
 use crate::events::{EventSubscription, Subscriber};
 use casemate_protocol::client::{self, Item, item};
 use casemate_protocol::feed::{Event, LogRecord};
 use std::sync::{Arc, PoisonError, RwLock};
 
-impl Subscriber for Mailbox {
+/// A client's mailbox for events: those of plugins that it may not use are not for it.
+#[derive(Debug)]
+pub(super) struct EventMailbox {
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) access: Access,
+}
+
+impl Subscriber for EventMailbox {
     fn take(&self, event: &Event) -> u64 {
+        if event.plugin.as_ref().is_some_and(|plugin| !self.access.may_use(plugin.as_str())) {
+            return 0;
+        }
         let of = client::Event {
             topic: event.topic.clone(),
             content_type: i32::try_from(event.content_type).unwrap_or_default(),
             plugin: event.plugin.as_ref().map(ToString::to_string).unwrap_or_default(),
         };
         let item = Item { dropped: 0, of: Some(item::Of::Event(of)) };
-        u64::from(self.put(item, Arc::clone(&event.body)))
+        self.mailbox.put(item, Arc::clone(&event.body))
     }
 }
 

@@ -17,11 +17,12 @@ impl Mailbox {
         Self { backlog: Mutex::default(), wake }
     }
 
-    /// Whether an older one had to go for it.
-    pub(crate) fn put(&self, item: Item, body: Arc<[u8]>) -> bool {
-        let is_full = self.backlog.lock().unwrap_or_else(PoisonError::into_inner).put((item, body));
+    /// How many older ones had to go for it.
+    pub(crate) fn put(&self, item: Item, body: Arc<[u8]>) -> u64 {
+        let bytes = body.len();
+        let gone = self.backlog.lock().unwrap_or_else(PoisonError::into_inner).put((item, body), bytes);
         self.wake.notify_one();
-        is_full
+        gone
     }
 
     /// The oldest, with how many were dropped before it.

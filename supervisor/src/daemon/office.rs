@@ -11,7 +11,7 @@ use casemate_protocol::client::Counters;
 use casemate_protocol::ids::{ClientId, PluginName};
 use casemate_protocol::outcome::{Cause, Failure, Fault, escape};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -28,6 +28,8 @@ pub(super) struct Office {
     /// Names that are being loaded: two loads of one name do not mix.
     loading: tokio::sync::Mutex<()>,
     closing: watch::Sender<bool>,
+    reloads: AtomicU64,
+    floods: Floods,
     started: Instant,
     clients: AtomicU32,
     connections: AtomicU64,
@@ -47,6 +49,8 @@ impl Office {
             plugins: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
             closing: watch::Sender::new(false),
+            reloads: AtomicU64::new(0),
+            floods: Floods::default(),
             started,
             clients: AtomicU32::new(0),
             connections: AtomicU64::new(0),
@@ -63,6 +67,15 @@ impl Office {
 
     pub(super) fn handshake_timeout(&self) -> Duration {
         self.supervisor.configuration().daemon().handshake_timeout
+    }
+
+    /// How often the configuration was read anew.
+    pub(super) fn reloads(&self) -> u64 {
+        self.reloads.load(Ordering::Acquire)
+    }
+
+    pub(super) fn count_reload(&self) {
+        self.reloads.fetch_add(1, Ordering::Release);
     }
 
     /// A plugin that is loaded.
@@ -125,6 +138,17 @@ impl Office {
         Ok(())
     }
 
+    /// As [`Office::record`], of what a client can make happen as often as it likes: at most so often of one user, and what was
+    /// left out is counted in the next.
+    pub(super) fn record_of(&self, uid: u32, event: &'static str, mut details: Value) {
+        let Some(more) = self.floods.admit(uid, event) else { return };
+        tracing::warn!(uid, more, "{event}: {details}");
+        if let (Value::Object(details), true) = (&mut details, more > 0) {
+            details.insert("more".to_owned(), more.into());
+        }
+        self.record(event, details);
+    }
+
     /// Writes down what a security team wants to know; `details` is an object.
     pub(super) fn record(&self, event: &str, details: Value) {
         if let (Some(audit), Value::Object(details)) = (&self.audit, details) {
@@ -150,7 +174,10 @@ impl Office {
     }
 
     /// Counts a client for as long as the result lives; `None` if there are too many.
-    pub(super) fn admit(&self, connections_max: u32) -> Option<Seat<'_>> {
+    pub(super) fn admit(&self, connections_max: u32, is_admin: bool) -> Option<Seat<'_>> {
+        // Whoever may set things right gets in when others have taken every place that is theirs.
+        let kept = if is_admin { 0 } else { (connections_max / 8).max(1) };
+        let connections_max = connections_max.saturating_sub(kept).max(1);
         let taken = self.clients.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |clients| {
             (clients < connections_max).then_some(clients + 1)
         });
@@ -176,8 +203,8 @@ impl Office {
     pub(super) fn count_failure(&self, client: ClientId, access: &Access, failure: &Failure) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         if matches!(failure.cause, Cause::Denied { .. }) {
-            tracing::warn!(client = client.0, uid = access.uid, "refused: {failure}");
-            self.record(
+            self.record_of(
+                access.uid,
                 "client.denied",
                 json!({"client": client.0, "uid": access.uid, "what": failure.cause.to_string()}),
             );
@@ -186,8 +213,8 @@ impl Office {
 
     pub(super) fn greeted(&self, client: ClientId, access: &Access, name: &str) {
         let name = escape(name, 128);
-        tracing::info!(client = client.0, uid = access.uid, name, "a client has connected");
-        self.record("client.connected", json!({"client": client.0, "uid": access.uid, "name": name}));
+        let details = json!({"client": client.0, "uid": access.uid, "name": name});
+        self.record_of(access.uid, "client.connected", details);
     }
 
     pub(super) fn counters(&self, now: Instant) -> Counters {
@@ -211,6 +238,47 @@ impl Office {
 /// Waits until nothing more is taken.
 pub(super) async fn is_closing(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
+}
+
+/// What of one user and kind was written down lately.
+#[derive(Debug, Default)]
+struct Floods {
+    windows: Mutex<HashMap<(u32, &'static str), Window>>,
+}
+
+#[derive(Debug)]
+struct Window {
+    began: Instant,
+    count: u32,
+    more: u64,
+}
+
+/// So many of one user and kind in this time.
+const FLOOD_COUNT: u32 = 20;
+const FLOOD_TIME: Duration = Duration::from_secs(10);
+/// Users and kinds that are remembered.
+const FLOODS_MAX: usize = 4096;
+
+impl Floods {
+    /// Whether it is written down, and how many were not since the last one.
+    #[expect(clippy::disallowed_methods, reason = "how often things happen is measured here")]
+    fn admit(&self, uid: u32, event: &'static str) -> Option<u64> {
+        let now = Instant::now();
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if windows.len() >= FLOODS_MAX {
+            windows.retain(|_, window| now.saturating_duration_since(window.began) < FLOOD_TIME);
+        }
+        let window = windows.entry((uid, event)).or_insert(Window { began: now, count: 0, more: 0 });
+        if now.saturating_duration_since(window.began) >= FLOOD_TIME {
+            (window.began, window.count) = (now, 0);
+        }
+        window.count += 1;
+        if window.count > FLOOD_COUNT {
+            window.more += 1;
+            return None;
+        }
+        Some(std::mem::take(&mut window.more))
+    }
 }
 
 /// One client's place among those that may be connected.

@@ -1,7 +1,8 @@
 //! What the daemon does for a client's calls, requests and followings: permission first, then the plugin or the office.
 
+use super::access::Access;
 use super::conversation::Conversation;
-use super::feed::{Subscription, Wanted};
+use super::feed::{EventMailbox, Subscription, Wanted};
 use super::line::{Following, Line, Streaming};
 use super::mailbox::Mailbox;
 use super::office::Office;
@@ -29,6 +30,9 @@ use std::time::{Duration, Instant};
 
 /// What the plugin has written and the client has not taken: one frame's worth, then it waits.
 const OUTPUT_BYTES: usize = 64 << 10;
+
+/// Followings of one connection: each has a buffer.
+const FOLLOWINGS_MAX: usize = 16;
 
 /// Bytes of a published event's body.
 const EVENT_BYTES_MAX: u64 = 64 << 10;
@@ -150,7 +154,7 @@ impl Conversation {
                     );
                     reloaded
                 }
-                Op::Publish(op) => office.publish(op.topic, op.content_type, body),
+                Op::Publish(op) => office.publish(&access, op.topic, op.content_type, body),
                 Op::Inspect(_) => {
                     let inspected = office.supervisor.inspect(&body).await;
                     return Done::Response(inspected.map(|report| (Box::default(), report.encode())));
@@ -192,10 +196,16 @@ impl Conversation {
 
     pub(super) fn begin_following(&mut self, follow: Follow) -> Result<Following, Failure> {
         self.access.check(Right::Call, "follow events and logs", None)?;
+        let followings = self.lines.values().filter(|line| matches!(line, Line::Following(_))).count();
+        if followings >= FOLLOWINGS_MAX {
+            let hint = "cancel one, or follow a wider pattern";
+            return Err(wrong(format!("{FOLLOWINGS_MAX} followings are the most of a connection: {hint}")));
+        }
         let mailbox = Arc::new(Mailbox::new(Arc::clone(&self.wake)));
         let subscription = match follow.what {
             Some(follow::What::Subscribe(op)) if is_topic_pattern(&op.pattern) => {
-                let subscriber = Arc::clone(&mailbox) as Arc<dyn Subscriber>;
+                let (mailbox, access) = (Arc::clone(&mailbox), self.access.clone());
+                let subscriber = Arc::new(EventMailbox { mailbox, access }) as Arc<dyn Subscriber>;
                 Subscription::Events {
                     _held: self.office.supervisor.events().subscribe(&op.pattern, subscriber),
                 }
@@ -243,12 +253,19 @@ fn audited(operation: &Op) -> (Option<&'static str>, String) {
 }
 
 impl Office {
-    fn publish(&self, topic: String, content_type: i32, body: Vec<u8>) -> Result<Response, Failure> {
+    fn publish(
+        &self,
+        access: &Access,
+        topic: String,
+        content_type: i32,
+        body: Vec<u8>,
+    ) -> Result<Response, Failure> {
         if !is_topic(&topic) {
             return Err(wrong(format!("{topic:?} is no topic: write parts with dots between")));
         }
         let content_type = u32::try_from(content_type).unwrap_or_default();
-        self.supervisor.events().publish(&Event { topic, content_type, body: body.into(), plugin: None });
+        let event = Event { topic, content_type, body: body.into(), plugin: None };
+        self.supervisor.events().publish_to(&event, |plugin| access.may_use(plugin));
         Ok(Response::default())
     }
 
@@ -281,6 +298,7 @@ impl Office {
     /// Reads the configuration anew; plugins that it names for the first time are loaded.
     pub(super) async fn reload(&self) -> Result<Vec<Change>, ConfigError> {
         let reloaded = self.supervisor.reload().await?;
+        self.count_reload();
         let mut changes: Vec<Change> = reloaded.plugins.iter().map(words::change).collect();
         for (plugin, loaded) in self.load_missing().await {
             let (what, message) = match loaded {

@@ -20,11 +20,24 @@ const MODE_ALL: u32 = 0o666;
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) listener: Listener,
-    /// Its path, if this made it.
-    pub(super) path: Option<PathBuf>,
+    /// Where it is, if this made it.
+    made: Option<Made>,
+}
+
+/// A socket in a folder.
+#[derive(Debug)]
+struct Made {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
 }
 
 impl Place {
+    /// Its path, if this made it.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.made.as_ref().map(|made| made.path.as_path())
+    }
+
     /// Makes a socket at a path. A dead one there is replaced; one that answers is another daemon's.
     ///
     /// With `for_others` every user can open it, and whom the configuration does not name is refused by the kernel's word.
@@ -44,10 +57,13 @@ impl Place {
             Ok(found) if !found.file_type().is_socket() => {
                 return Err(ServeError::Occupied { path: path.to_owned() });
             }
-            Ok(_) if UnixStream::connect(path).is_ok() => {
-                return Err(ServeError::Running { path: path.to_owned() });
-            }
-            Ok(_) => std::fs::remove_file(path).map_err(failed("removing a dead one"))?,
+            Ok(_) => match UnixStream::connect(path) {
+                // Only this says that nobody listens there any more.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                    std::fs::remove_file(path).map_err(failed("removing a dead one"))?;
+                }
+                _ => return Err(ServeError::Running { path: path.to_owned() }),
+            },
             Err(_) => {}
         }
         let name = path.to_fs_name::<GenericFilePath>().map_err(failed("naming it"))?;
@@ -58,7 +74,9 @@ impl Place {
             let all = Permissions::from_mode(MODE_ALL);
             std::fs::set_permissions(path, all).map_err(failed("letting others open it"))?;
         }
-        Ok(Self { listener, path: Some(path.to_owned()) })
+        let made = std::fs::symlink_metadata(path).map_err(failed("looking at it"))?;
+        let made = Made { path: path.to_owned(), device: made.dev(), inode: made.ino() };
+        Ok(Self { listener, made: Some(made) })
     }
 
     /// Takes a socket that listens already, from whoever started this process.
@@ -82,15 +100,18 @@ impl Place {
         }
         let listener = interprocess::os::unix::uds_local_socket::tokio::Listener::try_from(socket);
         let listener = listener.map_err(|error| wrong(error.to_string()))?;
-        Ok(Self { listener: Listener::UdSocket(listener), path: None })
+        Ok(Self { listener: Listener::UdSocket(listener), made: None })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(path) = &self.path {
-            // Somebody may have replaced it; a daemon that starts looks whether anybody answers.
-            let _ = std::fs::remove_file(path);
+        if let Some(Made { path, device, inode }) = &self.made {
+            // Another daemon's may be in its place by now.
+            let found = std::fs::symlink_metadata(path);
+            if found.is_ok_and(|found| found.dev() == *device && found.ino() == *inode) {
+                let _ = std::fs::remove_file(path);
+            }
         }
     }
 }

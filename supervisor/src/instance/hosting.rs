@@ -86,6 +86,7 @@ impl Instance {
             body,
             remaining: self.call_ends.saturating_duration_since(Instant::now()),
             trace: scope.trace.clone(),
+            answer_bytes_max: self.given.limits().output_bytes,
         };
         let at_desk = scope.desk.as_ref().and_then(|desk| desk.answer(&request));
         match at_desk {

@@ -121,13 +121,14 @@ impl Driver {
             calls: 0,
             seen: State::Starting,
         };
+        let inbox = Arc::new(Inbox::of(shared.name.as_str()));
         let driver = Arc::new_cyclic(|me| Self {
             shared,
             core: Mutex::new(core),
             state: watch::Sender::new(State::Starting),
             origin: Instant::now(),
             runtime: Handle::current(),
-            inbox: Arc::default(),
+            inbox,
             me: me.clone(),
         });
         driver.attend(FIRST, ending);

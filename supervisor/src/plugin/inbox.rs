@@ -9,6 +9,8 @@ use tokio::sync::Notify;
 /// What waits, and what became of the rest.
 #[derive(Debug, Default)]
 pub(super) struct Inbox {
+    /// Whose it is.
+    plugin: String,
     state: Mutex<State>,
     filled: Notify,
     closed: Notify,
@@ -27,15 +29,23 @@ impl Subscriber for Inbox {
         if state.is_closed {
             return 0;
         }
-        let dropped = u64::from(state.waiting.put(event.clone()));
+        let dropped = state.waiting.put(event.clone(), event.body.len());
         state.counts.dropped += dropped;
         drop(state);
         self.filled.notify_one();
         dropped
     }
+
+    fn plugin(&self) -> Option<&str> {
+        Some(&self.plugin)
+    }
 }
 
 impl Inbox {
+    pub(super) fn of(plugin: &str) -> Self {
+        Self { plugin: plugin.to_owned(), ..Self::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

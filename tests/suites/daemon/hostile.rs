@@ -240,3 +240,70 @@ fn descriptors_that_come_with_bytes_are_dropped() {
     assert_eq!(holds(served.pid()).0, before);
     others_are_served(&served);
 }
+
+/// A call of the probe that asks its host for `m`, by a client that answers everything. Returns once it has been asked, and the
+/// id of that.
+fn asked(served: &Served) -> (Raw, u64) {
+    let mut raw = Raw::greeted(&served.socket());
+    let serve = request::Operation::Serve(casemate_protocol::client::Serve { method: "*".to_owned() });
+    raw.frame(0x22, 1, &Request { more: false, operation: Some(serve) }, b"");
+    assert_eq!(raw.read(), Said::Ended(1));
+    let call =
+        Call { plugin: "probe".to_owned(), method: "host".to_owned(), content_type: 1, ..Call::default() };
+    raw.frame(0x21, 3, &call, br#"{"method":"m"}"#);
+    match raw.read() {
+        Said::HostCall(id) => (raw, id),
+        said => panic!("{said:?}"),
+    }
+}
+
+#[test]
+fn an_answer_without_end_costs_no_more_than_the_plugins_limit() {
+    let text = format!(
+        "{}\n[plugins.probe]\npath = {:?}\n",
+        examples(),
+        casemate_tests::guests::rust("probe").display().to_string()
+    );
+    let served = Served::start(&text);
+    let (mut raw, id) = asked(&served);
+    let before = holds(served.pid()).1;
+    // Four windows each time there is credit, until the daemon has enough: it gives its call up.
+    let mut cancelled = false;
+    for _ in 0..4096 {
+        raw.frame(0x2c, id, &(), &[b' '; 32 << 10]);
+        match raw.read() {
+            Said::Cancelled(other) => {
+                assert_eq!(other, id);
+                cancelled = true;
+                break;
+            }
+            Said::Closed | Said::Refused(_) => break,
+            _ => {}
+        }
+    }
+    assert!(cancelled, "it takes an answer of any length");
+    // The plugin's call ends with what it got: an error of its host.
+    assert!(matches!(raw.read(), Said::Failure(3, _) | Said::Ended(3)));
+    assert!(holds(served.pid()).1 <= before + (96 << 20), "{before} {}", holds(served.pid()).1);
+}
+
+#[test]
+fn a_reader_that_is_always_behind_makes_nothing_grow() {
+    let served = Served::start(&examples());
+    others_are_served(&served);
+    let mut raw = Raw::greeted(&served.socket());
+    let before = holds(served.pid()).1;
+    let list = Request { more: false, operation: Some(request::Operation::List(List {})) };
+    let mut ahead = std::collections::VecDeque::new();
+    // A hundred answers are always on their way, half a million in all.
+    for number in 0..200_000_u64 {
+        let id = number * 2 + 1;
+        raw.frame(0x22, id, &list, b"");
+        ahead.push_back(id);
+        if ahead.len() > 60 {
+            assert_eq!(raw.read(), Said::Ended(ahead.pop_front().unwrap()));
+        }
+    }
+    let after = holds(served.pid()).1;
+    assert!(after <= before + (24 << 20), "memory: {before} {after}");
+}

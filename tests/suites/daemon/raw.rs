@@ -22,6 +22,8 @@ pub(crate) enum Said {
     Refused(String),
     Failure(u64, String),
     Ended(u64),
+    HostCall(u64),
+    Cancelled(u64),
     Other,
     /// It closed the connection.
     Closed,
@@ -63,6 +65,8 @@ impl Raw {
                     kind::REFUSED => Said::Refused(message::<Refused>(&frame).code),
                     kind::FAILURE => Said::Failure(frame.id, message::<Failure>(&frame).code),
                     kind::ANSWER | kind::RESPONSE => Said::Ended(frame.id),
+                    kind::HOST_CALL => Said::HostCall(frame.id),
+                    kind::DAEMON_CANCEL => Said::Cancelled(frame.id),
                     _ => Said::Other,
                 };
             }

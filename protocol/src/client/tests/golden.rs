@@ -146,6 +146,7 @@ fn calls(claims: &mut Claims) {
         call: 1,
         traceparent: s(TRACEPARENT),
         tracestate: s("vendor=value"),
+        ..HostCall::default()
     };
     claims.same("host_call", (HOST_CALL, 2), host_call, b"{\"limit\":");
     let another =

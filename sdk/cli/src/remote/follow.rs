@@ -58,7 +58,11 @@ fn show(event: &Event, dropped: u64, screen: &mut Screen) -> Result<(), Problem>
         let plugin = event.plugin.as_ref().map(ToString::to_string);
         return screen.line(json!({"topic": event.topic, "plugin": plugin, "dropped": dropped, name: body}));
     }
-    let body = text.map_or_else(|| escape(&String::from_utf8_lossy(&event.body), 4096), str::to_owned);
+    // Also JSON may hold what moves a cursor.
+    let body = match text {
+        Some(text) => escape(text, usize::MAX),
+        None => escape(&String::from_utf8_lossy(&event.body), 4096),
+    };
     screen.line(format!("{} {body}", screen.paint(Tone::Bold, escape(&event.topic, 256))))
 }
 

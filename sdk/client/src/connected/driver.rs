@@ -124,6 +124,9 @@ impl Driver {
                                 self.out = Vec::new();
                             }
                             self.attend();
+                        } else if written > OUT_BYTES_KEPT {
+                            self.out.drain(..written);
+                            written = 0;
                         }
                     }
                     // What it had to say may still be here.
@@ -336,6 +339,7 @@ impl Driver {
             body,
             remaining: Duration::from_millis(call.deadline_ms.into()),
             trace: Trace { parent: call.traceparent, state: call.tracestate },
+            answer_bytes_max: call.answer_bytes_max,
         };
         let host = self.host.clone();
         let (handle, registration) = AbortHandle::new_pair();

@@ -179,7 +179,7 @@ impl Shelf {
         if super::is_start(&item) {
             state.is_in_force = true;
         } else {
-            state.backlog.put((item, body.to_vec()));
+            state.backlog.put((item, body.to_vec()), body.len());
         }
         drop(state);
         self.has_some.notify_one();

@@ -142,7 +142,7 @@ class Answer(_message.Message):
     def __init__(self, content_type: _Optional[_Union[ContentType, str]] = ...) -> None: ...
 
 class HostCall(_message.Message):
-    __slots__ = ("plugin", "instance", "method", "content_type", "deadline_ms", "more", "call", "traceparent", "tracestate")
+    __slots__ = ("plugin", "instance", "method", "content_type", "deadline_ms", "more", "call", "traceparent", "tracestate", "answer_bytes_max")
     PLUGIN_FIELD_NUMBER: _ClassVar[int]
     INSTANCE_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -152,6 +152,7 @@ class HostCall(_message.Message):
     CALL_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     TRACESTATE_FIELD_NUMBER: _ClassVar[int]
+    ANSWER_BYTES_MAX_FIELD_NUMBER: _ClassVar[int]
     plugin: str
     instance: int
     method: str
@@ -161,7 +162,8 @@ class HostCall(_message.Message):
     call: int
     traceparent: str
     tracestate: str
-    def __init__(self, plugin: _Optional[str] = ..., instance: _Optional[int] = ..., method: _Optional[str] = ..., content_type: _Optional[_Union[ContentType, str]] = ..., deadline_ms: _Optional[int] = ..., more: bool = ..., call: _Optional[int] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ...) -> None: ...
+    answer_bytes_max: int
+    def __init__(self, plugin: _Optional[str] = ..., instance: _Optional[int] = ..., method: _Optional[str] = ..., content_type: _Optional[_Union[ContentType, str]] = ..., deadline_ms: _Optional[int] = ..., more: bool = ..., call: _Optional[int] = ..., traceparent: _Optional[str] = ..., tracestate: _Optional[str] = ..., answer_bytes_max: _Optional[int] = ...) -> None: ...
 
 class HostResult(_message.Message):
     __slots__ = ("content_type", "error")
