@@ -150,6 +150,11 @@ impl Drop for Served {
 
 /// A client of a daemon inside this process, over a real socket. The daemon ends with the runtime.
 pub async fn within(configuration: &str) -> Casemate {
+    within_at(configuration).await.0
+}
+
+/// As [`within`], with its socket.
+pub async fn within_at(configuration: &str) -> (Casemate, PathBuf) {
     let folder = Scratch::new();
     let file = folder.join("casemate.toml");
     std::fs::write(&file, configuration).unwrap();
@@ -161,5 +166,5 @@ pub async fn within(configuration: &str) -> Casemate {
         let _folder = folder;
         daemon.serve(PATIENCE).await;
     });
-    Casemate::connect(socket).await.unwrap()
+    (Casemate::connect(&socket).await.unwrap(), socket)
 }

@@ -12,6 +12,8 @@
 
 #[path = "keys/calls.rs"]
 mod calls;
+#[path = "keys/daemon.rs"]
+mod daemon;
 #[path = "keys/file.rs"]
 mod file;
 #[path = "keys/ground.rs"]
@@ -20,12 +22,12 @@ mod ground;
 mod lives;
 
 use casemate::config::reference;
-use casemate_tests::{block_on, command};
+use casemate_tests::block_on;
 use ground::{Ground, Row};
 use std::collections::BTreeSet;
 
 fn rows() -> Vec<Row> {
-    [file::rows(), calls::rows(), lives::rows()].concat()
+    [file::rows(), calls::rows(), lives::rows(), daemon::rows()].concat()
 }
 
 #[test]
@@ -76,10 +78,7 @@ fn keys_of_instances_and_of_crashes() {
     cross(lives::rows());
 }
 
-/// Whoever builds it has to say what crossing the keys of `[daemon]` comes to then.
 #[test]
-fn there_is_no_daemon_yet() {
-    let serve = command::casemate(&["serve"]);
-    assert_eq!(serve.code, 2, "{serve:?}");
-    assert!(serve.err.contains("serve"), "{serve:?}");
+fn keys_of_the_daemon() {
+    cross(daemon::rows());
 }

@@ -1,4 +1,4 @@
-//! Keys of the file itself, of `[daemon]`, of where a plugin comes from, and of what this version does not have yet.
+//! Keys of the file itself, of where a plugin comes from, and of what this version does not have yet.
 
 use super::ground::{Ground, Row, end};
 use casemate::Builder;
@@ -77,41 +77,6 @@ pub(crate) fn rows() -> Vec<Row> {
             "casemate.toml:5:23: plugins.p.permissions.network = [\"example.org\"] is not available in this version: write [] or leave it out",
         ),
     ]);
-    let daemon =
-        |key, set, outcome| Row { key, set, cross: |ground| Box::pin(async move { read(&ground) }), outcome };
-    rows.extend([
-        daemon("daemon.listen", "[daemon]\nlisten = \"/run/c.sock\"", "it listens on /run/c.sock"),
-        daemon(
-            "daemon.connections",
-            "[daemon]\nconnections = 0",
-            "casemate.toml:2:15: daemon.connections = 0 is out of range: it must be from 1 to 100000",
-        ),
-        daemon(
-            "daemon.handshake_timeout",
-            "[daemon]\nhandshake_timeout = \"2h\"",
-            "casemate.toml:2:21: daemon.handshake_timeout = 7200000 ms is out of range: it must be from 1 ms to 3600000 ms",
-        ),
-        daemon(
-            "daemon.clients[].uid",
-            "[[daemon.clients]]\nuid = 4294967296\nplugins = [\"*\"]\nrights = [\"call\"]",
-            "casemate.toml:2:7: daemon.clients.uid = 4294967296 is out of range: it must be from 0 to 4294967295",
-        ),
-        daemon(
-            "daemon.clients[].plugins",
-            "[[daemon.clients]]\nuid = 1\nplugins = []\nrights = [\"call\"]",
-            "casemate.toml:3:11: daemon.clients[0].plugins is empty: name plugins, write [\"*\"] for all, or leave the client out",
-        ),
-        daemon(
-            "daemon.clients[].rights",
-            "[[daemon.clients]]\nuid = 1\nplugins = [\"*\"]\nrights = [\"fly\"]",
-            "casemate.toml:4:11: daemon.clients[0].rights = \"fly\" is none of \"call\", \"serve\", \"admin\"",
-        ),
-        daemon(
-            "daemon.clients[].in_flight",
-            "[[daemon.clients]]\nuid = 1\nplugins = [\"*\"]\nrights = [\"call\"]\nin_flight = 0",
-            "casemate.toml:5:13: daemon.clients.in_flight = 0 is out of range: it must be from 1 to 100000",
-        ),
-    ]);
     let kept = |key, set| Row {
         key,
         set,
@@ -140,17 +105,6 @@ async fn without_namespaces(ground: &Ground) -> String {
         "layers.missing: uts-namespace".to_owned()
     } else {
         refusal
-    }
-}
-
-/// What the file is refused with, or says; nobody listens in this version.
-fn read(ground: &Ground) -> String {
-    match ground.configuration(None) {
-        Ok(configuration) => match &configuration.daemon().listen {
-            Some(listen) => format!("it listens on {}", listen.display()),
-            None => format!("{:?}", configuration.daemon()),
-        },
-        Err(refusal) => refusal,
     }
 }
 

@@ -46,6 +46,10 @@ impl Ground {
         self.key
     }
 
+    pub(crate) fn set(&self) -> &'static str {
+        self.set
+    }
+
     /// The file, with a module unless the row names its own.
     pub(crate) fn configuration(&self, module: Option<PathBuf>) -> Result<Configuration, String> {
         let is_whole = self.set.starts_with('[') || self.set.starts_with("version");
