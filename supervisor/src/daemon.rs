@@ -89,10 +89,7 @@ impl Daemon {
     pub fn new(mut config: Config, listen: Listen, audit: Option<Audit>) -> Result<Self, ServeFailure> {
         let own_uid = rustix::process::geteuid().as_raw();
         let place = match listen {
-            Listen::At(path) => {
-                let clients = &config.configuration.daemon().clients;
-                Place::make(&path, clients.iter().any(|client| client.uid != own_uid))?
-            }
+            Listen::At(path) => Place::make(&path, names_others(config.configuration.daemon(), own_uid))?,
             Listen::Given(socket) => Place::given(socket)?,
         };
         let logs = Logs::default();
@@ -105,7 +102,7 @@ impl Daemon {
             }
         }));
         let supervisor = Supervisor::new(config)?;
-        let office = Arc::new(Office::new(supervisor, logs, audit, Instant::now()));
+        let office = Arc::new(Office::new(supervisor, logs, audit, Instant::now(), place.path()));
         let served = Arc::clone(&office);
         // What no client answers for its own call.
         office.supervisor.host().on("*", move |request| {
@@ -182,6 +179,11 @@ impl Steward {
         let changes = self.office.reload().await?.into_iter();
         Ok(changes.map(|change| (change.plugin, change.what, change.message)).collect())
     }
+}
+
+/// Whether others than the daemon's own user may connect.
+fn names_others(daemon: &crate::policy::Daemon, own_uid: u32) -> bool {
+    daemon.clients.iter().any(|client| client.uid != own_uid)
 }
 
 /// Why a daemon did not start.

@@ -237,8 +237,8 @@ pub struct ConfigSet {
     /// The plugin, by its name in the daemon
     pub name: String,
     /// The configuration: a file, - for standard input, or JSON itself
-    #[arg(value_name = "FILE|-|JSON")]
-    pub config: OsString,
+    #[arg(value_name = "FILE|-|JSON", id = "new-config")]
+    pub text: OsString,
 }
 
 /// `logs`.

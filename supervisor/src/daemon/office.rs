@@ -12,6 +12,7 @@ use casemate_protocol::ids::{ClientId, PluginName};
 use casemate_protocol::outcome::{Cause, Failure, Fault, escape};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ pub(super) struct Office {
     pub(super) served: Served,
     pub(super) logs: Logs,
     audit: Option<Audit>,
+    /// The socket that the daemon has made.
+    socket: Option<PathBuf>,
     plugins: Mutex<BTreeMap<String, Plugin>>,
     /// Names that are being loaded: two loads of one name do not mix.
     loading: tokio::sync::Mutex<()>,
@@ -40,12 +43,19 @@ pub(super) struct Office {
 }
 
 impl Office {
-    pub(super) fn new(supervisor: Supervisor, logs: Logs, audit: Option<Audit>, started: Instant) -> Self {
+    pub(super) fn new(
+        supervisor: Supervisor,
+        logs: Logs,
+        audit: Option<Audit>,
+        started: Instant,
+        socket: Option<&Path>,
+    ) -> Self {
         Self {
             supervisor,
             served: Served::default(),
             logs,
             audit,
+            socket: socket.map(Path::to_owned),
             plugins: Mutex::default(),
             loading: tokio::sync::Mutex::default(),
             closing: watch::Sender::new(false),
@@ -74,8 +84,16 @@ impl Office {
         self.reloads.load(Ordering::Acquire)
     }
 
-    pub(super) fn count_reload(&self) {
+    /// The configuration was read anew: who is connected comes to its new rights, and who may connect finds the door.
+    pub(super) fn renewed(&self) {
         self.reloads.fetch_add(1, Ordering::Release);
+        let own_uid = rustix::process::geteuid().as_raw();
+        let for_others = super::names_others(self.supervisor.configuration().daemon(), own_uid);
+        if let Some(socket) = &self.socket
+            && let Err(error) = super::place::open_to(socket, for_others)
+        {
+            tracing::error!(socket = %socket.display(), "its permissions stay as they were: {error}");
+        }
     }
 
     /// A plugin that is loaded.
@@ -142,7 +160,11 @@ impl Office {
     /// left out is counted in the next.
     pub(super) fn record_of(&self, uid: u32, event: &'static str, mut details: Value) {
         let Some(more) = self.floods.admit(uid, event) else { return };
-        tracing::warn!(uid, more, "{event}: {details}");
+        if event == "client.connected" {
+            tracing::info!(uid, more, "{event}: {details}");
+        } else {
+            tracing::warn!(uid, more, "{event}: {details}");
+        }
         if let (Value::Object(details), true) = (&mut details, more > 0) {
             details.insert("more".to_owned(), more.into());
         }

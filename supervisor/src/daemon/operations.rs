@@ -298,7 +298,7 @@ impl Office {
     /// Reads the configuration anew; plugins that it names for the first time are loaded.
     pub(super) async fn reload(&self) -> Result<Vec<Change>, ConfigError> {
         let reloaded = self.supervisor.reload().await?;
-        self.count_reload();
+        self.renewed();
         let mut changes: Vec<Change> = reloaded.plugins.iter().map(words::change).collect();
         for (plugin, loaded) in self.load_missing().await {
             let (what, message) = match loaded {

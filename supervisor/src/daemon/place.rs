@@ -69,11 +69,8 @@ impl Place {
         let name = path.to_fs_name::<GenericFilePath>().map_err(failed("naming it"))?;
         let options = ListenerOptions::new().name(name).mode(MODE_OWN).reclaim_name(false);
         let listener = options.create_tokio().map_err(failed("listening"))?;
-        if for_others {
-            // Afterwards: what a socket is made with, the umask takes from.
-            let all = Permissions::from_mode(MODE_ALL);
-            std::fs::set_permissions(path, all).map_err(failed("letting others open it"))?;
-        }
+        // Afterwards: what a socket is made with, the umask takes from.
+        open_to(path, for_others).map_err(failed("letting others open it"))?;
         let made = std::fs::symlink_metadata(path).map_err(failed("looking at it"))?;
         let made = Made { path: path.to_owned(), device: made.dev(), inode: made.ino() };
         Ok(Self { listener, made: Some(made) })
@@ -102,6 +99,12 @@ impl Place {
         let listener = listener.map_err(|error| wrong(error.to_string()))?;
         Ok(Self { listener: Listener::UdSocket(listener), made: None })
     }
+}
+
+/// Lets its user alone open a socket, or everybody.
+pub(super) fn open_to(path: &Path, for_others: bool) -> std::io::Result<()> {
+    let mode = if for_others { MODE_ALL } else { MODE_OWN };
+    std::fs::set_permissions(path, Permissions::from_mode(mode))
 }
 
 impl Drop for Place {

@@ -133,6 +133,59 @@ fn a_plugin_that_is_new_in_the_configuration_is_loaded_and_one_that_has_gone_is_
 }
 
 #[test]
+fn the_socket_opens_to_others_when_the_configuration_begins_to_name_them() {
+    let served = Served::start(&examples());
+    let mode = || std::fs::metadata(served.socket()).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o600);
+    let text = std::fs::read_to_string(served.configuration()).unwrap();
+    let uid = rustix::process::geteuid().as_raw();
+    let entry = |uid: u32| format!("{{ uid = {uid}, plugins = [\"*\"], rights = [\"call\", \"admin\"] }}");
+    let clients = format!("[daemon]\nclients = [{}, {}]\n", entry(uid), entry(uid + 1));
+    let named = text.replacen("version = 1\n", &format!("version = 1\n{clients}"), 1);
+    block_on(async {
+        let casemate = served.connect().await;
+        for (text, wanted) in [(&named, 0o666), (&text, 0o600)] {
+            std::fs::write(served.configuration(), text).unwrap();
+            casemate.reload_policy().await.unwrap();
+            assert_eq!(mode(), wanted);
+        }
+    });
+}
+
+#[test]
+fn commands_do_what_they_say() {
+    let served = Served::start(&examples());
+    let socket = served.socket().display().to_string();
+    let probe = guests::rust("probe").display().to_string();
+    let run = |words: &[&str]| {
+        let mut all = vec!["--socket", &socket];
+        all.extend(words);
+        casemate_tests::command::casemate(&all)
+    };
+    for words in [
+        &["load", &probe, "--with", "{\"a\":1}"][..],
+        &["plugins", "config", "set", "probe", "{\"a\":2}"],
+        &["plugins", "info", "probe", "--certificate"],
+        &["plugins", "reload", "probe", &probe],
+        &["plugins", "drain", "probe"],
+        &["plugins", "enable", "probe"],
+        &["plugins", "reset", "probe"],
+        &["plugins", "disable", "probe"],
+        &["events", "pub", "a.b", "1"],
+        &["policy", "reload"],
+        &["stats"],
+    ] {
+        let ran = run(words);
+        assert_eq!(ran.code, 0, "{words:?}: {ran:?}");
+    }
+    assert_eq!(run(&["plugins", "config", "get", "probe"]).json(), json!({"a": 2}));
+    assert_eq!(run(&["plugins", "enable", "probe"]).code, 0);
+    assert_eq!(run(&["call", "probe", "config"]).json(), json!({"a": 2}));
+    assert_eq!(run(&["unload", "probe"]).code, 0);
+    assert_eq!(run(&["call", "probe", "config"]).code, 8);
+}
+
+#[test]
 fn what_a_security_team_wants_to_know_is_written_down_and_chained() {
     let served = Served::start(&examples());
     block_on(async {

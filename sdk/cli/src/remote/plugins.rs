@@ -41,7 +41,7 @@ pub(super) async fn perform(
                 return Ok(Exit::Done);
             }
             ConfigCommand::Set(order) => {
-                let config = json_text(&order.config)?;
+                let config = json_text(&order.text)?;
                 casemate.plugin(&order.name).await?.set_config(config).await?;
             }
         },

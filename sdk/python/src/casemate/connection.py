@@ -47,9 +47,9 @@ def socket_path(path: str | os.PathLike[str] | None) -> Path:
         path = os.environ.get("CASEMATE_SOCKET") or None
     if path is not None:
         return Path(path)
-    if os.geteuid() == 0:
-        return Path("/run/casemate.sock")
     runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if not runtime and os.geteuid() == 0:
+        return Path("/run/casemate.sock")
     if not runtime:
         raise NotRunning(
             "XDG_RUNTIME_DIR is not set, so there is no usual place for the daemon's socket: "
