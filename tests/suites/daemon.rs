@@ -162,6 +162,40 @@ fn a_call_that_is_dropped_is_killed_in_the_daemon() {
 }
 
 #[test]
+fn a_host_call_does_not_outlive_its_call() {
+    struct Told(tokio::sync::mpsc::Sender<()>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            let _ = self.0.try_send(());
+        }
+    }
+    let served = Served::start(&examples());
+    block_on(async {
+        let casemate = served.connect().await;
+        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
+        let (gone, mut is_gone) = tokio::sync::mpsc::channel(1);
+        casemate.on_raw("wait", move |_| {
+            let (entered, told) = (entered.clone(), Told(gone.clone()));
+            async move {
+                let _told = told;
+                entered.send(()).await.unwrap();
+                std::future::pending().await
+            }
+        });
+        let asking = policy(|spec| spec.host = vec!["*".into()]);
+        let plugin = casemate.load(guests::rust("probe"), asking).await.unwrap();
+        let running = {
+            let plugin = plugin.clone();
+            tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "wait"})).await })
+        };
+        inside.recv().await.unwrap();
+        running.abort();
+        let told = tokio::time::timeout(Duration::from_secs(20), is_gone.recv()).await;
+        assert_eq!(told, Ok(Some(())), "its handler still works for nobody");
+    });
+}
+
+#[test]
 fn a_callers_deadline_travels_and_shrinks() {
     let served = Served::start(&examples());
     block_on(async {

@@ -240,11 +240,19 @@ async def test_the_name_of_a_method_that_is_too_long(daemon: Daemon) -> None:
 
 async def test_more_at_once_than_is_allowed(daemon: Daemon) -> None:
     async with Casemate.connect(daemon.socket) as casemate, AsyncExitStack() as followings:
-        for _ in range(casemate.in_flight):
+        for _ in range(16):
             await followings.enter_async_context(casemate.subscribe("**"))
+        with pytest.raises(Failure, match="16 followings"):
+            await followings.enter_async_context(casemate.subscribe("**"))
+        asked = [asyncio.create_task(casemate.plugin("probe").call("spin")) for _ in range(casemate.in_flight - 16)]
+        # In the order of the calls: they are on their way before the next one is.
+        await asyncio.sleep(0)
         with pytest.raises(Failure) as caught:
             await casemate.plugins()
         assert caught.value.code == "overloaded.client"
+        for call in asked:
+            call.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
         await followings.aclose()
         assert await casemate.plugins()
 

@@ -93,13 +93,13 @@ impl ClientDesk {
         state.asks.push_back(Ask { request: request.clone(), call, reply });
         drop(state);
         self.wake.notify_one();
-        let mut waiting = Waiting { answer, _given_up: WakeOnDrop(Arc::clone(&self.wake)) };
+        let waiting = Waiting { answer, _given_up: WakeOnDrop(Arc::clone(&self.wake)) };
         Some(Box::pin(async move {
             let gone = |_| {
                 let message = "the client that served the method has gone";
                 Err(HostError { retryable: true, ..HostError::new("unavailable", message) })
             };
-            (&mut waiting.answer).await.unwrap_or_else(gone)
+            waiting.answered().await.unwrap_or_else(gone)
         }))
     }
 }
@@ -108,6 +108,13 @@ impl ClientDesk {
 struct Waiting {
     answer: oneshot::Receiver<Result<HostReply, HostError>>,
     _given_up: WakeOnDrop,
+}
+
+impl Waiting {
+    /// As a whole: a block would take hold of the answer alone, and leave the waking to whoever made it.
+    async fn answered(mut self) -> Result<Result<HostReply, HostError>, oneshot::error::RecvError> {
+        (&mut self.answer).await
+    }
 }
 
 /// Whoever asked may have given up: its conversation has to look.
