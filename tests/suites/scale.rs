@@ -16,6 +16,18 @@ use std::time::Duration;
 
 const INSTANCES: usize = 300;
 
+/// Descriptors once what the load has used is closed: the same number for a while.
+async fn settled_descriptors() -> usize {
+    let (mut last, mut same) = (processes::open_descriptors(), 0);
+    while same < 10 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        let now = processes::open_descriptors();
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    last
+}
+
 #[test]
 fn scenario() {
     host::run(&[("many", many)]);
@@ -41,7 +53,7 @@ fn many(_: &str) {
             spec.limits.call_timeout = Duration::from_secs(300);
         });
         let plugin = casemate.load(guests::rust("probe"), policy).await.unwrap();
-        let before = processes::open_descriptors();
+        let before = settled_descriptors().await;
         let calls: Vec<_> = (0..INSTANCES)
             .map(|number| {
                 let plugin = plugin.clone();
