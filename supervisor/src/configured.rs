@@ -118,7 +118,7 @@ pub(crate) struct Configured {
 
 #[derive(Debug, Default)]
 struct State {
-    configuration: Configuration,
+    configuration: Arc<Configuration>,
     /// How often it was read anew.
     reloads: u64,
     plugins: Vec<Arc<Entry>>,
@@ -185,7 +185,7 @@ impl Taken {
 
 impl Configured {
     pub(crate) fn new(configuration: Configuration) -> Self {
-        let state = State { configuration, ..State::default() };
+        let state = State { configuration: Arc::new(configuration), ..State::default() };
         Self { state: Mutex::new(state), turn: tokio::sync::Mutex::default() }
     }
 
@@ -194,8 +194,8 @@ impl Configured {
     }
 
     /// The file as it was read last.
-    pub(crate) fn configuration(&self) -> Configuration {
-        self.lock().configuration.clone()
+    pub(crate) fn configuration(&self) -> Arc<Configuration> {
+        Arc::clone(&self.lock().configuration)
     }
 
     /// Whether a configuration fits the schema of a loaded plugin's manifest.
@@ -218,7 +218,7 @@ impl Configured {
     ) -> Result<Plugin, LoadError> {
         let (configuration, reloads) = {
             let state = self.lock();
-            (state.configuration.clone(), state.reloads)
+            (Arc::clone(&state.configuration), state.reloads)
         };
         let (origin, wasm) = match sent {
             Some(Sent { wasm, manifest }) => (Origin { module: None, manifest }, wasm),
@@ -255,15 +255,15 @@ impl Configured {
     /// Cancel safety: dropping the future gives up what has not been done yet; the next reload does it.
     pub(crate) async fn reload(&self) -> Result<Reloaded, ConfigError> {
         let _turn = self.turn.lock().await;
-        let old = self.lock().configuration.clone();
+        let old = self.configuration();
         if old.file().is_empty() {
             return Err(ConfigError::no_file());
         }
-        let new = Configuration::read(Path::new(old.file()))?;
+        let new = Arc::new(Configuration::read(Path::new(old.file()))?);
         let changes = Changes::between(&old, &new)?;
         let loaded = {
             let mut state = self.lock();
-            state.configuration = new.clone();
+            state.configuration = Arc::clone(&new);
             state.reloads += 1;
             let is_open =
                 |entry: &Arc<Entry>| entry.plugin.upgrade().is_some_and(|plugin| !plugin.is_closed());

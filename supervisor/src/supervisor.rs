@@ -240,7 +240,7 @@ impl Supervisor {
     }
 
     /// The configuration that holds now.
-    pub fn configuration(&self) -> Configuration {
+    pub fn configuration(&self) -> Arc<Configuration> {
         self.configured.configuration()
     }
 

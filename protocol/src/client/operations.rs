@@ -1,6 +1,8 @@
 //! Everything a client can ask for, and what it is called in each place where that can be done. A test of each place
 //! compares its own list with this one.
 
+use super::request;
+
 /// What a client must be allowed for an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Right {
@@ -81,6 +83,60 @@ pub const OPERATIONS: [Operation; 21] = [
         "Casemate.reload_policy",
     ),
 ];
+
+impl request::Operation {
+    /// Its message in `casemate.proto`.
+    pub fn message(&self) -> &'static str {
+        match self {
+            Self::Load(_) => "Load",
+            Self::Unload(_) => "Unload",
+            Self::List(_) => "List",
+            Self::Info(_) => "Info",
+            Self::Enable(_) => "Enable",
+            Self::Disable(_) => "Disable",
+            Self::Drain(_) => "Drain",
+            Self::Reset(_) => "Reset",
+            Self::Reload(_) => "Reload",
+            Self::ConfigGet(_) => "ConfigGet",
+            Self::ConfigSet(_) => "ConfigSet",
+            Self::Stats(_) => "Stats",
+            Self::Publish(_) => "Publish",
+            Self::Serve(_) => "Serve",
+            Self::Unserve(_) => "Unserve",
+            Self::ReloadPolicy(_) => "ReloadPolicy",
+            Self::Inspect(_) => "Inspect",
+        }
+    }
+
+    /// The plugin that it is about, if it is about one.
+    pub fn plugin(&self) -> Option<&str> {
+        Some(match self {
+            Self::Load(op) => &op.plugin,
+            Self::Unload(op) => &op.plugin,
+            Self::Info(op) => &op.plugin,
+            Self::Enable(op) => &op.plugin,
+            Self::Disable(op) => &op.plugin,
+            Self::Drain(op) => &op.plugin,
+            Self::Reset(op) => &op.plugin,
+            Self::Reload(op) => &op.plugin,
+            Self::ConfigGet(op) => &op.plugin,
+            Self::ConfigSet(op) => &op.plugin,
+            Self::List(_)
+            | Self::Stats(_)
+            | Self::Publish(_)
+            | Self::Serve(_)
+            | Self::Unserve(_)
+            | Self::ReloadPolicy(_)
+            | Self::Inspect(_) => return None,
+        })
+    }
+
+    /// What a client needs for it: as the table says; for what is not in it, the most.
+    pub fn right(&self) -> Right {
+        let row = OPERATIONS.iter().find(|row| row.message == self.message());
+        row.map_or(Right::Admin, |row| row.right)
+    }
+}
 
 /// The table of `PROTOCOL.md`.
 pub fn markdown() -> String {

@@ -110,25 +110,25 @@ impl Conversation {
     pub(super) fn admit(&self, request: &Request) -> Result<u64, Failure> {
         let Some(operation) = &request.operation else { return Err(wrong(NOT_KNOWN)) };
         let module = MODULE_BYTES_MAX;
-        let (right, what, plugin, bytes_max) = match operation {
-            Op::List(_) => (Right::Call, "list plugins", None, 0),
-            Op::Info(op) => (Right::Call, "see", Some(&op.plugin), 0),
-            Op::Stats(_) => (Right::Call, "see counts", None, 0),
-            Op::Publish(_) => (Right::Call, "publish events", None, EVENT_BYTES_MAX),
-            Op::Serve(_) | Op::Unserve(_) => (Right::Call, "serve host methods", None, 0),
-            Op::Load(op) => (Right::Admin, "load", Some(&op.plugin), module),
-            Op::Unload(op) => (Right::Admin, "unload", Some(&op.plugin), 0),
-            Op::Enable(op) => (Right::Admin, "enable", Some(&op.plugin), 0),
-            Op::Disable(op) => (Right::Admin, "disable", Some(&op.plugin), 0),
-            Op::Drain(op) => (Right::Admin, "drain", Some(&op.plugin), 0),
-            Op::Reset(op) => (Right::Admin, "reset", Some(&op.plugin), 0),
-            Op::Reload(op) => (Right::Admin, "reload", Some(&op.plugin), module),
-            Op::ConfigGet(op) => (Right::Admin, "see the configuration of", Some(&op.plugin), 0),
-            Op::ConfigSet(op) => (Right::Admin, "configure", Some(&op.plugin), CONFIG_BYTES_MAX.into()),
-            Op::ReloadPolicy(_) => (Right::Admin, "have the configuration read anew", None, 0),
-            Op::Inspect(_) => (Right::Admin, "inspect modules", None, module),
+        let (what, bytes_max) = match operation {
+            Op::List(_) => ("list plugins", 0),
+            Op::Info(_) => ("see", 0),
+            Op::Stats(_) => ("see counts", 0),
+            Op::Publish(_) => ("publish events", EVENT_BYTES_MAX),
+            Op::Serve(_) | Op::Unserve(_) => ("serve host methods", 0),
+            Op::Load(_) => ("load", module),
+            Op::Unload(_) => ("unload", 0),
+            Op::Enable(_) => ("enable", 0),
+            Op::Disable(_) => ("disable", 0),
+            Op::Drain(_) => ("drain", 0),
+            Op::Reset(_) => ("reset", 0),
+            Op::Reload(_) => ("reload", module),
+            Op::ConfigGet(_) => ("see the configuration of", 0),
+            Op::ConfigSet(_) => ("configure", CONFIG_BYTES_MAX.into()),
+            Op::ReloadPolicy(_) => ("have the configuration read anew", 0),
+            Op::Inspect(_) => ("inspect modules", module),
         };
-        self.access.check(right, what, plugin.map(String::as_str))?;
+        self.access.check(operation.right(), what, operation.plugin())?;
         Ok(bytes_max)
     }
 
@@ -162,9 +162,9 @@ impl Conversation {
                 Op::Info(op) => return Done::Response(office.info(&op.plugin)),
                 Op::ConfigGet(op) => return Done::Response(office.config(&op.plugin)),
                 operation => {
-                    let (event, plugin) = audited(&operation);
+                    let audited = audited(&operation);
                     let changed = office.change(operation, body).await;
-                    if let Some(event) = event {
+                    if let Some((event, plugin)) = audited {
                         let (ok, what) = told(&changed);
                         let uid = access.uid;
                         office.record(
@@ -237,19 +237,19 @@ fn told(done: &Result<Response, Failure>) -> (bool, String) {
 }
 
 /// What a change is called in the audit log, and which plugin it is of.
-fn audited(operation: &Op) -> (Option<&'static str>, String) {
-    let (event, plugin) = match operation {
-        Op::Load(op) => ("plugin.load", &op.plugin),
-        Op::Unload(op) => ("plugin.unload", &op.plugin),
-        Op::Enable(op) => ("plugin.enable", &op.plugin),
-        Op::Disable(op) => ("plugin.disable", &op.plugin),
-        Op::Drain(op) => ("plugin.drain", &op.plugin),
-        Op::Reset(op) => ("plugin.reset", &op.plugin),
-        Op::Reload(op) => ("plugin.reload", &op.plugin),
-        Op::ConfigSet(op) => ("plugin.configure", &op.plugin),
-        _ => return (None, String::new()),
+fn audited(operation: &Op) -> Option<(&'static str, String)> {
+    let event = match operation {
+        Op::Load(_) => "plugin.load",
+        Op::Unload(_) => "plugin.unload",
+        Op::Enable(_) => "plugin.enable",
+        Op::Disable(_) => "plugin.disable",
+        Op::Drain(_) => "plugin.drain",
+        Op::Reset(_) => "plugin.reset",
+        Op::Reload(_) => "plugin.reload",
+        Op::ConfigSet(_) => "plugin.configure",
+        _ => return None,
     };
-    (Some(event), escape(plugin, 128))
+    Some((event, escape(operation.plugin().unwrap_or_default(), 128)))
 }
 
 impl Office {
