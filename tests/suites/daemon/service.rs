@@ -107,6 +107,12 @@ fn the_configuration_is_read_anew_at_a_signal_and_when_it_changes() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
+    // Nobody asked for it over the socket; it is written down all the same.
+    let audit = std::fs::read_to_string(served.state().join("audit.jsonl")).unwrap();
+    let lines = audit.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reloads: Vec<Value> = lines.filter(|line| line["event"] == "policy.reload").collect();
+    assert!(reloads.iter().any(|line| line["ok"] == true), "{audit}");
+    assert!(reloads.iter().any(|line| line["what"].as_str().unwrap().contains("nonsense")), "{audit}");
 }
 
 #[test]
