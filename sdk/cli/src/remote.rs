@@ -59,6 +59,7 @@ pub(crate) async fn perform(cli: &Cli, order: &Command, screen: &mut Screen) -> 
         | Command::Cache(_)
         | Command::Policy(_)
         | Command::Audit(_)
+        | Command::Completions(_)
         | Command::Serve(_) => Err(Problem::ours("this command needs no daemon")),
     }
 }

@@ -17,6 +17,35 @@ fn the_table_of_commands_is_that_of_the_registry() {
 }
 
 #[test]
+fn completions_of_every_shell_know_every_command() {
+    let mut root = Cli::command();
+    root.build();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let printed = std::process::Command::new(env!("CARGO_BIN_EXE_casemate"))
+            .args(["completions", shell])
+            .output()
+            .expect("the command starts");
+        let text = String::from_utf8(printed.stdout).expect("it is text");
+        for command in root.get_subcommands() {
+            assert!(text.contains(command.get_name()), "{shell} does not complete {}", command.get_name());
+        }
+    }
+}
+
+#[test]
+fn bash_completes_what_was_begun() {
+    let script = concat!(
+        "source <(\"$1\" completions bash); COMP_WORDS=(casemate policy exp); COMP_CWORD=2; ",
+        "_casemate casemate exp policy; echo \"${COMPREPLY[@]}\""
+    );
+    let told = std::process::Command::new("bash")
+        .args(["-c", script, "bash", env!("CARGO_BIN_EXE_casemate")])
+        .output()
+        .expect("bash starts");
+    assert_eq!(String::from_utf8_lossy(&told.stdout).trim(), "explain");
+}
+
+#[test]
 fn every_exit_code_is_documented() {
     for code in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "70"] {
         assert!(DOCUMENT.contains(&format!("\n| {code} |")), "COMMANDS.md lists no exit code {code}");
