@@ -1,5 +1,7 @@
 //! `COMMANDS.md` says what the command line says.
 
+#![expect(clippy::disallowed_methods, reason = "the command and a shell are started as people start them")]
+
 use casemate::operations::OPERATIONS;
 use casemate_cli::args::Cli;
 use clap::{Arg, Command, CommandFactory};
