@@ -5,6 +5,7 @@
 
 mod builtin;
 mod hosting;
+mod keeping;
 mod outcome;
 mod shared;
 
