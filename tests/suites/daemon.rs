@@ -92,6 +92,15 @@ fn a_plugin_is_loaded_ordered_about_and_forgotten() {
 }
 
 #[test]
+fn who_follows_the_log_of_nobody_is_told() {
+    let served = Served::start(&examples());
+    block_on(async {
+        let failure = served.connect().await.logs(Some("statistic"), 0).await.unwrap_err();
+        assert_eq!((failure.code().as_str(), failure.retry), ("plugin.unknown", Retry::NotStarted));
+    });
+}
+
+#[test]
 fn bodies_longer_than_a_window_pass_whole_both_ways() {
     let served = Served::start(&examples());
     block_on(async {
@@ -285,6 +294,11 @@ fn rights_are_those_of_the_user_in_the_configuration() {
         assert!(failure.to_string().contains("\"admin\" to rights"), "it says what to do: {failure}");
         let failure = casemate.load(guests::rust("probe"), Policy::default()).await.unwrap_err();
         assert_eq!(failure.code(), "denied.client");
+        assert_eq!(casemate.rights(), ["call"]);
+        let socket = served.socket().display().to_string();
+        let told = casemate_tests::command::casemate(&["--socket", &socket, "answer", "m", "--with", "1"]);
+        assert_eq!(told.code, 4, "{told:?}");
+        assert!(told.err.contains("add \"serve\" to its rights"), "{told:?}");
         // Whether there is such a plugin is not told either.
         for name in ["probe", "nothing"] {
             assert_eq!(casemate.plugin(name).await.unwrap_err().code(), "denied.client");

@@ -59,6 +59,17 @@ impl Casemate {
         Ok(Self { inner: Inner::Connected(Arc::new(connection)) })
     }
 
+    /// What this client may do, as its daemon's configuration says: of `call`, `serve` and `admin`. Of an embedded supervisor:
+    /// all of it.
+    pub fn rights(&self) -> Vec<String> {
+        match &self.inner {
+            #[cfg(feature = "embedded")]
+            Inner::Embedded(_) => ["call", "serve", "admin"].map(str::to_owned).to_vec(),
+            #[cfg(feature = "connected")]
+            Inner::Connected(connection) => connection.rights(),
+        }
+    }
+
     fn host(&self) -> &Host {
         match &self.inner {
             #[cfg(feature = "embedded")]

@@ -10,8 +10,9 @@
 
 use super::access::Access;
 use super::desk::{Ask, CallDesk, ClientDesk};
-use super::line::Line;
+use super::line::{Collecting, Line};
 use super::office::{Office, is_closing};
+use super::operations::now;
 use super::work::{Done, Work};
 use crate::host::{HostError, HostReply};
 use crate::pipe::Pipe;
@@ -35,6 +36,9 @@ use tokio::time::Instant;
 
 /// How long a client may take nothing of what waits for it.
 const STALL: Duration = Duration::from_secs(30);
+
+/// Bytes of bodies that one client may have under way at once, if they are several.
+const COLLECTED_BYTES_MAX: usize = 64 << 20;
 
 /// Why a conversation is over.
 #[derive(Debug)]
@@ -327,12 +331,12 @@ impl Conversation {
         bytes_max: u64,
     ) -> Result<(), Failure> {
         if more {
-            let collecting = super::line::Collecting { opening, body: body.to_vec(), bytes_max };
+            let collecting = Collecting { opening, body: body.to_vec(), bytes_max, began: now() };
             collecting.check()?;
             self.lines.insert(id, Line::Collecting(Box::new(collecting)));
             Ok(())
         } else {
-            self.begin(id, opening, body.to_vec())
+            self.begin(id, opening, body.to_vec(), now())
         }
     }
 
@@ -351,7 +355,7 @@ impl Conversation {
         let collected = match self.lines.get_mut(&id) {
             Some(Line::Collecting(collecting)) => {
                 collecting.body.extend_from_slice(bytes);
-                collecting.check()
+                collecting.check().and_then(|()| self.check_collected())
             }
             Some(Line::Streaming(streaming)) => {
                 streaming.bodies.input.push(bytes);
@@ -366,7 +370,8 @@ impl Conversation {
             Err(failure) => self.fail(id, &failure),
             Ok(()) if end => {
                 if let Some(Line::Collecting(collecting)) = self.lines.remove(&id)
-                    && let Err(failure) = self.begin(id, collecting.opening, collecting.body)
+                    && let Err(failure) =
+                        self.begin(id, collecting.opening, collecting.body, collecting.began)
                 {
                     self.fail(id, &failure);
                 }
@@ -375,6 +380,23 @@ impl Conversation {
                 let _ = self.session.credit(self.out.frames(), id, credit(bytes));
             }
         }
+    }
+
+    /// Whether the bodies of this client that are not complete are not too many bytes together; one alone may be as long as
+    /// it may.
+    fn check_collected(&self) -> Result<(), Failure> {
+        let bodies = self.lines.values().filter_map(|line| match line {
+            Line::Collecting(collecting) => Some(collecting.body.len()),
+            _ => None,
+        });
+        let (count, bytes) = bodies.fold((0, 0_usize), |(count, bytes), body| (count + 1, bytes + body));
+        if count < 2 || bytes <= COLLECTED_BYTES_MAX {
+            return Ok(());
+        }
+        let message = format!(
+            "bodies of {bytes} bytes are on their way and {COLLECTED_BYTES_MAX} are the most at once: send one after the other"
+        );
+        Err(Failure::not_started(Cause::Input { message }))
     }
 
     /// Does something in this task.

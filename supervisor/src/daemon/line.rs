@@ -6,6 +6,7 @@ use casemate_protocol::client::{Opening, Outgoing, PAYLOAD_BYTES_MAX, Session, U
 use casemate_protocol::outcome::{Cause, Failure, LimitName};
 use futures_util::future::AbortHandle;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// One open stream of a client. Dropping it gives up what is done for it.
 pub(super) enum Line {
@@ -34,10 +35,11 @@ pub(super) struct Collecting {
     pub(super) opening: Opening,
     pub(super) body: Vec<u8>,
     pub(super) bytes_max: u64,
+    pub(super) began: Instant,
 }
 
 impl Collecting {
-    /// Whether the body is not too long yet.
+    /// Whether the body is not too long yet, and its caller has time left.
     pub(super) fn check(&self) -> Result<(), Failure> {
         let observed = self.body.len() as u64;
         if observed <= self.bytes_max {

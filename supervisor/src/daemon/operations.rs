@@ -57,15 +57,21 @@ impl Conversation {
             input: self.input(body, more),
             output: Arc::new(Pipe::watched(OUTPUT_BYTES, Arc::clone(&self.wake))),
         };
-        let held = self.start_call(id, call, Vec::new(), Some(bodies.clone()))?;
+        let held = self.start_call(id, call, Vec::new(), Some(bodies.clone()), now())?;
         self.lines.insert(id, Line::Streaming(Box::new(Streaming { bodies, answering: None, _work: held })));
         Ok(())
     }
 
     /// Its body is complete.
-    pub(super) fn begin(&mut self, id: u64, opening: Opening, body: Vec<u8>) -> Result<(), Failure> {
+    pub(super) fn begin(
+        &mut self,
+        id: u64,
+        opening: Opening,
+        body: Vec<u8>,
+        began: Instant,
+    ) -> Result<(), Failure> {
         let held = match opening {
-            Opening::Call(call) => self.start_call(id, call, body, None)?,
+            Opening::Call(call) => self.start_call(id, call, body, None, began)?,
             Opening::Request(Request { operation: Some(operation), .. }) => {
                 self.start(id, operation, body)?
             }
@@ -75,19 +81,19 @@ impl Conversation {
         Ok(())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the caller's time is measured from here")]
     fn start_call(
         &mut self,
         id: u64,
         call: Call,
         body: Vec<u8>,
         bodies: Option<Bodies>,
+        began: Instant,
     ) -> Result<super::line::Work, Failure> {
         let plugin = self.office.plugin(&call.plugin)?.for_client(self.client);
         self.office.count_call();
         let within = Duration::from_millis(call.deadline_ms.into());
         let scope = Scope {
-            deadline: (call.deadline_ms > 0).then(|| Deadline { began: Instant::now(), within }),
+            deadline: (call.deadline_ms > 0).then(|| Deadline { began, within }),
             desk: Some(self.call_desk(id)),
             trace: Trace { parent: call.traceparent, state: call.tracestate },
             bodies,
@@ -212,6 +218,7 @@ impl Conversation {
                 let plugin = Some(op.plugin).filter(|plugin| !plugin.is_empty());
                 if let Some(plugin) = &plugin {
                     self.access.check(Right::Call, "follow the log of", Some(plugin))?;
+                    self.office.plugin(plugin)?;
                 }
                 let wanted = Wanted { plugin, plugins: self.access.plugins.clone(), level_min: op.level_min };
                 Subscription::Logs { _held: self.office.logs.follow(wanted, &mailbox) }
@@ -244,6 +251,12 @@ fn audited(operation: &Op) -> Option<(&'static str, String)> {
         _ => return None,
     };
     Some((event, escape(operation.plugin().unwrap_or_default(), 128)))
+}
+
+/// A caller's time is measured from its opening.
+#[expect(clippy::disallowed_methods, reason = "the caller's time is measured from here")]
+pub(super) fn now() -> Instant {
+    Instant::now()
 }
 
 impl Office {
@@ -303,7 +316,11 @@ impl Office {
     }
 
     async fn renew(&self) -> Result<Vec<Change>, ConfigError> {
+        let listen = self.supervisor.configuration().daemon().listen.clone();
         let reloaded = self.supervisor.reload().await?;
+        if self.supervisor.configuration().daemon().listen != listen {
+            tracing::warn!("daemon.listen is another one now: that holds from the daemon's next start on");
+        }
         self.renewed();
         let mut changes: Vec<Change> = reloaded.plugins.iter().map(words::change).collect();
         for (plugin, loaded) in self.load_missing().await {

@@ -6,7 +6,7 @@ use casemate::attack::lies;
 use casemate_protocol::client::kind::{Class, KINDS};
 use casemate_protocol::client::table::{Connection, Stream, Turn};
 use casemate_protocol::client::{
-    Call, Follow, Hello, List, MAGIC, Request, Side, Subscribe, VERSION, follow, request,
+    Call, Data, Follow, Hello, List, MAGIC, Request, Side, Subscribe, VERSION, follow, request,
 };
 use casemate_tests::daemon::{GENEROUS, Served};
 use casemate_tests::host::Host;
@@ -399,4 +399,35 @@ fn a_worker_that_breaks_out_again_and_again_costs_others_nothing() {
             "{codes:?}"
         );
     });
+}
+
+#[test]
+fn bodies_that_never_end_are_a_bounded_load_and_a_callers_time_runs_meanwhile() {
+    let served = Served::start(&examples().replacen("input = \"64MiB\"", "input = \"40MiB\"", 1));
+    let mut raw = Raw::greeted(&served.socket());
+    let late = Call { more: true, deadline_ms: 300, ..call() };
+    raw.frame(0x21, 1, &late, b"{");
+    std::thread::sleep(Duration::from_millis(600));
+    raw.frame(0x2c, 1, &Data { end: true }, b"}");
+    assert!(matches!(raw.read(), Said::Failure(1, code) if code.starts_with("timeout")), "its time was over");
+    // Each may have 40 MiB; two of them at once may not.
+    let more = Call { more: true, ..call() };
+    let mut failed = None;
+    for id in [3, 5] {
+        raw.frame(0x21, id, &more, b"");
+    }
+    'sending: for _ in 0..(35 << 20) / (32 << 10) {
+        for id in [3, 5] {
+            raw.frame(0x2c, id, &(), &[b' '; 32 << 10]);
+            match raw.read() {
+                Said::Failure(id, code) => {
+                    failed = Some((id, code));
+                    break 'sending;
+                }
+                said => assert_ne!(said, Said::Closed),
+            }
+        }
+    }
+    assert!(failed.is_some(), "70 MiB wait for their end");
+    others_are_served(&served);
 }

@@ -34,10 +34,16 @@ fn the_socket_is_its_users_alone_and_no_other_daemon_takes_it() {
     let (code, words) = ran(&served.socket());
     assert_eq!(code, Some(8), "{words}");
     assert!(words.contains("another daemon listens"), "{words}");
-    // Not where everybody may write, nor over a file.
+    // Not where everybody may write, or a group, nor over a file.
     let (code, words) = ran(Path::new("/tmp/casemate-test.sock"));
     assert_eq!(code, Some(8), "{words}");
-    assert!(words.contains("everybody may write"), "{words}");
+    assert!(words.contains("where others may write"), "{words}");
+    let shared = served.state().join("shared");
+    std::fs::create_dir_all(&shared).unwrap();
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o770)).unwrap();
+    let (code, words) = ran(&shared.join("casemate.sock"));
+    assert_eq!(code, Some(8), "{words}");
+    assert!(words.contains("where others may write"), "{words}");
     let (code, words) = ran(&configuration);
     assert_eq!(code, Some(8), "{words}");
     assert!(words.contains("is no socket") && configuration.is_file(), "{words}");
