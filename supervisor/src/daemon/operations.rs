@@ -93,7 +93,7 @@ impl Conversation {
         self.office.count_call();
         let within = Duration::from_millis(call.deadline_ms.into());
         let scope = Scope {
-            deadline: (call.deadline_ms > 0).then(|| Deadline { began, within }),
+            deadline: (call.deadline_ms > 0).then_some(Deadline { began, within }),
             desk: Some(self.call_desk(id)),
             trace: Trace { parent: call.traceparent, state: call.tracestate },
             bodies,
