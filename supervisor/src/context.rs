@@ -5,7 +5,7 @@ use crate::cgroup::Groups;
 use crate::compile::CompileCaps;
 use crate::events::Events;
 use crate::experiment::Leniency;
-use crate::host::Host;
+use crate::host::{DenialSink, Host};
 use crate::identity::Identities;
 use crate::log::LogSink;
 use crate::process::guard::Guard;
@@ -25,6 +25,7 @@ pub(crate) struct Context {
     pub(crate) groups: Groups,
     pub(crate) identities: Identities,
     pub(crate) log_sink: LogSink,
+    pub(crate) denial_sink: Option<DenialSink>,
     pub(crate) worker: Program,
     pub(crate) compiler: Program,
     pub(crate) leniency: Leniency,

@@ -48,7 +48,7 @@ use place::Place;
 use serde_json::json;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -101,8 +101,20 @@ impl Daemon {
                 None => crate::log::to_tracing(record),
             }
         }));
+        // The office is there only after the supervisor, which tells it.
+        let told: Arc<OnceLock<Weak<Office>>> = Arc::default();
+        let (sink, teller) = (config.denial_sink.take(), Arc::clone(&told));
+        config.denial_sink = Some(Arc::new(move |plugin, what| {
+            if let Some(office) = teller.get().and_then(Weak::upgrade) {
+                office.record_denial(plugin, what);
+            }
+            if let Some(sink) = &sink {
+                sink(plugin, what);
+            }
+        }));
         let supervisor = Supervisor::new(config)?;
         let office = Arc::new(Office::new(supervisor, logs, audit, Instant::now(), place.path()));
+        let _ = told.set(Arc::downgrade(&office));
         // Not as an owner: the supervisor is the office's, and would keep it for ever.
         let served = Arc::downgrade(&office);
         // What no client answers for its own call.

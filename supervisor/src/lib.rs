@@ -62,7 +62,7 @@ pub use events::{EventCounts, EventSubscription, Events, Subscriber};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]
 pub use experiment::Findings;
-pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
+pub use host::{DenialSink, Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
 pub use lifecycle::DisabledBy;
 pub use log::LogSink;

@@ -9,7 +9,7 @@ use crate::events::Events;
 #[cfg(feature = "adversary")]
 use crate::experiment::Findings;
 use crate::experiment::Leniency;
-use crate::host::Host;
+use crate::host::{DenialSink, Host};
 use crate::identity::Identities;
 use crate::instance::Shared;
 use crate::load::load;
@@ -39,6 +39,8 @@ use std::time::Duration;
 pub struct Config {
     /// Takes plugins' log lines; without one they go to `tracing`.
     pub log_sink: Option<LogSink>,
+    /// Is told of each host method and topic that a plugin asks for and is not granted.
+    pub denial_sink: Option<DenialSink>,
     /// From starting a process to its being ready.
     pub spawn_timeout: Duration,
     /// Wall-clock cap of one compilation. With zero nothing is compiled: only what is in the cache is loaded.
@@ -73,6 +75,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             log_sink: None,
+            denial_sink: None,
             spawn_timeout: Duration::from_secs(10),
             compile_timeout: Duration::from_secs(120),
             compile_cpu_seconds: 60,
@@ -168,6 +171,7 @@ impl Supervisor {
             groups: Groups::new(Marker(marker)),
             identities: Identities::default(),
             log_sink: config.log_sink.unwrap_or_else(|| Arc::new(to_tracing)),
+            denial_sink: config.denial_sink,
             worker: worker.map_err(|error| broken("preparing the worker program", error))?,
             compiler: compiler.map_err(|error| broken("preparing the compiler program", error))?,
             leniency,

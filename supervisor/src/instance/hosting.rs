@@ -54,13 +54,21 @@ impl Instance {
     fn admit(&self, during: &str, method: &str, now: Instant) -> Result<(), HostError> {
         let policy = &*self.shared.policy();
         if !policy.allows_host(method) {
+            let shown = escape(method, METHOD_BYTES_SHOWN);
+            self.denied(&shown);
             let message = format!(
-                "host method {:?} is not granted: add it to permissions.host of the plugin's policy",
-                escape(method, METHOD_BYTES_SHOWN)
+                "host method {shown:?} is not granted: add it to permissions.host of the plugin's policy"
             );
             return Err(HostError::new("denied", message));
         }
         self.admit_rate(policy, during, now)
+    }
+
+    /// Tells whoever wants to know that this was not granted.
+    pub(super) fn denied(&self, what: &str) {
+        if let Some(sink) = &self.shared.context.denial_sink {
+            sink(&self.shared.name, what);
+        }
     }
 
     /// Whether the plugin has not asked too often.

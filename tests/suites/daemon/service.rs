@@ -259,8 +259,11 @@ fn what_a_security_team_wants_to_know_is_written_down_and_chained() {
     block_on(async {
         let casemate = served.connect().await;
         let policy = casemate::Policy::default();
-        casemate.load(guests::rust("probe"), policy).await.unwrap();
-        casemate.plugin("probe").await.unwrap().disable().await.unwrap();
+        let plugin = casemate.load(guests::rust("probe"), policy).await.unwrap();
+        for _ in 0..40 {
+            plugin.call::<_, Value>("host", &json!({"method": "keys.read\n"})).await.unwrap_err();
+        }
+        plugin.disable().await.unwrap();
     });
     let mut raw = Raw::greeted(&served.socket());
     raw.bytes(&[0xff; 32]);
@@ -280,6 +283,9 @@ fn what_a_security_team_wants_to_know_is_written_down_and_chained() {
     for event in ["client.connected", "plugin.load", "plugin.disable", "client.cut_off"] {
         assert!(shown.contains(&format!("\"event\":\"{event}\"")), "{event}: {shown}");
     }
+    let denied: Vec<&str> = shown.lines().filter(|line| line.contains("\"plugin.denied\"")).collect();
+    assert_eq!(denied.len(), 20, "as many as are written down of one plugin in ten seconds");
+    assert!(denied[0].contains(r#""what":"keys.read\\u{a}""#), "{}", denied[0]);
     let verified = audit(&["verify"]).json();
     assert_eq!(verified["lines"], shown.lines().count());
     // One word of it changed.
