@@ -1,0 +1,77 @@
+//! What the network offers: linked, so that a component that can do without it runs, and denied by the name of the
+//! permission.
+
+use crate::abi::host;
+use crate::fault::Fault;
+use crate::guest::State;
+use casemate_protocol::outcome::TrapKind;
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType, Val};
+use wasmtime::{Engine, StoreContextMut};
+
+/// A resource that nobody can have.
+struct Denied;
+
+/// Interfaces of which nothing is made here, whatever their version.
+const HTTP: &str = "wasi:http/";
+
+/// Functions that make the first thing of a network: what they answer, and where they are.
+const SOCKETS: [(&str, &str); 3] = [
+    ("wasi:sockets/tcp-create-socket@", "create-tcp-socket"),
+    ("wasi:sockets/udp-create-socket@", "create-udp-socket"),
+    ("wasi:sockets/ip-name-lookup@", "resolve-addresses"),
+];
+
+const WARN: i32 = 3;
+
+/// Defines them.
+pub(super) fn link(engine: &Engine, linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+    for (name, item) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        let socket = SOCKETS.iter().find(|(interface, _)| name.starts_with(interface));
+        if !name.starts_with(HTTP) && socket.is_none() {
+            continue;
+        }
+        let mut interface = linker.instance(name)?;
+        for (part, item) in instance.exports(engine) {
+            match item.ty {
+                ComponentItem::ComponentFunc(_) => match socket {
+                    Some((_, function)) if part == *function => refused(&mut interface, name, part)?,
+                    Some(_) => {}
+                    None => trapped(&mut interface, name, part)?,
+                },
+                // Those of HTTP are ours to make; streams and the like in it are aliases of others.
+                ComponentItem::Resource(_) if socket.is_none() && is_own(part) => {
+                    interface.resource(part, ResourceType::host::<Denied>(), |_, _| Ok(()))?;
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_own(resource: &str) -> bool {
+    !matches!(resource, "input-stream" | "output-stream" | "pollable" | "error" | "io-error" | "duration")
+}
+
+fn sentence(interface: &str, function: &str) -> String {
+    format!("{interface}#{function} is denied: permissions.network grants nothing in this version")
+}
+
+/// It answers that access is denied, as it may; the log says by what.
+fn refused(interface: &mut LinkerInstance<'_, State>, name: &str, function: &str) -> wasmtime::Result<()> {
+    let sentence = sentence(name, function);
+    interface.func_new(function, move |mut store: StoreContextMut<'_, State>, _, _, results| {
+        host::log_in(store.data_mut(), WARN, sentence.as_bytes())?;
+        let denied = Val::Result(Err(Some(Box::new(Val::Enum("access-denied".to_owned())))));
+        results.iter_mut().for_each(|result| *result = denied.clone());
+        Ok(())
+    })
+}
+
+/// Its functions have no way to say so; the call ends.
+fn trapped(interface: &mut LinkerInstance<'_, State>, name: &str, function: &str) -> wasmtime::Result<()> {
+    let sentence = sentence(name, function);
+    interface.func_new(function, move |_, _, _, _| Err(Fault::Trap { kind: TrapKind::Other, message: sentence.clone() }.into()))
+}
