@@ -104,7 +104,7 @@ impl Zygote {
         };
         let cgroup = context.groups.make(policy)?;
         let program = context.worker_of(profile);
-        let raised = Tree::raise(context, program, "worker", stub_spec(policy, profile), cgroup.clone()).await;
+        let raised = Tree::raise(context, program, "worker", stub_spec(policy, module), cgroup.clone()).await;
         let mut tree =
             raised.map_err(|failure| match cgroup.as_deref().and_then(|cgroup| cgroup.out_of_memory(0)) {
                 Some(cause) => Failure::not_started(cause),
@@ -469,13 +469,15 @@ fn own_stack(limits: &Limits, profile: Profile) -> u64 {
     }
 }
 
-fn stub_spec(policy: &Policy, profile: Profile) -> StubSpec {
-    let limits = policy.limits();
+fn stub_spec(policy: &Policy, module: &Accepted) -> StubSpec {
+    let (limits, profile) = (policy.limits(), module.profile());
+    // A component's code is copied, where a module's is mapped.
+    let copies = if module.dialect().is_component() { 2 * module.code().cwasm_bytes } else { 0 };
     StubSpec {
         identity: None,
         namespaces: true,
         stack_bytes: limits.stack_bytes + OWN_STACK_BYTES,
-        data_bytes: limits.memory_bytes + ZYGOTE_DATA_BYTES + bodies(limits) + own_stack(limits, profile),
+        data_bytes: limits.memory_bytes + ZYGOTE_DATA_BYTES + bodies(limits) + own_stack(limits, profile) + copies,
         cpu_seconds: None,
         // The kernel's own word for no limit. How much a folder may hold is for its file system to say.
         file_bytes: if policy.filesystem().iter().any(|folder| folder.write) { u64::MAX } else { 0 },

@@ -58,6 +58,11 @@ impl Dialect {
         }
     }
 
+    /// Whether it is one of components.
+    pub fn is_component(self) -> bool {
+        matches!(self, Self::PluginComponent | Self::CommandComponent | Self::Component)
+    }
+
     /// Whether it is a program that runs from its start to its end for each call, and is of no use after that.
     pub fn is_command(self) -> bool {
         matches!(self, Self::WasiCommand | Self::CommandComponent)

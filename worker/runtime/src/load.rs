@@ -5,6 +5,8 @@
 )]
 
 use casemate_lockdown::{CodeRange, Filtered};
+#[cfg(feature = "wasi")]
+use casemate_protocol::module::Dialect;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 #[cfg(feature = "wasi")]
@@ -19,9 +21,14 @@ pub(crate) enum Loaded {
 }
 
 /// Maps compiled code, read and execute only. Only a process behind its filter does this.
-pub(crate) fn load(_filtered: &Filtered, engine: &Engine, code: OwnedFd) -> wasmtime::Result<Loaded> {
+pub(crate) fn load(
+    _filtered: &Filtered,
+    engine: &Engine,
+    code: OwnedFd,
+    #[cfg_attr(not(feature = "wasi"), expect(unused_variables, reason = "there are no components"))] dialect: u32,
+) -> wasmtime::Result<Loaded> {
     #[cfg(feature = "wasi")]
-    if is_component(engine, &code) {
+    if Dialect::from_number(dialect).is_some_and(Dialect::is_component) {
         return load_component(engine, code);
     }
     // SAFETY: the bytes must be what our engine's compiler made, unchanged while mapped. The supervisor had them made by
@@ -29,18 +36,6 @@ pub(crate) fn load(_filtered: &Filtered, engine: &Engine, code: OwnedFd) -> wasm
     // trusted: should it have forged them, they run with the rights of this process, which has none.
     let module = unsafe { Module::deserialize_open_file(engine, File::from(code)) };
     module.map(Loaded::Module)
-}
-
-/// Bytes that are enough to tell what was compiled.
-#[cfg(feature = "wasi")]
-const HEAD_BYTES: usize = 64;
-
-#[cfg(feature = "wasi")]
-fn is_component(_engine: &Engine, code: &OwnedFd) -> bool {
-    let mut head = [0; HEAD_BYTES];
-    let read = rustix::io::pread(code, &mut head, 0).unwrap_or(0);
-    let kind = Engine::detect_precompiled(head.get(..read).unwrap_or_default());
-    kind == Some(wasmtime::Precompiled::Component)
 }
 
 /// The engine maps files for modules only: a component's code is copied.

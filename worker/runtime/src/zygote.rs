@@ -47,7 +47,7 @@ fn try_run(entered: Entered, loading: fn(), body: fn(Spawned, &mut Guest) -> !) 
     let engine = ManuallyDrop::new(engine);
     let filtered = walled.filter(spec.processes_max)?;
     loading();
-    let module = load::load(&filtered, &engine, code).map_err(|error| {
+    let module = load::load(&filtered, &engine, code, spec.dialect).map_err(|error| {
         filtered.fail(failed(LOADING, format!("{error:#}")));
         Told
     })?;

@@ -15,33 +15,31 @@ struct Denied;
 /// Interfaces of which nothing is made here, whatever their version.
 const HTTP: &str = "wasi:http/";
 
-/// Functions that make the first thing of a network: what they answer, and where they are.
+/// Functions that make the first thing of a network, as WASI's own linker names them.
 const SOCKETS: [(&str, &str); 3] = [
-    ("wasi:sockets/tcp-create-socket@", "create-tcp-socket"),
-    ("wasi:sockets/udp-create-socket@", "create-udp-socket"),
-    ("wasi:sockets/ip-name-lookup@", "resolve-addresses"),
+    ("wasi:sockets/tcp-create-socket@0.2.12", "create-tcp-socket"),
+    ("wasi:sockets/udp-create-socket@0.2.12", "create-udp-socket"),
+    ("wasi:sockets/ip-name-lookup@0.2.12", "resolve-addresses"),
 ];
 
 const WARN: i32 = 3;
 
 /// Defines them.
 pub(super) fn link(engine: &Engine, linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+    for (interface, function) in SOCKETS {
+        refused(&mut linker.instance(interface)?, interface, function)?;
+    }
     for (name, item) in component.component_type().imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
-        let socket = SOCKETS.iter().find(|(interface, _)| name.starts_with(interface));
-        if !name.starts_with(HTTP) && socket.is_none() {
+        if !name.starts_with(HTTP) {
             continue;
         }
         let mut interface = linker.instance(name)?;
         for (part, item) in instance.exports(engine) {
             match item.ty {
-                ComponentItem::ComponentFunc(_) => match socket {
-                    Some((_, function)) if part == *function => refused(&mut interface, name, part)?,
-                    Some(_) => {}
-                    None => trapped(&mut interface, name, part)?,
-                },
+                ComponentItem::ComponentFunc(_) => trapped(&mut interface, name, part)?,
                 // Those of HTTP are ours to make; streams and the like in it are aliases of others.
-                ComponentItem::Resource(_) if socket.is_none() && is_own(part) => {
+                ComponentItem::Resource(_) if is_own(part) => {
                     interface.resource(part, ResourceType::host::<Denied>(), |_, _| Ok(()))?;
                 }
                 _ => {}
