@@ -13,6 +13,7 @@ const KNOWN: &[&str] = &[
     "wasi:filesystem/",
     "wasi:http/",
     "wasi:io/",
+    "wasi:logging/",
     "wasi:random/",
     "wasi:sockets/",
 ];

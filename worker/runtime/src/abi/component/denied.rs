@@ -1,5 +1,5 @@
-//! What the network offers: linked, so that a component that can do without it runs, and denied by the name of the
-//! permission.
+//! Imports beside WASI's own: the log, and what the network offers, which is linked, so that a component that can do without
+//! it runs, and denied by the name of the permission.
 
 use crate::abi::host;
 use crate::fault::Fault;
@@ -22,7 +22,22 @@ const SOCKETS: [(&str, &str); 3] = [
     ("wasi:sockets/ip-name-lookup@0.2.12", "resolve-addresses"),
 ];
 
+/// A proposal that programs in the field use: `log(level, context, message)`.
+const LOGGING: &str = "wasi:logging/logging";
+
 const WARN: i32 = 3;
+
+/// What its levels are in our log.
+const LEVELS: [(&str, i32); 5] = [("trace", 0), ("debug", 1), ("info", 2), ("warn", 3), ("error", 4)];
+
+fn logged(interface: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
+    interface.func_new("log", |mut store: StoreContextMut<'_, State>, _, arguments, _| {
+        let [Val::Enum(level), Val::String(context), Val::String(message)] = arguments else { return Ok(()) };
+        let level = LEVELS.iter().find(|(name, _)| name == level).map_or(4, |(_, number)| *number);
+        let line = if context.is_empty() { message.clone() } else { format!("{context}: {message}") };
+        Ok(host::log_in(store.data_mut(), level, line.as_bytes())?)
+    })
+}
 
 /// Defines them.
 pub(super) fn link(engine: &Engine, linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
@@ -31,6 +46,9 @@ pub(super) fn link(engine: &Engine, linker: &mut Linker<State>, component: &Comp
     }
     for (name, item) in component.component_type().imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        if name.starts_with(LOGGING) {
+            logged(&mut linker.instance(name)?)?;
+        }
         if !name.starts_with(HTTP) {
             continue;
         }
