@@ -6,7 +6,9 @@ use crate::process::control::broken;
 use crate::tree::{Tree, cause_of};
 use casemate_protocol::module::{CWASM_BYTES_MAX, CompileReport, MODULE_BYTES_MAX, REPORT_BYTES_MAX};
 use casemate_protocol::outcome::{Cause, Exit, Failure};
-use casemate_protocol::spawn::{CompileSpec, OUT_OF_MEMORY, OUTPUT_REFUSED, PANICKED, Report, StubSpec, ZYGOTE_OPEN_FILES};
+use casemate_protocol::spawn::{
+    CompileSpec, OUT_OF_MEMORY, OUTPUT_REFUSED, PANICKED, Report, StubSpec, ZYGOTE_OPEN_FILES,
+};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};

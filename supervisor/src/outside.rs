@@ -62,7 +62,10 @@ fn open_folder(path: &Path) -> Result<OwnedFd, Failure> {
 }
 
 /// A variable with its value; the host's own where the policy says none.
-#[expect(clippy::disallowed_methods, reason = "this is where the host's environment is read, for what a policy names")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the host's environment is read, for what a policy names"
+)]
 fn value_of(variable: &Variable) -> Option<(String, String)> {
     let value = variable.value.clone().or_else(|| std::env::var(&variable.name).ok())?;
     Some((variable.name.clone(), value))

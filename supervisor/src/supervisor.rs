@@ -152,7 +152,7 @@ impl Supervisor {
             None => Program::worker(),
         };
         let worker_wasi = match &config.adversary {
-            Some(behaviour) => Program::adversary(behaviour),
+            Some(behaviour) => Program::adversary_wasi(behaviour),
             None => Program::worker_wasi(),
         };
         let compiler = match &config.compiler_adversary {

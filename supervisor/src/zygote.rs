@@ -2,8 +2,8 @@
 
 use crate::cgroup::Group;
 use crate::context::Context;
-use crate::instance::Shared;
 use crate::inspect::{LoadedCode, judge_locked, judge_worker};
+use crate::instance::Shared;
 use crate::outside::Outside;
 use crate::process::control::broken;
 use crate::process::guard::{Fate, Kind, Process, Subject};
@@ -13,9 +13,7 @@ use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Stat
 use casemate_protocol::module::Accepted;
 use casemate_protocol::outcome::{Cause, Exit, Failure};
 use casemate_protocol::policy::{Limits, Policy, Snapshot};
-use casemate_protocol::spawn::{
-    LoadSpec, Report, Role, SpawnLimits, SpawnSpec, StubSpec, ZYGOTE_OPEN_FILES,
-};
+use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnLimits, SpawnSpec, StubSpec, ZYGOTE_OPEN_FILES};
 use casemate_protocol::syscalls::CANARY_OUTSIDE;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ops::Range;
@@ -79,11 +77,7 @@ pub(crate) struct Forked {
 
 impl Zygote {
     /// Brings a plugin's code behind the walls and proves them, within the spawn's timeout.
-    pub(crate) async fn start(
-        shared: &Shared,
-        module: &Accepted,
-        code: &OwnedFd,
-    ) -> Result<Self, Failure> {
+    pub(crate) async fn start(shared: &Shared, module: &Accepted, code: &OwnedFd) -> Result<Self, Failure> {
         let context = &shared.context;
         match tokio::time::timeout(context.spawn_timeout, Self::try_start(shared, module, code)).await {
             Ok(zygote) => zygote,
@@ -91,11 +85,7 @@ impl Zygote {
         }
     }
 
-    async fn try_start(
-        shared: &Shared,
-        module: &Accepted,
-        code: &OwnedFd,
-    ) -> Result<Self, Failure> {
+    async fn try_start(shared: &Shared, module: &Accepted, code: &OwnedFd) -> Result<Self, Failure> {
         let (context, policy) = (&shared.context, &shared.policy());
         let profile = module.profile();
         let outside = match profile {
@@ -477,7 +467,11 @@ fn stub_spec(policy: &Policy, module: &Accepted) -> StubSpec {
         identity: None,
         namespaces: true,
         stack_bytes: limits.stack_bytes + OWN_STACK_BYTES,
-        data_bytes: limits.memory_bytes + ZYGOTE_DATA_BYTES + bodies(limits) + own_stack(limits, profile) + copies,
+        data_bytes: limits.memory_bytes
+            + ZYGOTE_DATA_BYTES
+            + bodies(limits)
+            + own_stack(limits, profile)
+            + copies,
         cpu_seconds: None,
         // The kernel's own word for no limit. How much a folder may hold is for its file system to say.
         file_bytes: if policy.filesystem().iter().any(|folder| folder.write) { u64::MAX } else { 0 },

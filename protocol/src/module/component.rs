@@ -42,10 +42,7 @@ pub(super) fn detect(facts: &ModuleFacts) -> Result<Detected, DetectError> {
         return found(Dialect::CommandComponent, "it exports wasi:cli/run");
     }
     match exports().count() {
-        0 => Err(DetectError::NoDialect {
-            nearest: None,
-            missing: vec![Name::escaped("any function")],
-        }),
+        0 => Err(DetectError::NoDialect { nearest: None, missing: vec![Name::escaped("any function")] }),
         count => found(Dialect::Component, &format!("it is a component that exports {count} functions")),
     }
 }

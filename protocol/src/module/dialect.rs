@@ -1,10 +1,10 @@
 //! Which ABI a module speaks, told by what it exports and imports.
 
 use super::facts::{Export, ExternKind, Import, ModuleFacts};
-use super::{component, wasi};
-use crate::certificate::Profile;
 use super::limits::MISSING_MAX;
 use super::text::{Message, Name};
+use super::{component, wasi};
+use crate::certificate::Profile;
 use std::fmt;
 
 /// An ABI between guest and worker.

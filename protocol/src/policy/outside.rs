@@ -83,7 +83,16 @@ mod tests {
         assert_eq!(folder("read:/data"), Some(data.clone()));
         let inbox = Folder { guest: "inbox".to_owned(), write: true, ..data };
         assert_eq!(folder("write:/data=inbox"), Some(inbox));
-        for bad in ["", "/data", "read:data", "exec:/data", "read:/data=", "read:/a/../b", "read:/a=../b", "read:/\n"] {
+        for bad in [
+            "",
+            "/data",
+            "read:data",
+            "exec:/data",
+            "read:/data=",
+            "read:/a/../b",
+            "read:/a=../b",
+            "read:/\n",
+        ] {
             assert_eq!(folder(bad), None, "{bad:?}");
         }
     }

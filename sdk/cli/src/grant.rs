@@ -118,8 +118,8 @@ fn folder(text: &str) -> Result<String, Problem> {
         _ => (text, "read"),
     };
     let (host, guest) = paths.split_once(':').unwrap_or((paths, paths));
-    let absolute = std::path::absolute(host)
-        .map_err(|error| Problem::usage(format!("--dir {text}: {error}")))?;
+    let absolute =
+        std::path::absolute(host).map_err(|error| Problem::usage(format!("--dir {text}: {error}")))?;
     let folder = format!("{rights}:{}={guest}", absolute.display());
     match casemate::policy::Folder::parse(&folder) {
         Ok(_) => Ok(folder),
@@ -147,7 +147,15 @@ mod tests {
 
     fn bare() -> Flags<'static> {
         let module = Path::new("/no/such/module.wasm");
-        Flags { memory: None, timeout: None, require: None, file: None, plugin: None, module, outside: Outside::default() }
+        Flags {
+            memory: None,
+            timeout: None,
+            require: None,
+            file: None,
+            plugin: None,
+            module,
+            outside: Outside::default(),
+        }
     }
 
     fn problem(flags: &Flags<'_>, exit: Exit) -> String {

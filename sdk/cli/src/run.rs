@@ -107,9 +107,9 @@ fn form(run: &Run) -> Result<Form<'_>, Problem> {
             Err(Problem::usage("--call needs the name of a method"))
         }
         (Some(method), false) => Ok(Form::Call(method)),
-        (None, false) if run.input.is_some() || run.raw => {
-            Err(Problem::usage(format!("--input is for a method, and a program reads standard input: {FORMS}")))
-        }
+        (None, false) if run.input.is_some() || run.raw => Err(Problem::usage(format!(
+            "--input is for a method, and a program reads standard input: {FORMS}"
+        ))),
         (None, _) => Ok(Form::Program),
     }
 }
@@ -117,7 +117,9 @@ fn form(run: &Run) -> Result<Form<'_>, Problem> {
 fn arguments(run: &Run) -> Result<Vec<String>, Problem> {
     let text = |arg: &OsString| {
         let shown = || escape(&arg.to_string_lossy(), 80);
-        arg.clone().into_string().map_err(|_| Problem::usage(format!("the argument {} is not UTF-8", shown())))
+        arg.clone()
+            .into_string()
+            .map_err(|_| Problem::usage(format!("the argument {} is not UTF-8", shown())))
     };
     run.args.iter().map(text).collect()
 }

@@ -11,8 +11,7 @@ const ALL: &str = "tests:types/all@0.1.0";
 fn values_of_every_type_go_there_and_come_back() {
     block_on(async {
         let plugin = casemate().load(guests::wasi("types"), Policy::default()).await.unwrap();
-        let numbers =
-            json!([-128, 255, -32768, 65535, i32::MIN, u32::MAX, i64::MIN, u64::MAX]);
+        let numbers = json!([-128, 255, -32768, 65535, i32::MIN, u32::MAX, i64::MIN, u64::MAX]);
         let rows = [
             ("integers", numbers.clone(), numbers),
             ("floats", json!([1.5, "NaN"]), json!([1.5, "NaN"])),

@@ -24,11 +24,20 @@ fn resvg_draws_the_same_picture_to_the_last_byte() {
     let rw = folder.join("rw");
     fs::write(rw.join("in.svg"), PICTURE).unwrap();
     let mut ours = command(&places);
-    ours.arg("--dir").arg(format!("{}:/w:rw", rw.display())).arg(&resvg).args(["--", "/w/in.svg", "/w/ours.png"]);
+    ours.arg("--dir").arg(format!("{}:/w:rw", rw.display())).arg(&resvg).args([
+        "--",
+        "/w/in.svg",
+        "/w/ours.png",
+    ]);
     let ours = ran(ours, b"");
     assert!(ours.status.success(), "{ours:?}");
     let mut theirs = Command::new(wasmtime);
-    theirs.arg("run").arg("--dir").arg(format!("{}::/w", rw.display())).arg(&resvg).args(["/w/in.svg", "/w/theirs.png"]);
+    theirs
+        .arg("run")
+        .arg("--dir")
+        .arg(format!("{}::/w", rw.display()))
+        .arg(&resvg)
+        .args(["/w/in.svg", "/w/theirs.png"]);
     assert!(ran(theirs, b"").status.success());
     let picture = fs::read(rw.join("ours.png")).unwrap();
     assert!(picture.starts_with(b"\x89PNG") && picture == fs::read(rw.join("theirs.png")).unwrap());

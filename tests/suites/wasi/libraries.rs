@@ -14,7 +14,11 @@ fn a_library_is_called_as_any_plugin_and_stands_behind_every_wall() {
         let marker = casemate.marker();
         let plugin = casemate.load(guests::wasi("reactor"), Policy::default()).await.unwrap();
         for count in 1..=3_u64 {
-            assert_eq!(plugin.call::<_, u64>("count", &()).await.unwrap(), count, "one instance, set up once");
+            assert_eq!(
+                plugin.call::<_, u64>("count", &()).await.unwrap(),
+                count,
+                "one instance, set up once"
+            );
         }
         let certificate = plugin.certificate();
         assert_eq!(certificate.profile, Profile::Wasi);
@@ -68,7 +72,13 @@ fn it_sees_the_policys_environment_and_folders() {
         assert_eq!(plugin.call::<_, Value>("env", "GREETING").await.unwrap(), "hi");
         assert_eq!(plugin.call::<_, Value>("env", "HOME").await.unwrap(), json!(null));
         assert_eq!(plugin.call::<_, Value>("read", "/data/a.txt").await.unwrap(), "alpha beta");
-        for path in ["/data/out.txt", "/data/absolute.txt", "/data/outside/passwd", "/etc/passwd", "/data/../rw/seed.txt"] {
+        for path in [
+            "/data/out.txt",
+            "/data/absolute.txt",
+            "/data/outside/passwd",
+            "/etc/passwd",
+            "/data/../rw/seed.txt",
+        ] {
             let failure = plugin.call::<_, Value>("read", path).await.unwrap_err();
             assert!(matches!(failure.cause, Cause::GuestError { .. }), "{path}: {failure}");
         }

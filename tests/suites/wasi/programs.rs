@@ -105,7 +105,10 @@ fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
             match () {
                 () if kind.is_dir() => left.push(entry.path()),
                 () if kind.is_symlink() => {
-                    found.push((name, fs::read_link(entry.path()).unwrap().into_os_string().into_encoded_bytes()));
+                    found.push((
+                        name,
+                        fs::read_link(entry.path()).unwrap().into_os_string().into_encoded_bytes(),
+                    ));
                 }
                 () => found.push((name, fs::read(entry.path()).unwrap())),
             }
@@ -140,7 +143,9 @@ fn compare(test: &str, guest: &str, least: usize) {
         let right = match known {
             Some((_, said, _)) => ours.stdout == said.as_bytes() && ours.status.success(),
             None if TRAPS.contains(&case) => {
-                ours.stdout == theirs.stdout && ours.status.code() == Some(TRAPPED) && !theirs.status.success()
+                ours.stdout == theirs.stdout
+                    && ours.status.code() == Some(TRAPPED)
+                    && !theirs.status.success()
             }
             None => {
                 ours.stdout == theirs.stdout

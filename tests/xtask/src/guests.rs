@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::problem::Problem;
-use crate::project::Project;
 use crate::programs;
+use crate::project::Project;
 use crate::setup::{WASI_TARGETS, WASM_TARGET};
 use crate::step::Step;
 
@@ -46,7 +46,9 @@ fn build_wasi(project: &Project, shelf: &Path) -> Result<BTreeSet<PathBuf>, Prob
         [(first, &["cases", "reactor"][..], ""), (second, &["cases", "plugin", "types"][..], "-p2")]
     {
         let named = packages.iter().flat_map(|package| ["--package", package]);
-        for (name, bytes) in compile(project, "tests/guests-wasi/Cargo.toml", target, "guests-wasi-build", named)? {
+        for (name, bytes) in
+            compile(project, "tests/guests-wasi/Cargo.toml", target, "guests-wasi-build", named)?
+        {
             // What there is of it for one target only needs no name of its own.
             let both = name == "cases";
             let file = if both { format!("{name}{ending}.wasm") } else { format!("{name}.wasm") };

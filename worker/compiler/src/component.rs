@@ -3,8 +3,8 @@
 use crate::check::{Refusal, features};
 use crate::facts::sort_of;
 use casemate_protocol::module::{
-    CompileError, Export, ExternKind, FUNCTION_BYTES_MAX, FUNCTIONS_MAX, Import, Limit,
-    ModuleFacts, OverLimit, detect,
+    CompileError, Export, ExternKind, FUNCTION_BYTES_MAX, FUNCTIONS_MAX, Import, Limit, ModuleFacts,
+    OverLimit, detect,
 };
 use std::fmt::Write as _;
 use wasmparser::component_types::{

@@ -41,11 +41,7 @@ pub fn compile(wasm: &[u8], spec: &CompileSpec) -> (CompileReport, Vec<u8>) {
     (CompileReport::Refused { error, facts }, Vec::new())
 }
 
-fn generate(
-    wasm: &[u8],
-    facts: &ModuleFacts,
-    spec: &CompileSpec,
-) -> Result<(Vec<u8>, u64), CompileError> {
+fn generate(wasm: &[u8], facts: &ModuleFacts, spec: &CompileSpec) -> Result<(Vec<u8>, u64), CompileError> {
     if spec.inspect_only {
         return Ok((Vec::new(), 0));
     }

@@ -126,7 +126,10 @@ fn enforced(report: &mut Report, enforced: Enforced) -> u32 {
             abi
         }
         Enforced::Absent => {
-            report.missing(Layer::Landlock, "there is no Landlock: this kernel has none, it is not enabled at boot, or a filter hides it");
+            report.missing(
+                Layer::Landlock,
+                "there is no Landlock: this kernel has none, it is not enabled at boot, or a filter hides it",
+            );
             0
         }
     }
@@ -202,7 +205,8 @@ impl Walled {
         let Self { control, namespaces, profile, kept, mut report } = self;
         // Without a user namespace of its own the count is of all that its user has.
         let limited = if namespaces { rlimits::set_zygote(processes_max) } else { Ok(()) };
-        let listener = limited.and_then(|()| listen(&mut report, |default| seccomp::filter_a(default, profile)));
+        let listener =
+            limited.and_then(|()| listen(&mut report, |default| seccomp::filter_a(default, profile)));
         let listener = listener.inspect_err(|error| control.fail_step(error))?;
         let filtered = Filtered { reports: listener.is_some(), control, parent, profile, kept };
         let (layers, why_not) = (report.layers.bits(), report.take_why_not());
@@ -425,7 +429,9 @@ impl Locked {
     /// `None` when the supervisor has closed the control socket.
     pub fn next_worker(&self) -> Result<Option<Spawned>, LockdownError> {
         loop {
-            let Some((spec, mut links)) = self.control.receive::<SpawnSpec>(|count| count == 1)? else { return Ok(None) };
+            let Some((spec, mut links)) = self.control.receive::<SpawnSpec>(|count| count == 1)? else {
+                return Ok(None);
+            };
             let Some(link) = links.pop() else {
                 return Err(io::Error::from(io::ErrorKind::InvalidData)).step("taking a worker's link");
             };

@@ -76,11 +76,11 @@ pub(crate) fn invoke<P: WasmParams, R: WasmResults>(
 #[cfg(feature = "wasi")]
 pub(crate) use crate::wasi::invoke;
 #[cfg(feature = "wasi")]
+pub(crate) use component::{ComponentAbi, link as link_component};
+#[cfg(feature = "wasi")]
 pub(crate) use host::memory as memory_of;
 #[cfg(feature = "wasi")]
 pub(crate) use memory::{Block, read, write};
-#[cfg(feature = "wasi")]
-pub(crate) use component::{ComponentAbi, link as link_component};
 
 /// The adapter of a dialect.
 pub(crate) fn adapter(dialect: Dialect) -> Result<Box<dyn GuestAbi>, Fault> {

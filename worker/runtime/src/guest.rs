@@ -67,7 +67,12 @@ impl std::fmt::Debug for Guest {
 
 impl Guest {
     /// Links a module; instantiates it too where the specification says so, which runs no guest code.
-    pub(crate) fn new(engine: &Engine, module: &Loaded, spec: LoadSpec, outside: Outside) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        engine: &Engine,
+        module: &Loaded,
+        spec: LoadSpec,
+        outside: Outside,
+    ) -> Result<Self, Fault> {
         let dialect = Dialect::from_number(spec.dialect)
             .ok_or_else(|| Fault::Abi(format!("dialect {} is not known to this worker", spec.dialect)))?;
         let state = State {
@@ -86,15 +91,8 @@ impl Guest {
         store.limiter(|state| &mut state.limiter);
         let program = Program::link(engine, module, dialect)?;
         let buffers = Some(Buffers::new(bounds(&spec)));
-        let mut guest = Self {
-            store,
-            program,
-            spec,
-            buffers,
-            ready: Ok(()),
-            backtrace: String::new(),
-            armed: false,
-        };
+        let mut guest =
+            Self { store, program, spec, buffers, ready: Ok(()), backtrace: String::new(), armed: false };
         if guest.spec.instantiate {
             // Filling memories and tables is code of the engine's making, and counts like a guest's.
             guest.begin()?;

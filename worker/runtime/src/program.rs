@@ -16,7 +16,11 @@ pub(crate) enum Program {
     Module { pre: InstancePre<State>, abi: Box<dyn GuestAbi>, instance: Option<Instance> },
     /// A component.
     #[cfg(feature = "wasi")]
-    Component { pre: wasmtime::component::InstancePre<State>, abi: ComponentAbi, instance: Option<wasmtime::component::Instance> },
+    Component {
+        pre: wasmtime::component::InstancePre<State>,
+        abi: ComponentAbi,
+        instance: Option<wasmtime::component::Instance>,
+    },
 }
 
 impl Program {

@@ -10,6 +10,7 @@ use crate::guest::State;
 use crate::link::SharedLink;
 use casemate_lockdown::Grant;
 use casemate_protocol::spawn::{WASI_SPEC_BYTES_MAX, WasiOrder, WasiSpec};
+use poll::Monotonic;
 use rustix::io::fcntl_dupfd_cloexec;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
@@ -17,7 +18,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use stdio::{Input, Lines, Output};
-use poll::Monotonic;
 use wasmtime::Linker;
 use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::p1::WasiP1Ctx;
@@ -47,7 +47,11 @@ pub(crate) struct Given {
 impl World {
     /// Reads the order and opens its folders, as descriptors 1, 2, 3 and so on: nothing else may be open below
     /// [`ASIDE`] but the control socket. This must come before a filter, and needs no right that the walls take.
-    pub(crate) fn open(order: WasiOrder, spec: OwnedFd, folders: Vec<OwnedFd>) -> io::Result<(Self, Vec<Given>)> {
+    pub(crate) fn open(
+        order: WasiOrder,
+        spec: OwnedFd,
+        folders: Vec<OwnedFd>,
+    ) -> io::Result<(Self, Vec<Given>)> {
         let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let spec = read(order, spec)?;
         if spec.folders.len() != folders.len() {
@@ -116,7 +120,13 @@ impl Around {
     /// Nothing around it yet: no guest code has run.
     pub(crate) fn new(world: Option<World>) -> Self {
         let context = WasiCtx::builder().build_p1();
-        Self { context, world: world.map(Arc::new), stdout: Arc::default(), lines: Vec::new(), clock: Monotonic::start() }
+        Self {
+            context,
+            world: world.map(Arc::new),
+            stdout: Arc::default(),
+            lines: Vec::new(),
+            clock: Monotonic::start(),
+        }
     }
 
     /// The guest's monotonic time.
@@ -159,7 +169,12 @@ impl Around {
         let _ = rand::rng().reseed();
         self.clock = Monotonic::start();
         let mut builder = WasiCtxBuilder::new();
-        builder.allow_blocking_current_thread(true).monotonic_clock(self.clock).stdin(input).stdout(out).stderr(err);
+        builder
+            .allow_blocking_current_thread(true)
+            .monotonic_clock(self.clock)
+            .stdin(input)
+            .stdout(out)
+            .stderr(err);
         if let Some(world) = &self.world {
             builder.args(&world.spec.args).envs(&world.spec.env);
         }

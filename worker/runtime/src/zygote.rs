@@ -2,9 +2,9 @@
 
 use crate::fault::Fault;
 use crate::guest::{Guest, Outside};
+use crate::load::Loaded;
 #[cfg(feature = "wasi")]
 use crate::wasi::{Given, World, set_aside};
-use crate::load::Loaded;
 use crate::{epoch, load};
 use casemate_engine::{EngineKind, EngineOptions};
 use casemate_lockdown::{Entered, LockdownError, Locked, Spawned, Walled};
@@ -110,7 +110,8 @@ fn failed(step: &str, message: String) -> FailedReport {
 }
 
 fn engine(spec: &LoadSpec) -> Result<Engine, String> {
-    let options = EngineOptions { max_wasm_stack_bytes: spec.stack_bytes, fuel: spec.fuel.is_some(), kind: KIND };
+    let options =
+        EngineOptions { max_wasm_stack_bytes: spec.stack_bytes, fuel: spec.fuel.is_some(), kind: KIND };
     let engine = casemate_engine::engine(&options).map_err(|error| format!("{error:#}"))?;
     epoch::arm(&engine).map_err(|error| error.to_string())?;
     Ok(engine)

@@ -57,8 +57,8 @@ fn a_missing_export_is_named() {
 
 #[test]
 fn a_module_of_nothing_known_is_near_to_nothing() {
-    let error = detect(&facts(Vec::new(), vec![Export::new("begin", ExternKind::Function, "() -> ()")]))
-        .unwrap_err();
+    let error =
+        detect(&facts(Vec::new(), vec![Export::new("begin", ExternKind::Function, "() -> ()")])).unwrap_err();
     let DetectError::NoDialect { nearest: None, missing } = &error else { panic!("{error}") };
     assert_eq!(missing.len(), 4);
     assert_eq!(
@@ -155,7 +155,11 @@ fn programs_and_libraries_of_wasi_are_told_apart() {
     assert_eq!(dialect(&["_start"]), Ok(Dialect::WasiCommand));
     assert_eq!(dialect(&["_initialize", "work"]), Ok(Dialect::WasiReactor));
     assert_eq!(dialect(&["work"]).unwrap_err().code(), "no_dialect");
-    assert_eq!(dialect(&["_initialize", "casemate_abi"]).unwrap_err().code(), "no_dialect", "nearly a plugin");
+    assert_eq!(
+        dialect(&["_initialize", "casemate_abi"]).unwrap_err().code(),
+        "no_dialect",
+        "nearly a plugin"
+    );
 }
 
 #[test]

@@ -57,7 +57,12 @@ fn worker() -> Look {
 fn judge(look: &Look) -> Result<Observed, InspectError> {
     let (host, spec) = (host(), spec());
     let mut observed = Observed::default();
-    look.core(Expect { host: &host, spec: &spec, namespaces: true, folders: 0 }, 2, Place::Inside, &mut observed)?;
+    look.core(
+        Expect { host: &host, spec: &spec, namespaces: true, folders: 0 },
+        2,
+        Place::Inside,
+        &mut observed,
+    )?;
     look.code_is_fixed(Some(&[CODE]), &mut observed)?;
     look.descriptors(&mut observed)?;
     look.limits(&ORDERED, &mut observed)?;

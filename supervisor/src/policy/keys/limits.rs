@@ -198,13 +198,7 @@ const fn permission(
 }
 
 /// What a zygote is started with.
-const fn outside(
-    name: &'static str,
-    texts: Texts,
-    field: Field,
-    doc: &'static str,
-    by: &'static str,
-) -> Key {
+const fn outside(name: &'static str, texts: Texts, field: Field, doc: &'static str, by: &'static str) -> Key {
     limit(name, Kind::Texts(texts), PLUGIN_SCOPE, field, doc, by)
 }
 

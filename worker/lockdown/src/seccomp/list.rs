@@ -18,7 +18,8 @@ use std::fmt;
 pub static CORE: List = List(&[worker::LINK, memory::OWN, worker::EVENTS]);
 
 /// What a worker with WASI may do: the same over its folders' files too, waiting, and random numbers.
-pub static WASI: List = List(&[files::LINK_AND_FILES, memory::OWN, worker::EVENTS, files::FOLDERS, files::WAITING]);
+pub static WASI: List =
+    List(&[files::LINK_AND_FILES, memory::OWN, worker::EVENTS, files::FOLDERS, files::WAITING]);
 
 /// What a zygote may do beyond [`CORE`]: fork workers and hand them their place.
 pub static ZYGOTE_EXTRA: List = List(&[settle::SETTLE, zygote::FORK]);

@@ -155,8 +155,7 @@ impl ComponentAbi {
                 answer(block_on(guest.call_call(&mut *store, method, &request))?)
             }
             Spoken::Command(program) => {
-                let program =
-                    program.take().ok_or_else(|| Fault::Abi("it has run already".to_owned()))?;
+                let program = program.take().ok_or_else(|| Fault::Abi("it has run already".to_owned()))?;
                 store.data_mut().look_around_for(body);
                 let ended = block_on(program.wasi_cli_run().call_run(&mut *store));
                 return match ended {
@@ -233,11 +232,15 @@ fn call_any(
                 Some((_, ty)) => Ok(vec![json::value(&ty, one, resources)?]),
                 None => Ok(Vec::new()),
             },
-            several => json::values(ty.params().map(|(_, ty)| ty).collect::<Vec<_>>().into_iter(), several, resources)
-                .unwrap_or_else(|| {
-                    let names: Vec<&str> = ty.params().map(|(name, _)| name).collect();
-                    Err(format!("it takes {count} arguments, as an array or an object: {}", names.join(", ")))
-                }),
+            several => json::values(
+                ty.params().map(|(_, ty)| ty).collect::<Vec<_>>().into_iter(),
+                several,
+                resources,
+            )
+            .unwrap_or_else(|| {
+                let names: Vec<&str> = ty.params().map(|(name, _)| name).collect();
+                Err(format!("it takes {count} arguments, as an array or an object: {}", names.join(", ")))
+            }),
         }
     });
     let arguments = match arguments {

@@ -124,7 +124,11 @@ pub(super) fn refusal(code: &str, message: &str) -> Answer {
 
 /// Numbers of a list, or the one that is there; nothing, or null, is none.
 fn arguments(wanted: &[ValType], body: &[u8]) -> Result<Vec<Val>, String> {
-    let given = if body.is_empty() { Value::Null } else { serde_json::from_slice(body).map_err(|error| error.to_string())? };
+    let given = if body.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(body).map_err(|error| error.to_string())?
+    };
     let given = match given {
         Value::Null => Vec::new(),
         Value::Array(values) => values,
@@ -147,7 +151,10 @@ fn number(ty: &ValType, value: &Value) -> Result<Val, String> {
             Val::I32(signed.or_else(|| u32::try_from(integer).ok().map(u32::cast_signed)).ok_or_else(wrong)?)
         }
         ValType::I64 => Val::I64(integer()?),
-        #[expect(clippy::cast_possible_truncation, reason = "the nearest number of its type is what is asked for")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the nearest number of its type is what is asked for"
+        )]
         ValType::F32 => Val::F32((value.as_f64().ok_or_else(wrong)? as f32).to_bits()),
         ValType::F64 => Val::F64(value.as_f64().ok_or_else(wrong)?.to_bits()),
         _ => return Err(format!("a {ty} cannot be given")),
@@ -155,7 +162,9 @@ fn number(ty: &ValType, value: &Value) -> Result<Val, String> {
 }
 
 fn json(value: &Val) -> Value {
-    let float = |number: f64| Number::from_f64(number).map_or_else(|| Value::String(number.to_string()), Value::Number);
+    let float = |number: f64| {
+        Number::from_f64(number).map_or_else(|| Value::String(number.to_string()), Value::Number)
+    };
     match value {
         Val::I32(number) => (*number).into(),
         Val::I64(number) => (*number).into(),

@@ -39,12 +39,16 @@ pub(crate) fn block_on<T>(future: impl Future<Output = wasmtime::Result<T>>) -> 
         // From within an import: whoever waits there waits for ever, for the one who polls is waiting for it.
         return match at_once(pin!(future)) {
             Some(result) => result,
-            None => Err(Fault::Abi("it waited for something while its host was waiting for it".to_owned()).into()),
+            None => {
+                Err(Fault::Abi("it waited for something while its host was waiting for it".to_owned()).into())
+            }
         };
     }
-    RUNTIME.with(|runtime| match runtime.get_or_init(|| Builder::new_current_thread().enable_time().build().ok()) {
-        Some(runtime) => runtime.block_on(until_over(pin!(future))),
-        None => Err(Fault::Abi("there is no runtime to wait with".to_owned()).into()),
+    RUNTIME.with(|runtime| {
+        match runtime.get_or_init(|| Builder::new_current_thread().enable_time().build().ok()) {
+            Some(runtime) => runtime.block_on(until_over(pin!(future))),
+            None => Err(Fault::Abi("there is no runtime to wait with".to_owned()).into()),
+        }
     })
 }
 
@@ -56,7 +60,9 @@ pub(crate) fn at_once<T>(future: Pin<&mut impl Future<Output = T>>) -> Option<T>
     }
 }
 
-async fn until_over<T>(mut future: Pin<&mut impl Future<Output = wasmtime::Result<T>>>) -> wasmtime::Result<T> {
+async fn until_over<T>(
+    mut future: Pin<&mut impl Future<Output = wasmtime::Result<T>>>,
+) -> wasmtime::Result<T> {
     // What computes is interrupted by its epoch; only what waits has to look.
     loop {
         tokio::select! {

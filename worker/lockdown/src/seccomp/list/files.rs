@@ -109,13 +109,7 @@ pub(super) const FOLDERS: &[Syscall] = &[
         rules: &[],
         reason: "where a symbolic link below a folder points, to follow it beneath the folder only",
     },
-    Syscall {
-        name: "mkdirat",
-        x86_64: Some(258),
-        aarch64: Some(34),
-        rules: &[],
-        reason: "makes a folder",
-    },
+    Syscall { name: "mkdirat", x86_64: Some(258), aarch64: Some(34), rules: &[], reason: "makes a folder" },
     Syscall {
         name: "unlinkat",
         x86_64: Some(263),
@@ -144,13 +138,7 @@ pub(super) const FOLDERS: &[Syscall] = &[
         rules: &[],
         reason: "a symbolic link, which leads out of no folder",
     },
-    Syscall {
-        name: "ftruncate",
-        x86_64: Some(77),
-        aarch64: Some(46),
-        rules: &[],
-        reason: "cuts a file",
-    },
+    Syscall { name: "ftruncate", x86_64: Some(77), aarch64: Some(46), rules: &[], reason: "cuts a file" },
     Syscall {
         name: "fsync",
         x86_64: Some(74),

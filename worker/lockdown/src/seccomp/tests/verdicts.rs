@@ -52,7 +52,10 @@ fn a_b_and_both_together_say_what_the_lists_say() {
 #[test]
 fn a_worker_is_left_with_its_list_and_the_table_says_so() {
     for arch in Arch::ALL {
-        let filters = [program(filters::a(arch, Default::Notify, Profile::Core)), program(filters::b(arch, Profile::Core))];
+        let filters = [
+            program(filters::a(arch, Default::Notify, Profile::Core)),
+            program(filters::b(arch, Profile::Core)),
+        ];
         let mut left: Vec<&str> = everything(arch)
             .iter()
             .filter(|call| strictest(filters.iter().map(|filter| verdict(filter, call))) == ALLOW)
@@ -85,7 +88,8 @@ fn compiler_and_stub_filters_say_what_their_lists_say() {
         compare(arch, &calls, &stub, |call| naive::allow(&entries(&[list::STUB]), KILL, arch, call));
 
         // With the same filter B a compiler is left with its job and nothing of the steps before it.
-        let filters = [program(filters::compiler(arch, Default::Notify)), program(filters::b(arch, Profile::Core))];
+        let filters =
+            [program(filters::compiler(arch, Default::Notify)), program(filters::b(arch, Profile::Core))];
         let job = entries(&[list::COMPILER]);
         for call in &calls {
             let runs = strictest(filters.iter().map(|filter| verdict(filter, call))) == ALLOW;
@@ -96,8 +100,14 @@ fn compiler_and_stub_filters_say_what_their_lists_say() {
 
 #[test]
 fn the_public_filters_are_those_of_this_machine() {
-    assert_eq!(seccomp::filter_a(Default::Kill, Profile::Core), program(filters::a(Arch::NATIVE, Default::Kill, Profile::Core)));
-    assert_eq!(seccomp::filter_a(Default::Notify, Profile::Core), program(filters::a(Arch::NATIVE, Default::Notify, Profile::Core)));
+    assert_eq!(
+        seccomp::filter_a(Default::Kill, Profile::Core),
+        program(filters::a(Arch::NATIVE, Default::Kill, Profile::Core))
+    );
+    assert_eq!(
+        seccomp::filter_a(Default::Notify, Profile::Core),
+        program(filters::a(Arch::NATIVE, Default::Notify, Profile::Core))
+    );
     assert_eq!(seccomp::filter_b(Profile::Core), program(filters::b(Arch::NATIVE, Profile::Core)));
     assert_eq!(
         seccomp::compiler_filter(Default::Kill),
@@ -149,8 +159,11 @@ fn calls_of_another_machines_table_are_killed() {
 #[test]
 fn every_number_that_runs_is_killed_as_an_x32_call() {
     let arch = Arch::X86_64;
-    let programs =
-        [program(filters::a(arch, Default::Notify, Profile::Core)), program(filters::b(arch, Profile::Core)), program(filters::stub(arch))];
+    let programs = [
+        program(filters::a(arch, Default::Notify, Profile::Core)),
+        program(filters::b(arch, Profile::Core)),
+        program(filters::stub(arch)),
+    ];
     for nr in (0..1024).map(|nr| nr | 0x4000_0000).chain([0x4000_0000, 0x7fff_ffff, 0x8000_0000, u32::MAX]) {
         for program in &programs {
             assert_eq!(verdict(program, &call(arch, nr, [0; 6])), KILL);
@@ -227,7 +240,8 @@ fn unreachable(program: &Program) -> Vec<usize> {
 #[test]
 fn named_attacks_are_refused() {
     let (arch, huge) = (Arch::X86_64, 1_u64 << 32);
-    let filters = [program(filters::a(arch, Default::Notify, Profile::Core)), program(filters::b(arch, Profile::Core))];
+    let filters =
+        [program(filters::a(arch, Default::Notify, Profile::Core)), program(filters::b(arch, Profile::Core))];
     let minus_one = u64::MAX;
     let runs = |name: &str, args: [u64; 6]| {
         let nr =

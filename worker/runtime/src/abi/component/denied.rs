@@ -40,7 +40,11 @@ fn logged(interface: &mut LinkerInstance<'_, State>) -> wasmtime::Result<()> {
 }
 
 /// Defines them.
-pub(super) fn link(engine: &Engine, linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
+pub(super) fn link(
+    engine: &Engine,
+    linker: &mut Linker<State>,
+    component: &Component,
+) -> wasmtime::Result<()> {
     for (interface, function) in SOCKETS {
         refused(&mut linker.instance(interface)?, interface, function)?;
     }
@@ -89,5 +93,7 @@ fn refused(interface: &mut LinkerInstance<'_, State>, name: &str, function: &str
 /// Its functions have no way to say so; the call ends.
 fn trapped(interface: &mut LinkerInstance<'_, State>, name: &str, function: &str) -> wasmtime::Result<()> {
     let sentence = sentence(name, function);
-    interface.func_new(function, move |_, _, _, _| Err(Fault::Trap { kind: TrapKind::Other, message: sentence.clone() }.into()))
+    interface.func_new(function, move |_, _, _, _| {
+        Err(Fault::Trap { kind: TrapKind::Other, message: sentence.clone() }.into())
+    })
 }

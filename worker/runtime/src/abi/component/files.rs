@@ -28,16 +28,22 @@ type Written = Result<(), streams::StreamError>;
 /// Puts them in the place of WASI's own.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let mut streams = linker.instance(STREAMS)?;
-    streams.func_wrap_async("[method]input-stream.read", |mut store, (stream, length): (Resource<DynInputStream>, u64)| {
-        Box::new(async move { Ok((read(&mut store, &stream, length).await?,)) })
-    })?;
+    streams.func_wrap_async(
+        "[method]input-stream.read",
+        |mut store, (stream, length): (Resource<DynInputStream>, u64)| {
+            Box::new(async move { Ok((read(&mut store, &stream, length).await?,)) })
+        },
+    )?;
     streams.func_wrap_async(
         "[method]output-stream.write",
         |mut store, (stream, bytes): (Resource<DynOutputStream>, Vec<u8>)| {
             Box::new(async move { Ok((write(&mut store, &stream, bytes).await?,)) })
         },
     )?;
-    streams.func_wrap("[method]input-stream.subscribe", |store, (_stream,): (Resource<DynInputStream>,)| ready(store))?;
+    streams
+        .func_wrap("[method]input-stream.subscribe", |store, (_stream,): (Resource<DynInputStream>,)| {
+            ready(store)
+        })?;
     streams.func_wrap("[method]output-stream.subscribe", |store, (_stream,): (Resource<DynOutputStream>,)| {
         ready(store)
     })
@@ -77,7 +83,10 @@ async fn write(
     }
 }
 
-fn ended(store: &mut StoreContextMut<'_, State>, error: StreamError) -> wasmtime::Result<streams::StreamError> {
+fn ended(
+    store: &mut StoreContextMut<'_, State>,
+    error: StreamError,
+) -> wasmtime::Result<streams::StreamError> {
     match error {
         StreamError::Closed => Ok(streams::StreamError::Closed),
         StreamError::LastOperationFailed(error) => {

@@ -48,7 +48,10 @@ pub(super) fn value(ty: &Type, json: &Value, resources: &mut Resources) -> Resul
         Type::U32 => Val::U32(unsigned(json).ok_or_else(|| wrong("u32"))?),
         Type::S64 => Val::S64(signed(json).ok_or_else(|| wrong("s64"))?),
         Type::U64 => Val::U64(unsigned(json).ok_or_else(|| wrong("u64"))?),
-        #[expect(clippy::cast_possible_truncation, reason = "the nearest number of its type is what is asked for")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the nearest number of its type is what is asked for"
+        )]
         Type::Float32 => Val::Float32(float(json).ok_or_else(|| wrong("f32"))? as f32),
         Type::Float64 => Val::Float64(float(json).ok_or_else(|| wrong("f64"))?),
         Type::Char => Val::Char(char_of(json).ok_or_else(|| wrong("char"))?),
@@ -58,7 +61,9 @@ pub(super) fn value(ty: &Type, json: &Value, resources: &mut Resources) -> Resul
             let items = json.as_array().ok_or_else(|| wrong("list"))?;
             Val::List(items.iter().map(|item| value(&ty, item, resources)).collect::<Result<_, _>>()?)
         }
-        Type::Tuple(tuple) => Val::Tuple(values(tuple.types(), json, resources).ok_or_else(|| wrong("tuple"))??),
+        Type::Tuple(tuple) => {
+            Val::Tuple(values(tuple.types(), json, resources).ok_or_else(|| wrong("tuple"))??)
+        }
         Type::Record(record) => {
             let object = json.as_object().ok_or_else(|| wrong("record"))?;
             let known = |name: &str| record.fields().any(|field| field.name == name);
@@ -67,7 +72,8 @@ pub(super) fn value(ty: &Type, json: &Value, resources: &mut Resources) -> Resul
             }
             let field = |name: &str, ty: &Type, resources: &mut Resources| {
                 let missing = matches!(ty, Type::Option(_)).then_some(&Value::Null);
-                let json = object.get(name).or(missing).ok_or_else(|| format!("the field {name:?} is missing"))?;
+                let json =
+                    object.get(name).or(missing).ok_or_else(|| format!("the field {name:?} is missing"))?;
                 value(ty, json, resources).map_err(|why| format!("{name}: {why}"))
             };
             let mut fields = Vec::new();
@@ -207,7 +213,9 @@ pub(super) fn json(value: &Val, resources: &mut Resources) -> Value {
             Value::Array(pairs.iter().map(|both| pair(both, resources)).collect())
         }
         Val::Record(fields) => {
-            let field = |(name, value): &(String, Val), resources: &mut Resources| (name.clone(), json(value, resources));
+            let field = |(name, value): &(String, Val), resources: &mut Resources| {
+                (name.clone(), json(value, resources))
+            };
             Value::Object(fields.iter().map(|both| field(both, resources)).collect())
         }
         Val::Variant(name, None) => name.as_str().into(),
