@@ -5,7 +5,7 @@
 //!
 //! | variable | to |
 //! |---|---|
-//! | `CASEMATE_WORKER_BIN`, `CASEMATE_COMPILER_BIN`, `CASEMATE_ADVERSARY_BIN` | a finished static program: it is not built then |
+//! | `CASEMATE_WORKER_BIN`, `CASEMATE_WORKER_WASI_BIN`, `CASEMATE_COMPILER_BIN`, `CASEMATE_ADVERSARY_BIN`, `CASEMATE_ADVERSARY_WASI_BIN` | a finished static program: it is not built then |
 //! | `CASEMATE_EMBED` | `skip`: embed nothing, for checking that the code compiles; loading a plugin then fails |
 #![expect(clippy::disallowed_methods, reason = "a build script reads its environment and starts compilers")]
 
@@ -38,6 +38,13 @@ const WORKER: Recipe = Recipe {
     profile: "embedded-worker",
     sources: "worker/runtime",
 };
+const WORKER_WASI: Recipe = Recipe {
+    name: "casemate-worker-wasi",
+    prebuilt: "CASEMATE_WORKER_WASI_BIN",
+    embedded: "CASEMATE_EMBEDDED_WORKER_WASI",
+    profile: "embedded-worker",
+    sources: "worker/wasi",
+};
 const COMPILER: Recipe = Recipe {
     name: "casemate-compiler",
     prebuilt: "CASEMATE_COMPILER_BIN",
@@ -53,9 +60,25 @@ const ADVERSARY: Recipe = Recipe {
     sources: "worker/adversary",
 };
 
+const ADVERSARY_WASI: Recipe = Recipe {
+    name: "casemate-adversary-wasi",
+    prebuilt: "CASEMATE_ADVERSARY_WASI_BIN",
+    embedded: "CASEMATE_EMBEDDED_ADVERSARY_WASI",
+    profile: "embedded-worker",
+    sources: "worker/adversary-wasi",
+};
+
 /// What more than one of the programs is made of, from the workspace root.
-const SHARED_SOURCES: &[&str] =
-    &["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "protocol", "worker/engine", "worker/lockdown"];
+const SHARED_SOURCES: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "protocol",
+    "sdk/wit",
+    "worker/engine",
+    "worker/lockdown",
+    "worker/runtime",
+];
 
 const SKIP: &str = "CASEMATE_EMBED";
 
@@ -89,9 +112,9 @@ fn embed() -> Outcome<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={SKIP}");
     let out = PathBuf::from(variable("OUT_DIR")?);
-    let mut recipes = vec![WORKER, COMPILER];
+    let mut recipes = vec![WORKER, WORKER_WASI, COMPILER];
     if env::var_os("CARGO_FEATURE_ADVERSARY").is_some() {
-        recipes.push(ADVERSARY);
+        recipes.extend([ADVERSARY, ADVERSARY_WASI]);
     }
     let origin = match env::var(SKIP).as_deref() {
         Err(env::VarError::NotPresent) | Ok("") => install_programs(&recipes, &out)?,

@@ -83,7 +83,10 @@ pub(crate) enum ProgramError {
 const FORBIDDEN: &str = "memory files may not be executable here (vm.memfd_noexec=2, or a security module): the program is a file on disk";
 
 const WORKER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_WORKER"));
+const WORKER_WASI: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_WORKER_WASI"));
 const COMPILER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_COMPILER"));
+#[cfg(feature = "adversary")]
+const ADVERSARY_WASI: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_ADVERSARY_WASI"));
 #[cfg(feature = "adversary")]
 const ADVERSARY: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_ADVERSARY"));
 
@@ -101,6 +104,12 @@ impl Program {
         Self::opened("casemate-worker".to_owned(), WORKER, env!("CASEMATE_EMBEDDED_WORKER_SHA256"))
     }
 
+    /// The zygote and worker for WASI and components, which is made executable when something needs it.
+    pub(crate) fn worker_wasi() -> Result<Self, ProgramError> {
+        let digest = env!("CASEMATE_EMBEDDED_WORKER_WASI_SHA256");
+        Self::new("casemate-worker-wasi".to_owned(), WORKER_WASI, digest)
+    }
+
     /// The compiler, which is made executable when something is compiled.
     pub(crate) fn compiler() -> Result<Self, ProgramError> {
         Self::new("casemate-compiler".to_owned(), COMPILER, env!("CASEMATE_EMBEDDED_COMPILER_SHA256"))
@@ -113,11 +122,24 @@ impl Program {
         Self::opened(format!("casemate-adversary:{behaviour}"), ADVERSARY, digest)
     }
 
+    /// The same on the path of the worker with WASI.
+    #[cfg(feature = "adversary")]
+    pub(crate) fn adversary_wasi(behaviour: &str) -> Result<Self, ProgramError> {
+        let digest = env!("CASEMATE_EMBEDDED_ADVERSARY_WASI_SHA256");
+        Self::new(format!("casemate-adversary-wasi:{behaviour}"), ADVERSARY_WASI, digest)
+    }
+
     /// Only a build with the feature `adversary` has one.
     #[cfg(not(feature = "adversary"))]
     pub(crate) fn adversary(_behaviour: &str) -> Result<Self, ProgramError> {
         let how = "build it with the feature `adversary`, which is for tests and attacks";
         Err(ProgramError::NotEmbedded { name: "casemate-adversary".to_owned(), how })
+    }
+
+    /// As above.
+    #[cfg(not(feature = "adversary"))]
+    pub(crate) fn adversary_wasi(behaviour: &str) -> Result<Self, ProgramError> {
+        Self::adversary(behaviour)
     }
 
     fn opened(name: String, bytes: &'static [u8], digest: &'static str) -> Result<Self, ProgramError> {
@@ -342,7 +364,7 @@ mod tests {
 
     #[test]
     fn both_programs_are_embedded_or_none() {
-        let made = [Program::worker().is_ok(), Program::compiler().is_ok()];
-        assert_eq!(made, [env!("CASEMATE_EMBEDDED_ORIGIN") != "none"; 2]);
+        let made = [Program::worker().is_ok(), Program::worker_wasi().is_ok(), Program::compiler().is_ok()];
+        assert_eq!(made, [env!("CASEMATE_EMBEDDED_ORIGIN") != "none"; 3]);
     }
 }

@@ -10,6 +10,9 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
+#[path = "needless/wasi.rs"]
+mod wasi;
+
 use casemate::{Casemate, Cause, Failure, HostError};
 use casemate_lockdown::seccomp::{Arch, list};
 use casemate_sys::process::{ExitStatus, exit_status};

@@ -14,15 +14,21 @@ mod config;
 #[path = "policy/reload.rs"]
 mod reload;
 
+use casemate::certificate::Profile;
 use casemate::config::syscalls;
 use casemate_lockdown::seccomp::{Arch, effective_worker_on};
 
 /// The supervisor may not name the worker's crates, and so has its list in a file.
 #[test]
 fn the_list_of_system_calls_is_that_of_the_filters() {
-    for (arch, file) in [(Arch::X86_64, "x86_64"), (Arch::Aarch64, "aarch64")] {
-        let filters = effective_worker_on(arch).0;
-        let told: Vec<_> = syscalls::of_worker(arch).collect();
+    for (arch, profile, file) in [
+        (Arch::X86_64, Profile::Core, "x86_64"),
+        (Arch::Aarch64, Profile::Core, "aarch64"),
+        (Arch::X86_64, Profile::Wasi, "wasi-x86_64"),
+        (Arch::Aarch64, Profile::Wasi, "wasi-aarch64"),
+    ] {
+        let filters = effective_worker_on(arch, profile).0;
+        let told: Vec<_> = syscalls::of_worker(arch, profile).collect();
         let rows = filters.iter().map(|row| format!("{}\t{}\t{}\n", row.name, row.arguments, row.reason));
         let text: String = rows.collect();
         let same = told.len() == filters.len()

@@ -3,6 +3,7 @@
 use casemate_lockdown::seccomp::interp::{SeccompData, run, strictest};
 use casemate_lockdown::seccomp::list::{self, Arg, List, Want};
 use casemate_lockdown::seccomp::{Action, Arch, Default, filter_a, filter_b};
+use casemate_protocol::certificate::Profile;
 
 /// A verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,8 @@ pub(crate) enum Word {
 /// The verdict on a call. The filters' instructions, interpreted, and the list, read, say the same.
 pub(crate) fn of(number: u32, args: [u64; 6]) -> Word {
     let data = SeccompData { nr: number, arch: Arch::NATIVE.audit(), instruction_pointer: 0, args };
-    let verdicts = [filter_a(Default::Notify), filter_b()].map(|filter| run(&filter, &data).unwrap());
+    let verdicts = [filter_a(Default::Notify, Profile::Core), filter_b(Profile::Core)]
+        .map(|filter| run(&filter, &data).unwrap());
     let interpreted = match Action::from_verdict(strictest(verdicts)) {
         Some(Action::Allow) => Word::Allow,
         Some(Action::Notify) => Word::Report,

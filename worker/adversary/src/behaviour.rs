@@ -4,6 +4,7 @@ use crate::liar::{self, Liar};
 use crate::obey::{call, obey};
 use casemate_lockdown::seccomp::list;
 use casemate_lockdown::{Spawned, experiment};
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::spawn::Role;
 use casemate_sys::process::exit_now;
 use casemate_worker::Guest;
@@ -78,6 +79,9 @@ const NAMED: &[(&str, Behaviour)] = &[
     ("obey", Behaviour::Obey),
 ];
 
+/// Whose list is made shorter.
+const PROFILE: Profile = if cfg!(feature = "wasi") { Profile::Wasi } else { Profile::Core };
+
 impl Behaviour {
     /// From a program name: `casemate-adversary:NAME`, `casemate-adversary:without-SYSCALL`, or
     /// `casemate-adversary:minus-WALL[,WALL]...`, which takes orders behind the walls that are left.
@@ -87,7 +91,7 @@ impl Behaviour {
             return left_out.all(|wall| experiment::WALLS.contains(&wall)).then_some(Self::Obey);
         }
         if let Some(syscall) = name.strip_prefix("without-") {
-            let listed = list::CORE.iter().find(|listed| listed.name == syscall)?;
+            let listed = list::of_profile(PROFILE).iter().find(|listed| listed.name == syscall)?;
             return Some(Self::Without(listed.name));
         }
         NAMED.iter().find(|(known, _)| *known == name).map(|(_, behaviour)| *behaviour)

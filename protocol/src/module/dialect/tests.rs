@@ -57,8 +57,8 @@ fn a_missing_export_is_named() {
 
 #[test]
 fn a_module_of_nothing_known_is_near_to_nothing() {
-    let error = detect(&facts(Vec::new(), vec![Export::new("_start", ExternKind::Function, "() -> ()")]))
-        .unwrap_err();
+    let error =
+        detect(&facts(Vec::new(), vec![Export::new("begin", ExternKind::Function, "() -> ()")])).unwrap_err();
     let DetectError::NoDialect { nearest: None, missing } = &error else { panic!("{error}") };
     assert_eq!(missing.len(), 4);
     assert_eq!(
@@ -110,7 +110,7 @@ fn unknown_imports_are_named_with_what_to_do() {
             "stream_read",
             "the module imports casemate.stream_read and this version does not have it",
         ),
-        ("wasi_snapshot_preview1", "fd_write", "there is no WASI in this profile"),
+        ("wasi_snapshot_preview1", "fd_fly", "that is in no WASI known here"),
         ("env", "do\u{1b}it", "the module imports env.do\\u{1b}it and no host function has that name"),
         ("Casemate", "log", "the module imports Casemate.log"),
     ];
@@ -140,4 +140,48 @@ fn two_dialects_that_fit_are_a_tie_and_a_misfit_does_not_count() {
 
     let misfit = Shape { required: &[("casemate_abi", "() -> f64")], ..CASEMATE_1 };
     assert!(detect_among(&whole, &[misfit, CASEMATE_1]).is_ok());
+}
+
+fn wasi(exports: &[&str]) -> ModuleFacts {
+    let import = Import::new("wasi_snapshot_preview1", "fd_write", ExternKind::Function, "");
+    let functions = exports.iter().map(|name| Export::new(name, ExternKind::Function, "() -> ()"));
+    let memory = Export::new("memory", ExternKind::Memory, "1");
+    facts(vec![import], functions.chain([memory]).collect())
+}
+
+#[test]
+fn programs_and_libraries_of_wasi_are_told_apart() {
+    let dialect = |exports: &[&str]| detect(&wasi(exports)).map(|found| found.dialect);
+    assert_eq!(dialect(&["_start"]), Ok(Dialect::WasiCommand));
+    assert_eq!(dialect(&["_initialize", "work"]), Ok(Dialect::WasiReactor));
+    assert_eq!(dialect(&["work"]).unwrap_err().code(), "no_dialect");
+    assert_eq!(
+        dialect(&["_initialize", "casemate_abi"]).unwrap_err().code(),
+        "no_dialect",
+        "nearly a plugin"
+    );
+}
+
+#[test]
+fn the_worker_follows_from_what_a_module_wants() {
+    let (mut imports, exports) = plugin();
+    assert_eq!(profile(&facts(imports.clone(), exports.clone())), Ok(Profile::Core));
+    imports.push(Import::new("wasi_snapshot_preview1", "fd_write", ExternKind::Function, ""));
+    assert_eq!(profile(&facts(imports, exports)), Ok(Profile::Wasi));
+    assert_eq!(profile(&wasi(&["_start"])), Ok(Profile::Wasi));
+}
+
+#[test]
+fn components_are_told_by_their_exports() {
+    let component = |import: &str, export: &str| {
+        let imports = vec![Import::new(import, "f", ExternKind::Function, "")];
+        let mut facts = facts(imports, vec![Export::new(export, ExternKind::Function, "")]);
+        facts.sizes.is_component = true;
+        detect(&facts).map(|found| found.dialect)
+    };
+    let io = "wasi:io/streams@0.2.6";
+    assert_eq!(component(io, "wasi:cli/run@0.2.6#run"), Ok(Dialect::CommandComponent));
+    assert_eq!(component(io, "casemate:plugin/guest@0.1.0#call"), Ok(Dialect::PluginComponent));
+    assert_eq!(component("wasi:http/types@0.2.6", "a:b/c#d"), Ok(Dialect::Component));
+    assert_eq!(component("mine:own/things@1.0.0", "work").unwrap_err().code(), "unknown_import");
 }

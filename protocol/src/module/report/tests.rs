@@ -29,6 +29,7 @@ fn plugin_facts() -> ModuleFacts {
         globals: 3,
         has_start: false,
         has_names: true,
+        is_component: false,
     };
     facts
 }
@@ -81,20 +82,20 @@ fn golden_bytes() {
         error: DetectError::UnknownImport { module: Name::escaped("env"), name: Name::escaped("go") }.into(),
         facts: None,
     };
-    assert_eq!(report.encode(), [1, 1, 17, 3, 0, b'e', b'n', b'v', 2, 0, b'g', b'o', 0]);
+    assert_eq!(report.encode(), [2, 1, 17, 3, 0, b'e', b'n', b'v', 2, 0, b'g', b'o', 0]);
 
     let mut facts = ModuleFacts::default();
     facts.push_export(Export::new("m", ExternKind::Memory, "1")).unwrap();
     facts.push_memory(Extent { min: 1, max: Some(2) }).unwrap();
     facts.sizes.functions = 0x0102;
     let report = CompileReport::Refused { error: CompileError::Component, facts: Some(facts) };
-    let mut golden = vec![1, 1, 2, 1];
+    let mut golden = vec![2, 1, 2, 1];
     golden.extend([0; 4]);
     golden.extend([1, 0, 0, 0, 1, 0, b'm', 2, 1, 0, b'1']);
     golden.extend([1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0]);
     golden.extend([0; 4]);
     golden.extend([0; 32]);
-    golden.extend([2, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+    golden.extend([2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(report.encode(), golden);
 }
 
@@ -137,18 +138,18 @@ fn every_flipped_bit_gives_a_violation_or_a_report_of_exactly_these_bytes() {
 fn hostile_counts_and_lengths_reserve_nothing() {
     let huge = u32::MAX.to_le_bytes();
     // Imports, exports; then a text's length.
-    let mut imports = vec![1, 0];
+    let mut imports = vec![2, 0];
     imports.extend(huge);
     assert_eq!(CompileReport::decode(&imports), Err(DecodeViolation::CutOff { field: "an import's module" }));
-    let mut exports = vec![1, 0, 0, 0, 0, 0];
+    let mut exports = vec![2, 0, 0, 0, 0, 0];
     exports.extend(huge);
     exports.extend([0xff, 0xff]);
     assert_eq!(CompileReport::decode(&exports), Err(DecodeViolation::Text { field: "an export's name" }));
-    let mut missing = vec![1, 1, 16, 0, 0, 0, 0];
+    let mut missing = vec![2, 1, 16, 0, 0, 0, 0];
     missing.extend(17_u32.to_le_bytes());
     assert!(matches!(CompileReport::decode(&missing), Err(DecodeViolation::Unknown { number: 17, .. })));
 
-    let mut memories = vec![1, 0];
+    let mut memories = vec![2, 0];
     memories.extend([0; 8]);
     memories.extend(huge);
     memories.extend(vec![0; 9 * 100]);
@@ -162,18 +163,18 @@ fn hostile_counts_and_lengths_reserve_nothing() {
 #[test]
 fn texts_that_an_honest_compiler_would_have_escaped_are_violations() {
     for text in ["a\u{1b}[2J", "a\u{202e}b", "\0"] {
-        let mut bytes = vec![1, 1, 7];
+        let mut bytes = vec![2, 1, 7];
         bytes.extend(u16::try_from(text.len()).unwrap().to_le_bytes());
         bytes.extend(text.as_bytes());
         bytes.push(0);
         assert_eq!(CompileReport::decode(&bytes), Err(DecodeViolation::Text { field: "a message" }));
     }
-    assert!(matches!(CompileReport::decode(&[1, 1, 7, 1, 0, 0xff, 0]), Err(DecodeViolation::Text { .. })));
+    assert!(matches!(CompileReport::decode(&[2, 1, 7, 1, 0, 0xff, 0]), Err(DecodeViolation::Text { .. })));
 }
 
 #[test]
 fn facts_without_a_dialect_cannot_be_accepted() {
-    let mut bytes = vec![1, 0];
+    let mut bytes = vec![2, 0];
     let mut out = Writer::default();
     ModuleFacts::default().write(&mut out);
     bytes.extend(out.finish());

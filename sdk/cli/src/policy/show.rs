@@ -7,7 +7,7 @@ use crate::grant;
 use crate::problem::Problem;
 use crate::screen::{Screen, Tone};
 use casemate::config::EffectiveValue;
-use casemate::config::syscalls::{self, Arch};
+use casemate::config::syscalls::{self, Arch, Profile};
 use casemate::outcome::escape;
 use casemate::{Configuration, Effective};
 use serde_json::{Map, Value, json};
@@ -47,14 +47,22 @@ pub(super) fn perform(
 
 /// They are the same whatever the policy: what a policy grants goes over the link.
 fn list_syscalls(screen: &mut Screen) -> Result<Exit, Problem> {
-    let list: Vec<_> = syscalls::of_worker(Arch::NATIVE).collect();
+    list_of(Profile::Core, screen)?;
+    screen.line("")?;
+    screen.line(screen.paint(Tone::Dim, "with WASI, and for components:"))?;
+    list_of(Profile::Wasi, screen)?;
+    Ok(Exit::Done)
+}
+
+fn list_of(profile: Profile, screen: &mut Screen) -> Result<(), Problem> {
+    let list: Vec<_> = syscalls::of_worker(Arch::NATIVE, profile).collect();
     let names = list.iter().map(|syscall| syscall.name.len()).max().unwrap_or(0);
     for syscall in &list {
         let name = screen.paint(Tone::Bold, format!("{:names$}", syscall.name));
         screen.line(format!("{name}  {}", syscall.reason))?;
         screen.line(screen.paint(Tone::Dim, format!("{:names$}  {}", "", syscall.arguments)))?;
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 fn shown(value: &EffectiveValue) -> String {
@@ -83,10 +91,12 @@ fn to_json(effective: &Effective, show: &PolicyShow) -> Value {
     let missing = effective.not_available().map(|error| json!(error.to_string()));
     object.insert("not_available".to_owned(), missing.collect());
     if show.syscalls {
-        let list = syscalls::of_worker(Arch::NATIVE).map(
-            |syscall| json!({"name": syscall.name, "arguments": syscall.arguments, "reason": syscall.reason}),
-        );
-        object.insert("syscalls".to_owned(), list.collect());
+        for (key, profile) in [("syscalls", Profile::Core), ("syscalls_wasi", Profile::Wasi)] {
+            let list = syscalls::of_worker(Arch::NATIVE, profile).map(
+                |syscall| json!({"name": syscall.name, "arguments": syscall.arguments, "reason": syscall.reason}),
+            );
+            object.insert(key.to_owned(), list.collect());
+        }
     }
     Value::Object(object)
 }
