@@ -5,12 +5,13 @@ use crate::cgroup::Groups;
 use crate::compile::CompileCaps;
 use crate::events::Events;
 use crate::experiment::Leniency;
-use crate::host::Host;
+use crate::host::{DenialSink, Host};
 use crate::identity::Identities;
 use crate::log::LogSink;
 use crate::process::guard::Guard;
 use crate::process::points::{self, PausePoint};
 use crate::programs::Program;
+use crate::store::Stores;
 use casemate_protocol::certificate::Profile;
 use casemate_protocol::ids::Marker;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +26,7 @@ pub(crate) struct Context {
     pub(crate) groups: Groups,
     pub(crate) identities: Identities,
     pub(crate) log_sink: LogSink,
+    pub(crate) denial_sink: Option<DenialSink>,
     pub(crate) worker: Program,
     /// The worker of the other profile.
     pub(crate) worker_wasi: Program,
@@ -34,6 +36,7 @@ pub(crate) struct Context {
     pub(crate) spawn_timeout: Duration,
     pub(crate) compile_caps: CompileCaps,
     pub(crate) cache: Access,
+    pub(crate) stores: Stores,
     pub(crate) pause_at: Option<PausePoint>,
     pub(crate) last_instance: AtomicU64,
 }

@@ -29,6 +29,7 @@ mod configured;
 mod context;
 #[cfg(feature = "daemon")]
 pub mod daemon;
+mod directory;
 pub mod doctor;
 mod events;
 mod experiment;
@@ -49,6 +50,7 @@ mod process;
 mod programs;
 mod rate;
 mod scope;
+mod store;
 mod supervisor;
 mod tree;
 mod zygote;
@@ -61,7 +63,7 @@ pub use events::{EventCounts, EventSubscription, Events, Subscriber};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]
 pub use experiment::Findings;
-pub use host::{Host, HostError, HostFuture, HostReply, HostRequest};
+pub use host::{DenialSink, Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
 pub use lifecycle::DisabledBy;
 pub use log::LogSink;

@@ -10,8 +10,10 @@
 )]
 
 use casemate::{Cause, Failure, Fault, LimitName, Policy, Retry, Snapshot, TrapKind};
+use casemate_tests::gate::Gate;
 use casemate_tests::{block_on, casemate, guests, is_embedded, limits, policy, processes};
 use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
 
 /// Loads a hand-written guest and makes one call with it.
 async fn call_wat(name: &str, policy: Policy) -> Result<Value, Failure> {
@@ -304,16 +306,7 @@ fn calls_run_side_by_side_and_the_rest_waits_or_is_refused() {
             spec.limits.queue = 1;
         });
         let casemate = casemate();
-        let (entered, mut inside) = tokio::sync::mpsc::channel(8);
-        let (release, gate) = tokio::sync::watch::channel(false);
-        casemate.on_raw("gate", move |_| {
-            let (entered, mut gate) = (entered.clone(), gate.clone());
-            async move {
-                entered.send(()).await.unwrap();
-                gate.wait_for(|open| *open).await.unwrap();
-                Ok(casemate_supervisor::HostReply { content_type: 1, body: b"1".to_vec() })
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "gate");
         let policy = policy(|spec| {
             spec.limits = two.limits().clone();
             spec.instances = two.instances().clone();
@@ -325,13 +318,13 @@ fn calls_run_side_by_side_and_the_rest_waits_or_is_refused() {
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "gate"})).await })
         };
         let running = [call(), call()];
-        inside.recv().await.unwrap();
-        inside.recv().await.unwrap();
+        gate.entered().await;
+        gate.entered().await;
         let waiting = call();
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         let refused = call().await.unwrap().unwrap_err();
         assert_eq!((refused.code().as_str(), refused.retry), ("overloaded.queue", Retry::NotStarted));
-        release.send(true).unwrap();
+        gate.open();
         for call in running {
             assert_eq!(call.await.unwrap().unwrap(), json!(1));
         }
@@ -411,5 +404,66 @@ fn nothing_is_left_when_a_plugin_is_dropped() {
         assert!(!casemate_tests::processes::with_marker(&marker).is_empty());
         drop(plugin);
         casemate_tests::processes::await_none(&marker, std::time::Duration::from_secs(20));
+    });
+}
+
+/// Notes what its spans say of themselves.
+#[derive(Debug, Clone, Default)]
+struct Notes(Arc<Mutex<Vec<(String, String)>>>);
+
+impl tracing::field::Visit for Notes {
+    fn record_str(&mut self, field: &tracing::field::Field, value: &str) {
+        self.0.lock().unwrap().push((field.name().to_owned(), value.to_owned()));
+    }
+
+    fn record_debug(&mut self, _: &tracing::field::Field, _: &dyn std::fmt::Debug) {}
+}
+
+impl tracing::Subscriber for Notes {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.name() == "casemate.call"
+    }
+
+    fn new_span(&self, span: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        span.record(&mut self.clone());
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, values: &tracing::span::Record<'_>) {
+        values.record(&mut self.clone());
+    }
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_call_has_a_span_and_the_plugin_knows_its_trace() {
+    let notes = Notes::default();
+    block_on(async {
+        let casemate = casemate();
+        let plugin = casemate.load(guests::rust("herald"), policy(|_| ())).await.unwrap();
+        let seen = async |plugin: &casemate::Plugin| {
+            let context: Value = plugin.call("context", &()).await.unwrap();
+            context["traceparent"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(seen(&plugin).await, "", "nobody looks");
+        let _guard = tracing::subscriber::set_default(notes.clone());
+        let fresh = seen(&plugin).await;
+        let noted = |name: &str| {
+            let notes = notes.0.lock().unwrap();
+            notes.iter().rev().find(|(field, _)| field == name).map(|(_, value)| value.clone())
+        };
+        assert_eq!(noted("traceparent"), Some(fresh.clone()));
+        assert_eq!(noted("method").as_deref(), Some("context"));
+        let parts: Vec<&str> = fresh.split('-').collect();
+        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [2, 32, 16, 2], "{fresh}");
+        assert_ne!(seen(&plugin).await, fresh, "each call is a trace of its own");
+        // One that its caller names is that one.
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned();
+        let traced = plugin.traced(casemate::Trace { parent: parent.clone(), ..Default::default() });
+        assert_eq!((seen(&traced).await, noted("traceparent")), (parent.clone(), Some(parent)));
     });
 }

@@ -18,7 +18,8 @@ mod service;
 
 use casemate::{Casemate, Cause, HostError, Policy, Retry, State};
 use casemate_tests::daemon::{GENEROUS, Served};
-use casemate_tests::{block_on, guests, policy, processes};
+use casemate_tests::gate::Gate;
+use casemate_tests::{block_on, guests, host, policy, processes};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,11 @@ fn marker(served: &Served) -> String {
     let stub =
         all.split_whitespace().map(arguments).find(|arguments| arguments.contains("\0stub\0")).unwrap();
     stub.split('\0').nth(2).unwrap().to_owned()
+}
+
+#[test]
+fn scenario() {
+    host::run(&[("lies", hostile::lies)]);
 }
 
 #[test]
@@ -82,6 +88,15 @@ fn a_plugin_is_loaded_ordered_about_and_forgotten() {
         plugin.close().await.unwrap();
         assert_eq!(plugin.call_raw("counter", b"").await.unwrap_err().code(), "plugin.unknown");
         assert!(casemate.stats().await.unwrap().calls >= 3);
+    });
+}
+
+#[test]
+fn who_follows_the_log_of_nobody_is_told() {
+    let served = Served::start(&examples());
+    block_on(async {
+        let failure = served.connect().await.logs(Some("statistic"), 0).await.unwrap_err();
+        assert_eq!((failure.code().as_str(), failure.retry), ("plugin.unknown", Retry::NotStarted));
     });
 }
 
@@ -227,14 +242,7 @@ fn what_was_open_when_the_daemon_died_may_have_run_and_the_next_call_connects_an
     let socket = served.socket();
     block_on(async {
         let casemate = served.connect().await;
-        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
-        casemate.on_raw("wait", move |_| {
-            let entered = entered.clone();
-            async move {
-                entered.send(()).await.unwrap();
-                std::future::pending().await
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "wait");
         let asking = policy(|spec| spec.host = vec!["*".into()]);
         let plugin = casemate.load(guests::rust("probe"), asking.clone()).await.unwrap();
         let marker = marker(&served);
@@ -242,7 +250,7 @@ fn what_was_open_when_the_daemon_died_may_have_run_and_the_next_call_connects_an
             let plugin = plugin.clone();
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "wait"})).await })
         };
-        inside.recv().await.unwrap();
+        gate.entered().await;
         served.signal(rustix::process::Signal::KILL);
         let failure = running.await.unwrap().unwrap_err();
         assert_eq!(
@@ -286,6 +294,11 @@ fn rights_are_those_of_the_user_in_the_configuration() {
         assert!(failure.to_string().contains("\"admin\" to rights"), "it says what to do: {failure}");
         let failure = casemate.load(guests::rust("probe"), Policy::default()).await.unwrap_err();
         assert_eq!(failure.code(), "denied.client");
+        assert_eq!(casemate.rights(), ["call"]);
+        let socket = served.socket().display().to_string();
+        let told = casemate_tests::command::casemate(&["--socket", &socket, "answer", "m", "--with", "1"]);
+        assert_eq!(told.code, 4, "{told:?}");
+        assert!(told.err.contains("add \"serve\" to its rights"), "{told:?}");
         // Whether there is such a plugin is not told either.
         for name in ["probe", "nothing"] {
             assert_eq!(casemate.plugin(name).await.unwrap_err().code(), "denied.client");
@@ -323,16 +336,7 @@ fn one_more_than_may_be_in_flight_is_refused_and_the_rest_goes_on() {
     let served = Served::start(&examples().replacen("version = 1\n", &format!("version = 1\n{clients}"), 1));
     block_on(async {
         let casemate = served.connect().await;
-        let (entered, mut inside) = tokio::sync::mpsc::channel(4);
-        let (release, gate) = tokio::sync::watch::channel(false);
-        casemate.on_raw("gate", move |_| {
-            let (entered, mut gate) = (entered.clone(), gate.clone());
-            async move {
-                entered.send(()).await.unwrap();
-                gate.wait_for(|open| *open).await.unwrap();
-                Ok(casemate::HostReply { content_type: 1, body: b"1".to_vec() })
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "gate");
         let plugin =
             casemate.load(guests::rust("probe"), policy(|spec| spec.host = vec!["*".into()])).await.unwrap();
         let call = || {
@@ -340,11 +344,11 @@ fn one_more_than_may_be_in_flight_is_refused_and_the_rest_goes_on() {
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "gate"})).await })
         };
         let running = [call(), call()];
-        inside.recv().await.unwrap();
-        inside.recv().await.unwrap();
+        gate.entered().await;
+        gate.entered().await;
         let refused = call().await.unwrap().unwrap_err();
         assert_eq!((refused.code().as_str(), refused.retry), ("overloaded.client", Retry::NotStarted));
-        release.send(true).unwrap();
+        gate.open();
         for call in running {
             call.await.unwrap().unwrap();
         }

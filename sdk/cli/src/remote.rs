@@ -11,7 +11,7 @@ use crate::problem::Problem;
 use crate::reply::{self, Reply};
 use crate::screen::{Screen, Tone};
 use casemate::policy::units;
-use casemate::{Casemate, HostReply};
+use casemate::{Casemate, Cause, Failure, HostReply};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
 
@@ -39,6 +39,12 @@ pub(crate) async fn perform(cli: &Cli, order: &Command, screen: &mut Screen) -> 
             }
         },
         Command::Answer(order) => {
+            if !casemate.rights().iter().any(|right| right == "serve") {
+                let message =
+                    "add \"serve\" to its rights in daemon.clients of the daemon's configuration".to_owned();
+                let what = "answer host methods for others".to_owned();
+                return Err(Failure::not_started(Cause::Denied { what, message }).into());
+            }
             let body = json_text(&order.with)?;
             casemate.on_raw(&order.method, move |_| {
                 let body = body.clone();
@@ -59,6 +65,7 @@ pub(crate) async fn perform(cli: &Cli, order: &Command, screen: &mut Screen) -> 
         | Command::Cache(_)
         | Command::Policy(_)
         | Command::Audit(_)
+        | Command::Completions(_)
         | Command::Serve(_) => Err(Problem::ours("this command needs no daemon")),
     }
 }

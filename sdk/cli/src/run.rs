@@ -50,6 +50,10 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
     {
         builder = builder.cache(places);
     }
+    // A call in passing leaves nothing behind, unless it is said where.
+    if let Some(state_dir) = &cli.places.state_dir {
+        builder = builder.state_dir(state_dir);
+    }
     let casemate = builder.build()?;
     let working = screen.working(&format!("loading {}", run.file.display()));
     let loaded = casemate.load(&run.file, policy).await;

@@ -59,6 +59,17 @@ impl Casemate {
         Ok(Self { inner: Inner::Connected(Arc::new(connection)) })
     }
 
+    /// What this client may do, as its daemon's configuration says: of `call`, `serve` and `admin`. Of an embedded supervisor:
+    /// all of it.
+    pub fn rights(&self) -> Vec<String> {
+        match &self.inner {
+            #[cfg(feature = "embedded")]
+            Inner::Embedded(_) => ["call", "serve", "admin"].map(str::to_owned).to_vec(),
+            #[cfg(feature = "connected")]
+            Inner::Connected(connection) => connection.rights(),
+        }
+    }
+
     fn host(&self) -> &Host {
         match &self.inner {
             #[cfg(feature = "embedded")]
@@ -131,6 +142,10 @@ impl Casemate {
             #[cfg(feature = "embedded")]
             Inner::Embedded(supervisor) => {
                 let manifest = beside(&source)?;
+                let config = match config {
+                    Some(config) => Some(config),
+                    None => supervisor.kept_config(&name)?,
+                };
                 if let (Some(manifest), Some(config)) = (&manifest, &config) {
                     manifest.check_config(config).map_err(refused)?;
                 }
@@ -171,15 +186,7 @@ impl Casemate {
                 Ok(Plugin::new(PluginInner::Embedded(inner)))
             }
             #[cfg(feature = "connected")]
-            Inner::Connected(connection) => {
-                let load = Load {
-                    plugin: name.to_owned(),
-                    manifest: String::new(),
-                    config: config_text(config)?,
-                    configured: true,
-                };
-                Ok(load_remote(connection, load, Vec::new()).await?)
-            }
+            Inner::Connected(connection) => Ok(load_configured(connection, name, config).await?),
         }
     }
 
@@ -213,11 +220,7 @@ impl Casemate {
                 Err(LoadError::Failure(failure)) => Err(failure),
                 Err(LoadError::Config(error)) => Err(invalid(error)),
             },
-            Inner::Connected(connection) => {
-                let (plugin, config) = (name.to_owned(), config_text(config)?);
-                let load = Load { plugin, manifest: String::new(), config, configured: true };
-                load_remote(connection, load, Vec::new()).await
-            }
+            Inner::Connected(connection) => load_configured(connection, name, config).await,
         }
     }
 
@@ -317,6 +320,18 @@ impl Casemate {
             Inner::Connected(_) => {}
         }
     }
+}
+
+/// What a daemon's configuration has under that name.
+#[cfg(feature = "connected")]
+async fn load_configured(
+    connection: &Arc<Connection>,
+    name: &str,
+    config: Option<Vec<u8>>,
+) -> Result<Plugin, Failure> {
+    let (plugin, config) = (name.to_owned(), config_text(config)?);
+    let load = Load { plugin, manifest: String::new(), config, configured: true };
+    load_remote(connection, load, Vec::new()).await
 }
 
 #[cfg(feature = "connected")]

@@ -34,7 +34,7 @@ use interprocess::local_socket::traits::tokio::Stream as _;
 use interprocess::local_socket::{GenericFilePath, ToFsName};
 use order::{Answer, Followed, Order, Ticket};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Mutex, mpsc};
@@ -55,6 +55,8 @@ pub(crate) struct Connection {
     client: String,
     host: Host,
     live: Mutex<Option<Live>>,
+    /// What the daemon said that this client may do.
+    rights: std::sync::Mutex<Vec<String>>,
 }
 
 /// One connection.
@@ -72,9 +74,14 @@ impl Connection {
             client: cut(client, CLIENT_BYTES_MAX).to_owned(),
             host: Host::default(),
             live: Mutex::default(),
+            rights: std::sync::Mutex::default(),
         };
         connection.live().await?;
         Ok(connection)
+    }
+
+    pub(crate) fn rights(&self) -> Vec<String> {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn host(&self) -> &Host {
@@ -139,7 +146,10 @@ impl Connection {
             let frame = decoder.next_frame().map_err(|violation| self.foreign(&violation))?;
             if let Some(frame) = frame {
                 match session.receive(frame).map_err(|violation| self.foreign(&violation))? {
-                    Received::Welcome(_) => return Ok((socket, session, decoder)),
+                    Received::Welcome(welcome) => {
+                        *self.rights.lock().unwrap_or_else(PoisonError::into_inner) = welcome.rights;
+                        return Ok((socket, session, decoder));
+                    }
                     Received::Refused(refused) => {
                         let message = format!("it refuses: {} [{}]", refused.message, refused.code);
                         return Err(Failure::not_started(self.lost(escape(&message, 1024))));

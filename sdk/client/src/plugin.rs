@@ -40,6 +40,39 @@ pub(crate) struct Around {
     pub(crate) trace: Trace,
 }
 
+impl Around {
+    /// With a trace of its own where it has none and somebody looks: the span says which, and so can the plugin.
+    pub(crate) fn seen_by(&self, span: &tracing::Span) -> Self {
+        let mut around = self.clone();
+        if !span.is_disabled() {
+            if around.trace.parent.is_empty() {
+                around.trace.parent = fresh_traceparent();
+            }
+            span.record("traceparent", around.trace.parent.as_str());
+        }
+        around
+    }
+
+    /// What an embedded supervisor is told of a call.
+    #[cfg(feature = "embedded")]
+    #[expect(clippy::disallowed_methods, reason = "the caller's time is measured from here")]
+    pub(crate) fn scope(&self) -> Scope {
+        let deadline = self.deadline.map(|within| Deadline { began: std::time::Instant::now(), within });
+        Scope { deadline, trace: self.trace.clone(), ..Scope::default() }
+    }
+}
+
+/// A new trace and its first span, sampled, as W3C writes it; empty without random numbers.
+fn fresh_traceparent() -> String {
+    let mut bytes = [0; 24];
+    if getrandom::fill(&mut bytes).is_err() {
+        return String::new();
+    }
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (trace, span) = bytes.split_at(16);
+    format!("00-{}-{}-01", hex(trace), hex(span))
+}
+
 /// All that is known of a plugin.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -67,7 +100,8 @@ impl Plugin {
         Self { inner: self.inner.clone(), around }
     }
 
-    /// The same plugin for calls that belong to this trace: the plugin can ask for it, and its host calls carry it.
+    /// The same plugin for calls that belong to this trace: the plugin can ask for it, and its host calls carry it. Without
+    /// one, a call whose span `casemate.call` somebody looks at begins its own; the span's field `traceparent` says which.
     #[must_use]
     pub fn traced(&self, trace: Trace) -> Self {
         let around = Around { trace, ..self.around.clone() };
@@ -114,28 +148,27 @@ impl Plugin {
         content_type: u32,
         body: &[u8],
     ) -> Result<(u32, Vec<u8>), Failure> {
-        let span = tracing::info_span!("casemate.call", plugin = self.name(), method);
+        let (span, around) = self.enter(method);
         match &self.inner {
             #[cfg(feature = "embedded")]
             Inner::Embedded(plugin) => {
-                let scope = self.scope();
+                let scope = around.scope();
                 let reply = plugin.call_in(&scope, method, content_type, body).instrument(span).await?;
                 Ok((reply.content_type, reply.body))
             }
             #[cfg(feature = "connected")]
             Inner::Connected(remote) => {
-                remote.call(method, content_type, body, &self.around).instrument(span).await
+                remote.call(method, content_type, body, &around).instrument(span).await
             }
         }
     }
 
-    /// What an embedded supervisor is told of a call.
-    #[cfg(feature = "embedded")]
-    #[expect(clippy::disallowed_methods, reason = "the caller's time is measured from here")]
-    pub(crate) fn scope(&self) -> Scope {
-        let deadline =
-            self.around.deadline.map(|within| Deadline { began: std::time::Instant::now(), within });
-        Scope { deadline, trace: self.around.trace.clone(), ..Scope::default() }
+    /// The span of a call, and what goes with the call then.
+    pub(crate) fn enter(&self, method: &str) -> (tracing::Span, Around) {
+        let traceparent = tracing::field::Empty;
+        let span = tracing::info_span!("casemate.call", plugin = self.name(), method, traceparent);
+        let around = self.around.seen_by(&span);
+        (span, around)
     }
 
     /// What stands around its workers; of a daemon's plugin as it was last heard.
@@ -224,10 +257,7 @@ impl Plugin {
     pub async fn disable(&self) -> Result<(), Failure> {
         match &self.inner {
             #[cfg(feature = "embedded")]
-            Inner::Embedded(plugin) => {
-                plugin.disable().await;
-                Ok(())
-            }
+            Inner::Embedded(plugin) => plugin.disable().await,
             #[cfg(feature = "connected")]
             Inner::Connected(remote) => remote.disable().await,
         }

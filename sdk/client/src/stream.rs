@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(feature = "embedded")]
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tracing::Instrument;
 
 /// Bytes on their way into a plugin, and out of it: whoever is slow stops the other end within that.
 #[cfg(feature = "embedded")]
@@ -35,11 +36,16 @@ impl Plugin {
         input: impl AsyncRead + Unpin + Send,
         output: impl AsyncWrite + Unpin + Send,
     ) -> Result<(Vec<u8>, bool), Failure> {
+        let (span, around) = self.enter(method);
         let (content_type, body) = match &self.inner {
             #[cfg(feature = "embedded")]
-            Inner::Embedded(plugin) => stream_here(plugin, self.scope(), method, input, output).await?,
+            Inner::Embedded(plugin) => {
+                stream_here(plugin, around.scope(), method, input, output).instrument(span).await?
+            }
             #[cfg(feature = "connected")]
-            Inner::Connected(remote) => remote.stream(method, &self.around, input, output).await?,
+            Inner::Connected(remote) => {
+                remote.stream(method, &around, input, output).instrument(span).await?
+            }
         };
         Ok((body, content_type == CONTENT_JSON))
     }
@@ -59,7 +65,8 @@ impl Plugin {
     ) -> Result<u32, Failure> {
         match &self.inner {
             Inner::Embedded(plugin) if plugin.is_command() => {
-                let reply = pass_through(plugin, self.scope(), "run", input, output, Some(errors)).await?;
+                let reply =
+                    pass_through(plugin, self.around.scope(), "run", input, output, Some(errors)).await?;
                 Ok(reply.exit_code)
             }
             _ => {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub enum ServeError {
     /// Others could put a socket of their own in its place.
     #[error(
-        "the socket {path} cannot be in {folder}, where everybody may write: choose a folder of your own \
+        "the socket {path} cannot be in {folder}, where others may write: choose a folder of your own \
          (daemon.listen, --socket)"
     )]
     WorldWritable {

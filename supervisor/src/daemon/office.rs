@@ -140,7 +140,7 @@ impl Office {
         let mut loaded = Vec::new();
         for name in configuration.plugins() {
             let is_here = self.lock().contains_key(name);
-            if configuration.is_enabled(name) && !is_here {
+            if !is_here && self.supervisor.is_enabled(name) {
                 let result = self.load(name, None, LoadOptions::default()).await;
                 loaded.push((name.to_owned(), result.map(drop)));
             }
@@ -158,17 +158,29 @@ impl Office {
 
     /// As [`Office::record`], of what a client can make happen as often as it likes: at most so often of one user, and what was
     /// left out is counted in the next.
-    pub(super) fn record_of(&self, uid: u32, event: &'static str, mut details: Value) {
-        let Some(more) = self.floods.admit(uid, event) else { return };
-        if event == "client.connected" {
-            tracing::info!(uid, more, "{event}: {details}");
-        } else {
+    pub(super) fn record_of(&self, uid: u32, event: &'static str, details: Value) {
+        if let Some((more, details)) = self.counted(Whose::User(uid), event, details) {
             tracing::warn!(uid, more, "{event}: {details}");
+            self.record(event, details);
         }
+    }
+
+    /// The same of what a plugin asked for and was not granted.
+    pub(super) fn record_denial(&self, plugin: &PluginName, what: &str) {
+        let details = json!({"plugin": plugin.as_str(), "what": what});
+        if let Some((more, details)) = self.counted(Whose::Plugin(plugin.clone()), "plugin.denied", details) {
+            tracing::warn!(plugin = %plugin, more, "plugin.denied: {details}");
+            self.record("plugin.denied", details);
+        }
+    }
+
+    /// The details of what is written down, with how many before it were not.
+    fn counted(&self, whose: Whose, event: &'static str, mut details: Value) -> Option<(u64, Value)> {
+        let more = self.floods.admit(whose, event)?;
         if let (Value::Object(details), true) = (&mut details, more > 0) {
             details.insert("more".to_owned(), more.into());
         }
-        self.record(event, details);
+        Some((more, details))
     }
 
     /// Writes down what a security team wants to know; `details` is an object.
@@ -236,7 +248,10 @@ impl Office {
     pub(super) fn greeted(&self, client: ClientId, access: &Access, name: &str) {
         let name = escape(name, 128);
         let details = json!({"client": client.0, "uid": access.uid, "name": name});
-        self.record_of(access.uid, "client.connected", details);
+        if let Some((more, details)) = self.counted(Whose::User(access.uid), "client.connected", details) {
+            tracing::info!(uid = access.uid, more, "client.connected: {details}");
+            self.record("client.connected", details);
+        }
     }
 
     pub(super) fn counters(&self, now: Instant) -> Counters {
@@ -262,10 +277,17 @@ pub(super) async fn is_closing(closing: &mut watch::Receiver<bool>) {
     let _ = closing.wait_for(|closing| *closing).await;
 }
 
-/// What of one user and kind was written down lately.
+/// Who makes something happen.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Whose {
+    User(u32),
+    Plugin(PluginName),
+}
+
+/// What of one of them and kind was written down lately.
 #[derive(Debug, Default)]
 struct Floods {
-    windows: Mutex<HashMap<(u32, &'static str), Window>>,
+    windows: Mutex<HashMap<(Whose, &'static str), Window>>,
 }
 
 #[derive(Debug)]
@@ -275,22 +297,22 @@ struct Window {
     more: u64,
 }
 
-/// So many of one user and kind in this time.
+/// So many of one of them and kind in this time.
 const FLOOD_COUNT: u32 = 20;
 const FLOOD_TIME: Duration = Duration::from_secs(10);
-/// Users and kinds that are remembered.
+/// Pairs of them that are remembered.
 const FLOODS_MAX: usize = 4096;
 
 impl Floods {
     /// Whether it is written down, and how many were not since the last one.
     #[expect(clippy::disallowed_methods, reason = "how often things happen is measured here")]
-    fn admit(&self, uid: u32, event: &'static str) -> Option<u64> {
+    fn admit(&self, whose: Whose, event: &'static str) -> Option<u64> {
         let now = Instant::now();
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
         if windows.len() >= FLOODS_MAX {
             windows.retain(|_, window| now.saturating_duration_since(window.began) < FLOOD_TIME);
         }
-        let window = windows.entry((uid, event)).or_insert(Window { began: now, count: 0, more: 0 });
+        let window = windows.entry((whose, event)).or_insert(Window { began: now, count: 0, more: 0 });
         if now.saturating_duration_since(window.began) >= FLOOD_TIME {
             (window.began, window.count) = (now, 0);
         }

@@ -24,7 +24,7 @@ use casemate_protocol::link::CONFIG_BYTES_MAX;
 use casemate_protocol::module::MODULE_BYTES_MAX;
 use casemate_protocol::outcome::{Cause, Failure, escape};
 use casemate_protocol::policy::{is_topic, is_topic_pattern};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -58,15 +58,21 @@ impl Conversation {
             output: Arc::new(Pipe::watched(OUTPUT_BYTES, Arc::clone(&self.wake))),
             errors: None,
         };
-        let held = self.start_call(id, call, Vec::new(), Some(bodies.clone()))?;
+        let held = self.start_call(id, call, Vec::new(), Some(bodies.clone()), now())?;
         self.lines.insert(id, Line::Streaming(Box::new(Streaming { bodies, answering: None, _work: held })));
         Ok(())
     }
 
     /// Its body is complete.
-    pub(super) fn begin(&mut self, id: u64, opening: Opening, body: Vec<u8>) -> Result<(), Failure> {
+    pub(super) fn begin(
+        &mut self,
+        id: u64,
+        opening: Opening,
+        body: Vec<u8>,
+        began: Instant,
+    ) -> Result<(), Failure> {
         let held = match opening {
-            Opening::Call(call) => self.start_call(id, call, body, None)?,
+            Opening::Call(call) => self.start_call(id, call, body, None, began)?,
             Opening::Request(Request { operation: Some(operation), .. }) => {
                 self.start(id, operation, body)?
             }
@@ -76,19 +82,19 @@ impl Conversation {
         Ok(())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the caller's time is measured from here")]
     fn start_call(
         &mut self,
         id: u64,
         call: Call,
         body: Vec<u8>,
         bodies: Option<Bodies>,
+        began: Instant,
     ) -> Result<super::line::Work, Failure> {
         let plugin = self.office.plugin(&call.plugin)?.for_client(self.client);
         self.office.count_call();
         let within = Duration::from_millis(call.deadline_ms.into());
         let scope = Scope {
-            deadline: (call.deadline_ms > 0).then(|| Deadline { began: Instant::now(), within }),
+            deadline: (call.deadline_ms > 0).then_some(Deadline { began, within }),
             desk: Some(self.call_desk(id)),
             trace: Trace { parent: call.traceparent, state: call.tracestate },
             bodies,
@@ -147,13 +153,7 @@ impl Conversation {
             let done = match operation {
                 Op::List(_) => Ok(words::plugins(&office.plugins(&access))),
                 Op::ReloadPolicy(_) => {
-                    let reloaded = office.reload_policy().await;
-                    let (ok, what) = told(&reloaded);
-                    office.record(
-                        "policy.reload",
-                        json!({"client": client.0, "uid": access.uid, "ok": ok, "what": what}),
-                    );
-                    reloaded
+                    office.reload_policy(json!({"client": client.0, "uid": access.uid})).await
                 }
                 Op::Publish(op) => office.publish(&access, op.topic, op.content_type, body),
                 Op::Inspect(_) => {
@@ -219,6 +219,7 @@ impl Conversation {
                 let plugin = Some(op.plugin).filter(|plugin| !plugin.is_empty());
                 if let Some(plugin) = &plugin {
                     self.access.check(Right::Call, "follow the log of", Some(plugin))?;
+                    self.office.plugin(plugin)?;
                 }
                 let wanted = Wanted { plugin, plugins: self.access.plugins.clone(), level_min: op.level_min };
                 Subscription::Logs { _held: self.office.logs.follow(wanted, &mailbox) }
@@ -251,6 +252,12 @@ fn audited(operation: &Op) -> Option<(&'static str, String)> {
         _ => return None,
     };
     Some((event, escape(operation.plugin().unwrap_or_default(), 128)))
+}
+
+/// A caller's time is measured from its opening.
+#[expect(clippy::disallowed_methods, reason = "the caller's time is measured from here")]
+pub(super) fn now() -> Instant {
+    Instant::now()
 }
 
 impl Office {
@@ -288,17 +295,33 @@ impl Office {
         }
     }
 
-    async fn reload_policy(&self) -> Result<Response, Failure> {
+    async fn reload_policy(&self, by: Value) -> Result<Response, Failure> {
         let changes = self
-            .reload()
+            .reload(by)
             .await
             .map_err(|error| Failure::not_started(Cause::Configuration { message: error.to_string() }))?;
         Ok(Response { changes, ..Response::default() })
     }
 
-    /// Reads the configuration anew; plugins that it names for the first time are loaded.
-    pub(super) async fn reload(&self) -> Result<Vec<Change>, ConfigError> {
+    /// Reads the configuration anew, and writes down `by` whom and what came of it; plugins that it names for the first time
+    /// are loaded.
+    pub(super) async fn reload(&self, mut by: Value) -> Result<Vec<Change>, ConfigError> {
+        let reloaded = self.renew().await;
+        if let Value::Object(by) = &mut by {
+            by.insert("ok".to_owned(), reloaded.is_ok().into());
+            let what = reloaded.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            by.insert("what".to_owned(), what.into());
+        }
+        self.record("policy.reload", by);
+        reloaded
+    }
+
+    async fn renew(&self) -> Result<Vec<Change>, ConfigError> {
+        let listen = self.supervisor.configuration().daemon().listen.clone();
         let reloaded = self.supervisor.reload().await?;
+        if self.supervisor.configuration().daemon().listen != listen {
+            tracing::warn!("daemon.listen is another one now: that holds from the daemon's next start on");
+        }
         self.renewed();
         let mut changes: Vec<Change> = reloaded.plugins.iter().map(words::change).collect();
         for (plugin, loaded) in self.load_missing().await {
@@ -336,7 +359,7 @@ impl Office {
             }
             Op::Disable(op) => {
                 let plugin = self.plugin(&op.plugin)?;
-                plugin.disable().await;
+                plugin.disable().await?;
                 plugin
             }
             Op::Drain(op) => {

@@ -50,7 +50,7 @@ impl Place {
         let metadata = std::fs::metadata(folder).map_err(failed("looking at its folder"))?;
         let mode = metadata.mode();
         // Whoever may write there can put a socket of his own in its place, also with the sticky bit, before we come.
-        if mode & 0o002 != 0 {
+        if mode & 0o022 != 0 {
             return Err(ServeError::WorldWritable { path: path.to_owned(), folder: folder.to_owned() });
         }
         match std::fs::symlink_metadata(path) {

@@ -90,6 +90,7 @@ impl Instance {
         let policy = &*self.shared.policy();
         let shown = || escape(topic, TOPIC_BYTES_SHOWN);
         if !policy.allows_publish(topic) {
+            self.denied(&format!("events.publish {}", shown()));
             let message = format!(
                 "events of topic {:?} are not granted: add it to permissions.publish of the plugin's policy",
                 shown()

@@ -1,5 +1,6 @@
 //! What a guest asks its host for: permission first, then how often, then the handler, and never longer than the call.
 
+use super::keeping::keeps;
 use super::{Asked, Instance};
 use crate::host::{HostError, HostReply, HostRequest, refusal};
 use crate::scope::Scope;
@@ -33,6 +34,7 @@ impl Instance {
                 self.publish(during.limited_as(), &body, start).map_err(|error| (HostStatus::Error, error))
             }
             None => match self.admit(during.limited_as(), &call.method, start) {
+                Ok(()) if keeps(&call.method) => self.within_call(self.keep(&call.method, &body)).await,
                 Ok(()) => self.ask(during.scope, call, body).await,
                 Err(error) => Err((HostStatus::Error, error)),
             },
@@ -52,13 +54,21 @@ impl Instance {
     fn admit(&self, during: &str, method: &str, now: Instant) -> Result<(), HostError> {
         let policy = &*self.shared.policy();
         if !policy.allows_host(method) {
+            let shown = escape(method, METHOD_BYTES_SHOWN);
+            self.denied(&shown);
             let message = format!(
-                "host method {:?} is not granted: add it to permissions.host of the plugin's policy",
-                escape(method, METHOD_BYTES_SHOWN)
+                "host method {shown:?} is not granted: add it to permissions.host of the plugin's policy"
             );
             return Err(HostError::new("denied", message));
         }
         self.admit_rate(policy, during, now)
+    }
+
+    /// Tells whoever wants to know that this was not granted.
+    pub(super) fn denied(&self, what: &str) {
+        if let Some(sink) = &self.shared.context.denial_sink {
+            sink(&self.shared.name, what);
+        }
     }
 
     /// Whether the plugin has not asked too often.
@@ -88,9 +98,8 @@ impl Instance {
             trace: scope.trace.clone(),
             answer_bytes_max: self.given.limits().output_bytes,
         };
-        let at_desk = scope.desk.as_ref().and_then(|desk| desk.answer(&request));
-        match at_desk {
-            Some(answer) => self.within_call(answer).await,
+        match scope.desk.as_ref().filter(|desk| desk.answers(&request.method)) {
+            Some(desk) => self.within_call(desk.answer(request)).await,
             None => self.within_call(self.shared.context.host.answer(request)).await,
         }
     }

@@ -2,8 +2,10 @@
 
 use super::examples;
 use super::raw::{Raw, Said};
+use casemate::State;
 use casemate_tests::command::program;
 use casemate_tests::daemon::Served;
+use casemate_tests::gate::Gate;
 use casemate_tests::scratch::Scratch;
 use casemate_tests::{block_on, guests, is_root, policy, processes, skip};
 use rustix::process::Signal;
@@ -32,10 +34,16 @@ fn the_socket_is_its_users_alone_and_no_other_daemon_takes_it() {
     let (code, words) = ran(&served.socket());
     assert_eq!(code, Some(8), "{words}");
     assert!(words.contains("another daemon listens"), "{words}");
-    // Not where everybody may write, nor over a file.
+    // Not where everybody may write, or a group, nor over a file.
     let (code, words) = ran(Path::new("/tmp/casemate-test.sock"));
     assert_eq!(code, Some(8), "{words}");
-    assert!(words.contains("everybody may write"), "{words}");
+    assert!(words.contains("where others may write"), "{words}");
+    let shared = served.state().join("shared");
+    std::fs::create_dir_all(&shared).unwrap();
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o770)).unwrap();
+    let (code, words) = ran(&shared.join("casemate.sock"));
+    assert_eq!(code, Some(8), "{words}");
+    assert!(words.contains("where others may write"), "{words}");
     let (code, words) = ran(&configuration);
     assert_eq!(code, Some(8), "{words}");
     assert!(words.contains("is no socket") && configuration.is_file(), "{words}");
@@ -46,16 +54,7 @@ fn it_stops_when_told_and_finishes_what_runs() {
     let mut served = Served::start(&examples());
     block_on(async {
         let casemate = served.connect().await;
-        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
-        let (release, gate) = tokio::sync::watch::channel(false);
-        casemate.on_raw("gate", move |_| {
-            let (entered, mut gate) = (entered.clone(), gate.clone());
-            async move {
-                entered.send(()).await.unwrap();
-                gate.wait_for(|open| *open).await.unwrap();
-                Ok(casemate::HostReply { content_type: 1, body: b"7".to_vec() })
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "gate");
         let asking = policy(|spec| spec.host = vec!["*".into()]);
         let plugin = casemate.load(guests::rust("probe"), asking).await.unwrap();
         let marker = super::marker(&served);
@@ -63,13 +62,13 @@ fn it_stops_when_told_and_finishes_what_runs() {
             let plugin = plugin.clone();
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "gate"})).await })
         };
-        inside.recv().await.unwrap();
+        gate.entered().await;
         served.signal(Signal::TERM);
         served.await_log("stopping");
         // Nothing new is taken; what runs is finished.
         assert_eq!(plugin.call_raw("counter", b"").await.unwrap_err().code(), "closed");
-        release.send(true).unwrap();
-        assert_eq!(running.await.unwrap().unwrap(), json!(7));
+        gate.open();
+        assert_eq!(running.await.unwrap().unwrap(), json!(1));
         assert_eq!(served.wait().code(), Some(0));
         processes::await_none(&marker, Duration::from_secs(20));
         assert!(!served.socket().exists(), "its socket is gone");
@@ -107,6 +106,75 @@ fn the_configuration_is_read_anew_at_a_signal_and_when_it_changes() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
+    // Nobody asked for it over the socket; it is written down all the same.
+    let audit = std::fs::read_to_string(served.state().join("audit.jsonl")).unwrap();
+    let lines = audit.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reloads: Vec<Value> = lines.filter(|line| line["event"] == "policy.reload").collect();
+    assert!(reloads.iter().any(|line| line["ok"] == true), "{audit}");
+    assert!(reloads.iter().any(|line| line["what"].as_str().unwrap().contains("nonsense")), "{audit}");
+}
+
+#[test]
+fn what_was_said_at_run_time_goes_before_the_file_also_after_a_restart() {
+    let text = examples();
+    let mut served = Served::start(&text);
+    let state_of = |served: &Served| {
+        block_on(async {
+            let plugins = served.connect().await.plugins().await.unwrap();
+            plugins.into_iter().map(|(name, status)| (name, status.state)).collect::<Vec<_>>()
+        })
+    };
+    let with = |state| vec![("statistics".to_owned(), state)];
+    block_on(async {
+        let plugin = served.connect().await.plugin("statistics").await.unwrap();
+        plugin.set_config(br#"{"decimals": 3}"#.to_vec()).await.unwrap();
+        plugin.disable().await.unwrap();
+    });
+    served.again();
+    served.await_log("listening");
+    await_state(&served, &state_of, &with(State::Disabled));
+    block_on(async {
+        let plugin = served.connect().await.plugin("statistics").await.unwrap();
+        assert_eq!(plugin.config().await.unwrap(), br#"{"decimals":3}"#);
+        plugin.enable().await.unwrap();
+        plugin.call::<_, Value>("stats", &json!({"numbers": [1]})).await.unwrap();
+    });
+    served.again();
+    await_state(&served, &state_of, &with(State::Running));
+    // The file says no: whoever said yes before was of one mind with the file of then, and so the file of now holds.
+    let off = text.replacen("[plugins.statistics]\n", "[plugins.statistics]\nenabled = false\n", 1);
+    std::fs::write(served.configuration(), &off).unwrap();
+    served.again();
+    await_state(&served, &state_of, &[]);
+    // Back to yes at run time, which then stays, whatever the file says.
+    std::fs::write(served.configuration(), &text).unwrap();
+    served.again();
+    await_state(&served, &state_of, &with(State::Running));
+    block_on(async {
+        std::fs::write(served.configuration(), &off).unwrap();
+        let casemate = served.connect().await;
+        casemate.reload_policy().await.unwrap();
+        casemate.plugin("statistics").await.unwrap().enable().await.unwrap();
+    });
+    served.again();
+    await_state(&served, &state_of, &with(State::Running));
+}
+
+/// Waits until the daemon's plugins are these, and in this state: they are loaded after it listens.
+fn await_state(
+    served: &Served,
+    state_of: &impl Fn(&Served) -> Vec<(String, State)>,
+    wanted: &[(String, State)],
+) {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let found = state_of(served);
+        if found == wanted {
+            return;
+        }
+        assert!(Instant::now() < end, "{found:?} are not {wanted:?}: {}", served.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -191,8 +259,11 @@ fn what_a_security_team_wants_to_know_is_written_down_and_chained() {
     block_on(async {
         let casemate = served.connect().await;
         let policy = casemate::Policy::default();
-        casemate.load(guests::rust("probe"), policy).await.unwrap();
-        casemate.plugin("probe").await.unwrap().disable().await.unwrap();
+        let plugin = casemate.load(guests::rust("probe"), policy).await.unwrap();
+        for _ in 0..40 {
+            plugin.call::<_, Value>("host", &json!({"method": "keys.read\n"})).await.unwrap_err();
+        }
+        plugin.disable().await.unwrap();
     });
     let mut raw = Raw::greeted(&served.socket());
     raw.bytes(&[0xff; 32]);
@@ -212,6 +283,9 @@ fn what_a_security_team_wants_to_know_is_written_down_and_chained() {
     for event in ["client.connected", "plugin.load", "plugin.disable", "client.cut_off"] {
         assert!(shown.contains(&format!("\"event\":\"{event}\"")), "{event}: {shown}");
     }
+    let denied: Vec<&str> = shown.lines().filter(|line| line.contains("\"plugin.denied\"")).collect();
+    assert_eq!(denied.len(), 20, "as many as are written down of one plugin in ten seconds");
+    assert!(denied[0].contains(r#""what":"keys.read\\u{a}""#), "{}", denied[0]);
     let verified = audit(&["verify"]).json();
     assert_eq!(verified["lines"], shown.lines().count());
     // One word of it changed.

@@ -5,29 +5,22 @@ use rustix::process::{PidfdFlags, PidfdGetfdFlags};
 use sd_notify::NotifyState;
 use std::os::fd::OwnedFd;
 
-/// The first descriptor that is passed.
-const FIRST: i32 = 3;
-
 /// The socket that this process was started with.
-#[expect(clippy::disallowed_methods, reason = "the edge: the environment is read here and passed inward")]
 pub(super) fn socket() -> Result<Option<OwnedFd>, Problem> {
-    let number = |name: &str| std::env::var(name).ok()?.parse::<u32>().ok();
-    let is_meant = number("LISTEN_PID") == Some(std::process::id());
-    match number("LISTEN_FDS").filter(|_| is_meant) {
-        None | Some(0) => Ok(None),
-        Some(1) => {
-            // A copy: nobody but the environment says that the number is ours to close.
-            let me = rustix::process::getpid();
-            let copied = rustix::process::pidfd_open(me, PidfdFlags::empty())
-                .and_then(|me| rustix::process::pidfd_getfd(me, FIRST, PidfdGetfdFlags::empty()));
-            copied
-                .map(Some)
-                .map_err(|error| Problem::socket(format!("descriptor {FIRST} of socket activation: {error}")))
-        }
-        Some(count) => Err(Problem::socket(format!(
-            "socket activation passed {count} sockets; casemate serve takes one: name one ListenStream="
-        ))),
+    let failed = |error: std::io::Error| Problem::socket(format!("socket activation: {error}"));
+    // From here on nothing that is started has it. The environment stays as it is: other threads may be reading it.
+    let mut passed = sd_notify::listen_fds_with_names(false).map_err(failed)?;
+    let Some((number, _)) = passed.next() else { return Ok(None) };
+    if passed.next().is_some() {
+        let message =
+            "socket activation passed more than one socket; casemate serve takes one: name one ListenStream=";
+        return Err(Problem::socket(message));
     }
+    // A copy: nobody but the environment says that the number is ours to close.
+    let me = rustix::process::getpid();
+    let copied = rustix::process::pidfd_open(me, PidfdFlags::empty())
+        .and_then(|me| rustix::process::pidfd_getfd(me, number, PidfdGetfdFlags::empty()));
+    copied.map(Some).map_err(|errno| failed(errno.into()))
 }
 
 /// Says it, if anybody listens; nobody has to.
