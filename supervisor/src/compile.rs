@@ -4,7 +4,9 @@ use crate::context::Context;
 use crate::memfd::{self, apart};
 use crate::process::control::broken;
 use crate::tree::{Tree, cause_of};
-use casemate_protocol::module::{CWASM_BYTES_MAX, CompileReport, MODULE_BYTES_MAX, REPORT_BYTES_MAX};
+use casemate_protocol::module::{
+    CWASM_BYTES_MAX, CompileReport, MODULE_BYTES_MAX, REPORT_BYTES_MAX, Sniffed, sniff,
+};
 use casemate_protocol::outcome::{Cause, Exit, Failure};
 use casemate_protocol::spawn::{
     CompileSpec, OUT_OF_MEMORY, OUTPUT_REFUSED, PANICKED, Report, StubSpec, ZYGOTE_OPEN_FILES,
@@ -21,6 +23,21 @@ pub(crate) struct CompileCaps {
     pub(crate) wall: Duration,
     pub(crate) cpu_seconds: u64,
     pub(crate) memory_bytes: u64,
+}
+
+impl CompileCaps {
+    /// A component is several modules and what joins them, and the largest are whole interpreters: twice the time, and half
+    /// as much memory again, which with the defaults is 120 s and 3 GiB.
+    fn of(self, wasm: &[u8]) -> Self {
+        match sniff(wasm) {
+            Sniffed::Component => Self {
+                wall: self.wall.saturating_mul(2),
+                cpu_seconds: self.cpu_seconds.saturating_mul(2),
+                memory_bytes: self.memory_bytes.saturating_add(self.memory_bytes / 2),
+            },
+            _ => self,
+        }
+    }
 }
 
 /// Cranelift recurses with the depth of a function's blocks.
@@ -44,7 +61,8 @@ pub(crate) async fn compile(
     wasm: &[u8],
     spec: CompileSpec,
 ) -> Result<Compiled, Failure> {
-    let cap = context.compile_caps.wall;
+    let caps = context.compile_caps.of(wasm);
+    let cap = caps.wall;
     let too_long = || {
         let ms = cap.as_millis();
         lost(format!("its wall-clock cap is {ms} ms: make the module smaller or simpler"))
@@ -68,19 +86,19 @@ pub(crate) async fn compile(
         identity: None,
         namespaces: true,
         stack_bytes: STACK_BYTES,
-        data_bytes: context.compile_caps.memory_bytes,
-        cpu_seconds: Some(context.compile_caps.cpu_seconds),
+        data_bytes: caps.memory_bytes,
+        cpu_seconds: Some(caps.cpu_seconds),
         file_bytes: OUTPUT_BYTES,
         open_files: ZYGOTE_OPEN_FILES,
     };
-    let work = run(context, stub_spec, &spec, &input, &output);
+    let work = run(context, stub_spec, &spec, [&input, &output], caps);
     let exit = match tokio::time::timeout(cap, work).await {
         Ok(done) => done?,
         Err(_elapsed) => return Err(too_long()),
     };
     let read = apart(move || read(output, kept_bytes)).await;
     let read = read.unwrap_or_else(|| Err(broken("reading the compiler's output", runtime_ended())));
-    let (report, code) = read.map_err(|failure| with_end(failure, exit, context.compile_caps))?;
+    let (report, code) = read.map_err(|failure| with_end(failure, exit, caps))?;
     Ok(Compiled { report, code, from_cache: false })
 }
 
@@ -96,8 +114,8 @@ async fn run(
     context: &Arc<Context>,
     stub_spec: StubSpec,
     spec: &CompileSpec,
-    input: &OwnedFd,
-    output: &OwnedFd,
+    [input, output]: [&OwnedFd; 2],
+    caps: CompileCaps,
 ) -> Result<Exit, Failure> {
     let raise = Tree::raise(context, &context.compiler, "compiler", stub_spec, None);
     let tree = match tokio::time::timeout(context.spawn_timeout, raise).await {
@@ -122,7 +140,7 @@ async fn run(
         (Some(cause), _) => Err(Failure::not_started(cause)),
         // Before Linux 6.15 nobody but its stub is told: the output has to say it.
         (None, Some(exit @ (Exit::Code(0) | Exit::Unknown))) => Ok(exit),
-        (None, exit) => Err(lost(exceeded(exit, context.compile_caps))),
+        (None, exit) => Err(lost(exceeded(exit, caps))),
     }
 }
 

@@ -20,6 +20,8 @@ mod file;
 mod ground;
 #[path = "keys/lives.rs"]
 mod lives;
+#[path = "keys/wasi.rs"]
+mod wasi;
 
 use casemate::config::reference;
 use casemate_tests::block_on;
@@ -27,7 +29,7 @@ use ground::{Ground, Row};
 use std::collections::BTreeSet;
 
 fn rows() -> Vec<Row> {
-    [file::rows(), calls::rows(), lives::rows(), daemon::rows()].concat()
+    [file::rows(), calls::rows(), lives::rows(), daemon::rows(), wasi::rows()].concat()
 }
 
 #[test]

@@ -62,16 +62,6 @@ pub(crate) fn rows() -> Vec<Row> {
             "casemate.toml:5:13: plugins.p.transport = \"shared\" is not available in this version: write \"socket\" or leave it out",
         ),
         set(
-            "permissions.filesystem",
-            "permissions.filesystem = [\"read:/data\"]",
-            "casemate.toml:5:26: plugins.p.permissions.filesystem = [\"read:/data\"] is not available in this version: write [] or leave it out",
-        ),
-        set(
-            "permissions.env",
-            "permissions.env = [\"HOME\"]",
-            "casemate.toml:5:19: plugins.p.permissions.env = [\"HOME\"] is not available in this version: write [] or leave it out",
-        ),
-        set(
             "permissions.network",
             "permissions.network = [\"example.org\"]",
             "casemate.toml:5:23: plugins.p.permissions.network = [\"example.org\"] is not available in this version: write [] or leave it out",

@@ -111,6 +111,7 @@ pub(crate) const CASES: &[Case] = &[
         errno(unsafe { poll_oneoff(subscription, events.as_mut_ptr(), 0) })
     }),
     ("raw-clock-resolution", || Ok((unsafe { clock_res_get(CLOCKID_MONOTONIC) }.map_err(said)? > 0).to_string())),
+    ("raw-clock-resolution-wall", || Ok((unsafe { clock_res_get(CLOCKID_REALTIME) }.map_err(said)? > 0).to_string())),
     ("raw-clock-cpu", || errno(unsafe { clock_time_get(CLOCKID_PROCESS_CPUTIME_ID, 0) })),
     ("raw-random", || {
         let mut bytes = [0_u8; 64];

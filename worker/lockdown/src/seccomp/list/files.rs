@@ -89,13 +89,6 @@ pub(super) const FOLDERS: &[Syscall] = &[
         reason: "lists a folder",
     },
     Syscall {
-        name: "lseek",
-        x86_64: Some(8),
-        aarch64: Some(62),
-        rules: &[],
-        reason: "lists a folder from its start again",
-    },
-    Syscall {
         name: "fcntl",
         x86_64: Some(72),
         aarch64: Some(25),
@@ -145,13 +138,6 @@ pub(super) const FOLDERS: &[Syscall] = &[
         aarch64: Some(82),
         rules: &[],
         reason: "has a file written to the disk",
-    },
-    Syscall {
-        name: "fdatasync",
-        x86_64: Some(75),
-        aarch64: Some(83),
-        rules: &[],
-        reason: "the same without its times",
     },
     Syscall {
         name: "utimensat",

@@ -1,0 +1,33 @@
+//! Keys of what a plugin with WASI finds around it.
+
+use super::ground::{Ground, Row, end};
+use casemate_tests::guests;
+
+pub(crate) fn rows() -> Vec<Row> {
+    let row = |key, set, outcome| Row {
+        key,
+        set,
+        cross: |ground| Box::pin(async move { said(&ground).await }),
+        outcome,
+    };
+    vec![
+        row("args", "args = [\"args\", \"x\"]", "args|x"),
+        row("permissions.env", "args = [\"env-all\"]\npermissions.env = [\"GREETING=hi\"]", "GREETING=hi"),
+        row(
+            "permissions.filesystem",
+            "args = [\"raw-prestats\"]\npermissions.filesystem = [\"read:/usr=/u\"]",
+            "/u",
+        ),
+    ]
+}
+
+/// What the program says.
+async fn said(ground: &Ground) -> String {
+    match ground.load_with(Some(guests::wasi("cases")), |builder| builder).await {
+        Ok(plugin) => match plugin.call_raw("run", b"").await {
+            Ok(body) => String::from_utf8_lossy(&body).trim().to_owned(),
+            failed => end(failed),
+        },
+        Err(refusal) => refusal,
+    }
+}
