@@ -57,6 +57,11 @@ impl Problem {
         Self::own(Exit::NotFound, "file.unreadable", message)
     }
 
+    /// A plugin's own build failed.
+    pub(crate) fn build(message: impl Into<String>) -> Self {
+        Self::own(Exit::Guest, "build.failed", message)
+    }
+
     /// The code cache cannot be used.
     pub(crate) fn cache(exit: Exit, message: impl Into<String>) -> Self {
         Self::own(exit, "cache.unusable", message)

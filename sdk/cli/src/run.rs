@@ -30,6 +30,7 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
         file: run.policy.as_deref().or(cli.config.as_deref()),
         plugin: run.plugin.as_deref(),
         module: &run.file,
+        by_author: false,
     })?;
     let metadata = std::fs::metadata(&run.file);
     metadata.map_err(|error| {
@@ -38,13 +39,7 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
     })?;
     let input = input::resolve(run.input.as_deref(), run.raw, std::io::stdin())?;
 
-    let mut builder = builder(screen);
-    if !run.no_cache
-        && let Some(places) = places::wanted(&cli.places, screen)?
-    {
-        builder = builder.cache(places);
-    }
-    let casemate = builder.build()?;
+    let casemate = builder(cli, screen, run.no_cache)?.build()?;
     let working = screen.working(&format!("loading {}", run.file.display()));
     let loaded = casemate.load(&run.file, policy).await;
     drop(working);
@@ -74,10 +69,22 @@ fn method(run: &Run) -> Result<&str, Problem> {
 
 /// A supervisor that shows the plugin's log lines if they are wanted.
 pub(crate) fn embedded(screen: &Screen) -> Result<Casemate, Problem> {
-    Ok(builder(screen).build()?)
+    Ok(logging(screen).build()?)
 }
 
-fn builder(screen: &Screen) -> Builder {
+/// As [`embedded`], to be made; what it compiles is kept, unless that is not wanted.
+pub(crate) fn builder(cli: &Cli, screen: &Screen, no_cache: bool) -> Result<Builder, Problem> {
+    let builder = logging(screen);
+    match no_cache {
+        true => Ok(builder),
+        false => Ok(match places::wanted(&cli.places, screen)? {
+            Some(places) => builder.cache(places),
+            None => builder,
+        }),
+    }
+}
+
+fn logging(screen: &Screen) -> Builder {
     let verbose = screen.verbose();
     Casemate::builder().on_log(move |record| log::show(&record, verbose))
 }

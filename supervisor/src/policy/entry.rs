@@ -253,7 +253,7 @@ fn hundredths(text: &str) -> Option<u32> {
 }
 
 /// A path that leads nowhere but into the folder it starts from.
-pub(super) fn is_below(text: &str) -> bool {
+fn is_below(text: &str) -> bool {
     let plain = !text.is_empty() && !text.chars().any(char::is_control);
     plain && !text.starts_with('/') && !text.split('/').any(|part| part == "..")
 }

@@ -1,7 +1,6 @@
 //! `plugin.toml`: what a plugin says about itself, and asks for. It is the plugin's word: it can only make less of what the
 //! operator grants.
 
-use super::entry::is_below;
 use super::error::{ConfigError, ConfigProblem as Problem};
 use super::keys::{ASKED, MANIFEST, as_part};
 use super::near::nearest;
@@ -82,7 +81,7 @@ pub struct Example {
 pub struct Build {
     /// A program and its arguments; none where the module is made by other means.
     pub command: Vec<String>,
-    /// The module: a path from the manifest's folder.
+    /// The module: the name of a file beside the manifest.
     pub module: Option<String>,
     /// What it is made from: paths from the manifest's folder.
     pub watch: Vec<String>,
@@ -190,8 +189,8 @@ impl Manifest {
                 Problem::Shape { key: "version".into(), found, wanted },
             ));
         }
-        if let Some(module) = self.build.module.as_deref().filter(|module| !is_below(module)) {
-            let (found, wanted) = (module.chars().take(80).collect(), "write a path below the file's folder");
+        if let Some(module) = self.build.module.as_deref().filter(|module| !is_file_name(module)) {
+            let (found, wanted) = (module.chars().take(80).collect(), "write the name of a file beside it");
             let problem = Problem::Shape { key: "build.module".into(), found, wanted };
             return Err(fail(&self.settings, "build.module", problem));
         }
@@ -240,6 +239,11 @@ fn json(settings: &Settings, path: &str) -> Option<Json> {
         Value::Json(value) => Some(value.clone()),
         _ => None,
     }
+}
+
+fn is_file_name(text: &str) -> bool {
+    let plain = !text.is_empty() && !text.chars().any(|c| c == '/' || c.is_control());
+    plain && text != "." && text != ".."
 }
 
 fn texts(settings: &Settings, path: &str) -> Vec<String> {

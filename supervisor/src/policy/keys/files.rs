@@ -143,8 +143,20 @@ const EXAMPLE: &[Key] = &[
     plain("method", Kind::Text, METHOD_SCOPE, "Which method", "must be one of `methods`"),
     plain("description", Kind::Text, METHOD_SCOPE, "What it shows", "for people"),
     plain("input", Kind::Json, METHOD_SCOPE, "What it is called with", "must fit the method's schema"),
-    plain("output", Kind::Json, METHOD_SCOPE, "What it answers", "must fit the method's schema; `casemate test` compares"),
-    plain("error", Kind::Text, METHOD_SCOPE, "Or the code of the error it answers", "`casemate test` compares"),
+    plain(
+        "output",
+        Kind::Json,
+        METHOD_SCOPE,
+        "What it answers",
+        "must fit the method's schema; `casemate test` compares",
+    ),
+    plain(
+        "error",
+        Kind::Text,
+        METHOD_SCOPE,
+        "Or the code of the error it answers",
+        "`casemate test` compares",
+    ),
 ];
 
 const AUTHOR: &str = "`casemate test` and `casemate dev`, of a folder";

@@ -56,7 +56,7 @@ fn mistakes_have_a_place() {
             "[methods.m]\n[[examples]]\nmethod = \"m\"\noutput = 1\nerror = \"no\"",
             ":8:9: examples[0].error and examples[0].output exclude each other",
         ),
-        ("[build]\nmodule = \"../a.wasm\"", ":5:10: build.module has \"../a.wasm\": write a path below"),
+        ("[build]\nmodule = \"../a.wasm\"", ":5:10: build.module has \"../a.wasm\": write the name of a"),
         ("[build]\nwatch = [\"src\", \"/\"]", ":5:17: build.watch has \"/\": write a path below"),
         ("[build]\ncommand = []", ":5:11: build.command"),
         ("[methods.m]\nmemory = 1", ":5:1: unknown key methods.m.memory; did you mean limits.memory?"),
