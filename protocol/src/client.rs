@@ -19,6 +19,7 @@ mod outcome;
 mod outgoing;
 mod session;
 pub mod table;
+mod unsent;
 mod violation;
 mod words;
 
@@ -28,6 +29,7 @@ pub use operations::Right;
 pub use outcome::{decode_failure, encode_failure};
 pub use outgoing::Outgoing;
 pub use session::{Ending, Misuse, Opening, Received, Session, Side};
+pub use unsent::Unsent;
 pub use violation::{Violation, ViolationCode};
 
 use crate::frame::{Bounds, META_LENGTH_BYTES};

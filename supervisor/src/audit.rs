@@ -89,14 +89,7 @@ impl Audit {
             Ok(_) => verify(&path)?,
             Err(_) => Head::default(),
         };
-        let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-        let file = OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(flags)
-            .open(&path)
-            .map_err(io)?;
+        let file = no_link().append(true).create(true).mode(0o600).open(&path).map_err(io)?;
         Ok(Self { path, state: Mutex::new(State { file, head }) })
     }
 
@@ -129,6 +122,13 @@ impl Audit {
     }
 }
 
+/// Opens no symbolic link: whoever puts one there does not choose what is written to.
+fn no_link() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.custom_flags(i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default());
+    options
+}
+
 fn hash(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -145,8 +145,7 @@ pub fn verify(path: &Path) -> Result<Head, AuditError> {
 /// Every line of a log, checked: the chain up to it, and its object.
 pub fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(Head, Value), AuditError>>, AuditError> {
     let io = |source| AuditError::Io { path: path.to_owned(), source };
-    let flags = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(io)?;
+    let file = no_link().read(true).open(path).map_err(io)?;
     let mut reader = BufReader::new(file);
     let (path, mut head, mut is_over) = (path.to_owned(), Head::default(), false);
     Ok(std::iter::from_fn(move || {

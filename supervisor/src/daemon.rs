@@ -32,7 +32,6 @@ mod words;
 mod work;
 
 use crate::audit::Audit;
-use crate::host::HostError;
 use crate::supervisor::{Config, Supervisor};
 use access::Access;
 use casemate_protocol::client::{Refused, Right, Session, Side, VERSION};
@@ -106,16 +105,8 @@ impl Daemon {
         let served = Arc::clone(&office);
         // What no client answers for its own call.
         office.supervisor.host().on("*", move |request| {
-            let answer = served.served.answer(&request);
-            Box::pin(async move {
-                match answer {
-                    Some(answer) => answer.await,
-                    None => {
-                        let message = format!("no client serves the host method {:?}", request.method);
-                        Err(HostError::new("not_found", message))
-                    }
-                }
-            })
+            let office = Arc::clone(&served);
+            Box::pin(async move { office.served.answer(request).await })
         });
         Ok(Self { office, place, own_uid })
     }
@@ -176,7 +167,7 @@ impl Steward {
     /// Reads the configuration anew, and loads plugins that it names for the first time. One with a mistake changes nothing.
     /// What became of each plugin: its name, one word, and why.
     pub async fn reload(&self) -> Result<Vec<(String, String, String)>, crate::policy::ConfigError> {
-        let changes = self.office.reload().await?.into_iter();
+        let changes = self.office.reload(json!({})).await?.into_iter();
         Ok(changes.map(|change| (change.plugin, change.what, change.message)).collect())
     }
 }

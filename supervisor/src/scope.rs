@@ -39,8 +39,11 @@ impl Deadline {
 
 /// Answers host methods for some calls, before the host's own handlers are asked.
 pub trait Desk: Send + Sync {
-    /// The answer to come; `None` if it does not answer this method.
-    fn answer(&self, request: &HostRequest) -> Option<HostFuture>;
+    /// Whether it answers this method.
+    fn answers(&self, method: &str) -> bool;
+
+    /// The answer to come; an error, if it has stopped answering the method meanwhile.
+    fn answer(&self, request: HostRequest) -> HostFuture;
 }
 
 /// The bodies of a call that reads and writes while they are under way.

@@ -41,6 +41,14 @@ pub fn run<A: AsRef<OsStr>>(program: &Path, arguments: &[A]) -> Ran {
     Ran { code: output.status.code().unwrap_or(-1), out: text(&output.stdout), err: text(&output.stderr) }
 }
 
+/// Where an example of the client library is.
+pub fn example(name: &str) -> PathBuf {
+    let folder = program().with_file_name("");
+    let beside = [folder.join(name), folder.join("examples").join(name)];
+    let found = beside.iter().find(|path| path.is_file());
+    found.unwrap_or_else(|| panic!("{name} is missing: run `cargo build --examples`")).clone()
+}
+
 /// Where the command is: in `CASEMATE_PROGRAMS`, or where cargo puts it, one folder above the tests.
 pub fn program() -> PathBuf {
     let folder = std::env::var_os("CASEMATE_PROGRAMS").map(PathBuf::from).or_else(|| {

@@ -155,11 +155,17 @@ pub async fn within(configuration: &str) -> Casemate {
 
 /// As [`within`], with its socket.
 pub async fn within_at(configuration: &str) -> (Casemate, PathBuf) {
+    within_of(configuration, |_| ()).await
+}
+
+/// As [`within_at`], set up further.
+pub async fn within_of(configuration: &str, change: impl FnOnce(&mut Config)) -> (Casemate, PathBuf) {
     let folder = Scratch::new();
     let file = folder.join("casemate.toml");
     std::fs::write(&file, configuration).unwrap();
     let mut config = Config::default();
     config.configuration = casemate::Configuration::read(&file).unwrap();
+    change(&mut config);
     let socket = folder.join("casemate.sock");
     let daemon = Daemon::new(config, Listen::At(socket.clone()), None).unwrap();
     tokio::spawn(async move {

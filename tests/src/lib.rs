@@ -11,6 +11,7 @@ pub mod claims;
 pub mod command;
 pub mod conditions;
 pub mod daemon;
+pub mod gate;
 pub mod groups;
 pub mod guests;
 pub mod host;

@@ -60,6 +60,27 @@ pub fn youngest_worker(marker: &str) -> Option<Found> {
     numbered.max_by_key(|(inner, _)| *inner).map(|(_, worker)| worker)
 }
 
+/// This process and all that it has started, and what those have started.
+pub fn family() -> Vec<i32> {
+    let numbers = std::fs::read_dir("/proc").unwrap().flatten();
+    let pids = numbers.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let pairs: Vec<(i32, i32)> = pids.filter_map(|pid| Some((pid, parent(pid)?))).collect();
+    let mut found = vec![i32::try_from(std::process::id()).unwrap()];
+    let mut next = 0;
+    while let Some(of) = found.get(next).copied() {
+        found.extend(pairs.iter().filter(|(_, parent)| *parent == of).map(|(pid, _)| *pid));
+        next += 1;
+    }
+    found
+}
+
+/// What a process has in memory, in bytes; 0 once it is gone.
+pub fn resident(pid: i32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
 fn parent(pid: i32) -> Option<i32> {
     status(pid, "PPid:")
 }

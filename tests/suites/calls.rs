@@ -10,6 +10,7 @@
 )]
 
 use casemate::{Cause, Failure, Fault, LimitName, Policy, Retry, Snapshot, TrapKind};
+use casemate_tests::gate::Gate;
 use casemate_tests::{block_on, casemate, guests, is_embedded, limits, policy, processes};
 use serde_json::{Value, json};
 
@@ -304,16 +305,7 @@ fn calls_run_side_by_side_and_the_rest_waits_or_is_refused() {
             spec.limits.queue = 1;
         });
         let casemate = casemate();
-        let (entered, mut inside) = tokio::sync::mpsc::channel(8);
-        let (release, gate) = tokio::sync::watch::channel(false);
-        casemate.on_raw("gate", move |_| {
-            let (entered, mut gate) = (entered.clone(), gate.clone());
-            async move {
-                entered.send(()).await.unwrap();
-                gate.wait_for(|open| *open).await.unwrap();
-                Ok(casemate_supervisor::HostReply { content_type: 1, body: b"1".to_vec() })
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "gate");
         let policy = policy(|spec| {
             spec.limits = two.limits().clone();
             spec.instances = two.instances().clone();
@@ -325,13 +317,13 @@ fn calls_run_side_by_side_and_the_rest_waits_or_is_refused() {
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "gate"})).await })
         };
         let running = [call(), call()];
-        inside.recv().await.unwrap();
-        inside.recv().await.unwrap();
+        gate.entered().await;
+        gate.entered().await;
         let waiting = call();
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         let refused = call().await.unwrap().unwrap_err();
         assert_eq!((refused.code().as_str(), refused.retry), ("overloaded.queue", Retry::NotStarted));
-        release.send(true).unwrap();
+        gate.open();
         for call in running {
             assert_eq!(call.await.unwrap().unwrap(), json!(1));
         }

@@ -18,6 +18,7 @@ mod service;
 
 use casemate::{Casemate, Cause, HostError, Policy, Retry, State};
 use casemate_tests::daemon::{GENEROUS, Served};
+use casemate_tests::gate::Gate;
 use casemate_tests::{block_on, guests, policy, processes};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -227,14 +228,7 @@ fn what_was_open_when_the_daemon_died_may_have_run_and_the_next_call_connects_an
     let socket = served.socket();
     block_on(async {
         let casemate = served.connect().await;
-        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
-        casemate.on_raw("wait", move |_| {
-            let entered = entered.clone();
-            async move {
-                entered.send(()).await.unwrap();
-                std::future::pending().await
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "wait");
         let asking = policy(|spec| spec.host = vec!["*".into()]);
         let plugin = casemate.load(guests::rust("probe"), asking.clone()).await.unwrap();
         let marker = marker(&served);
@@ -242,7 +236,7 @@ fn what_was_open_when_the_daemon_died_may_have_run_and_the_next_call_connects_an
             let plugin = plugin.clone();
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "wait"})).await })
         };
-        inside.recv().await.unwrap();
+        gate.entered().await;
         served.signal(rustix::process::Signal::KILL);
         let failure = running.await.unwrap().unwrap_err();
         assert_eq!(
@@ -323,16 +317,7 @@ fn one_more_than_may_be_in_flight_is_refused_and_the_rest_goes_on() {
     let served = Served::start(&examples().replacen("version = 1\n", &format!("version = 1\n{clients}"), 1));
     block_on(async {
         let casemate = served.connect().await;
-        let (entered, mut inside) = tokio::sync::mpsc::channel(4);
-        let (release, gate) = tokio::sync::watch::channel(false);
-        casemate.on_raw("gate", move |_| {
-            let (entered, mut gate) = (entered.clone(), gate.clone());
-            async move {
-                entered.send(()).await.unwrap();
-                gate.wait_for(|open| *open).await.unwrap();
-                Ok(casemate::HostReply { content_type: 1, body: b"1".to_vec() })
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "gate");
         let plugin =
             casemate.load(guests::rust("probe"), policy(|spec| spec.host = vec!["*".into()])).await.unwrap();
         let call = || {
@@ -340,11 +325,11 @@ fn one_more_than_may_be_in_flight_is_refused_and_the_rest_goes_on() {
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "gate"})).await })
         };
         let running = [call(), call()];
-        inside.recv().await.unwrap();
-        inside.recv().await.unwrap();
+        gate.entered().await;
+        gate.entered().await;
         let refused = call().await.unwrap().unwrap_err();
         assert_eq!((refused.code().as_str(), refused.retry), ("overloaded.client", Retry::NotStarted));
-        release.send(true).unwrap();
+        gate.open();
         for call in running {
             call.await.unwrap().unwrap();
         }

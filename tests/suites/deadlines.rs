@@ -10,6 +10,7 @@
 )]
 
 use casemate::{Casemate, Cause, Failure, Policy, Retry};
+use casemate_tests::gate::Gate;
 use casemate_tests::{block_on, casemate, guests, is_embedded, policy, processes};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -69,14 +70,7 @@ fn a_worker_that_does_not_stop_is_killed() {
     // A stopped worker cannot run its handler: only SIGKILL ends it.
     block_on(async {
         let casemate = casemate();
-        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
-        casemate.on_raw("stop", move |_| {
-            let entered = entered.clone();
-            async move {
-                entered.send(()).await.unwrap();
-                Ok(casemate_supervisor::HostReply { content_type: 1, body: b"1".to_vec() })
-            }
-        });
+        let mut gate = Gate::opened(&casemate, "stop");
         let policy = policy(|spec| {
             spec.limits.call_timeout = Duration::from_millis(300);
             spec.limits.grace = Duration::from_millis(50);
@@ -90,10 +84,8 @@ fn a_worker_that_does_not_stop_is_killed() {
                 async move { plugin.call::<_, Value>("host_loop", &json!({"method": "stop"})).await },
             )
         };
-        inside.recv().await.unwrap();
+        gate.entered().await;
         processes::youngest_worker(&marker).unwrap().signal(rustix::process::Signal::STOP);
-        // Answers what the guest still asks until the call is over.
-        tokio::spawn(async move { while inside.recv().await.is_some() {} });
         let failure = running.await.unwrap().unwrap_err();
         let Cause::HardTimeout { limit_ms: 300, grace_ms: 50, observed_ms } = failure.cause else {
             panic!("{failure}")
@@ -130,14 +122,7 @@ fn a_blocked_host_runtime_does_not_disable_the_kill() {
     runtime.block_on(async {
         let casemate = casemate();
         let marker = casemate.marker();
-        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
-        casemate.on_raw("go", move |_| {
-            let entered = entered.clone();
-            async move {
-                entered.send(()).await.unwrap();
-                Ok(casemate_supervisor::HostReply { content_type: 1, body: b"1".to_vec() })
-            }
-        });
+        let mut gate = Gate::opened(&casemate, "go");
         let policy = policy(|spec| {
             spec.limits.call_timeout = Duration::from_millis(100);
             spec.limits.grace = Duration::from_millis(50);
@@ -147,7 +132,7 @@ fn a_blocked_host_runtime_does_not_disable_the_kill() {
         let call =
             tokio::spawn(async move { plugin.call::<_, Value>("host_loop", &json!({"method": "go"})).await });
         // The guest runs; now block the only thread of this runtime.
-        inside.recv().await.unwrap();
+        gate.entered().await;
         let end = std::time::Instant::now() + Duration::from_secs(20);
         while workers(&marker) > 0 {
             assert!(
@@ -156,7 +141,6 @@ fn a_blocked_host_runtime_does_not_disable_the_kill() {
             );
             std::thread::sleep(Duration::from_millis(5));
         }
-        drop(inside);
         let failure = call.await.unwrap().unwrap_err();
         assert!(failure.code().starts_with("timeout."), "{failure}");
     });

@@ -10,6 +10,7 @@
 )]
 
 use casemate::{Casemate, ClientId, Failure, Isolation, Plugin, Policy, PolicySpec, Retry, State};
+use casemate_tests::gate::Gate;
 use casemate_tests::processes::{self, Found};
 use casemate_tests::{block_on, casemate, guests, policy};
 use rustix::process::Signal;
@@ -196,26 +197,17 @@ fn a_new_version_takes_over_under_load_and_no_call_is_dropped() {
 fn a_call_that_runs_during_a_reload_ends_in_the_old_version() {
     block_on(async {
         let casemate = casemate();
-        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
-        let (release, gate) = tokio::sync::watch::channel(false);
-        casemate.on("gate", move |(): ()| {
-            let (entered, mut gate) = (entered.clone(), gate.clone());
-            async move {
-                entered.send(()).await.unwrap();
-                gate.wait_for(|open| *open).await.unwrap();
-                Ok(1)
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "gate");
         let policy = counting(|spec| spec.host = vec!["gate".into()]);
         let plugin = casemate.load(guests::rust("probe"), policy).await.unwrap();
         let old = plugin.clone();
         let call =
             tokio::spawn(async move { old.call::<_, Value>("host", &json!({"method": "gate"})).await });
-        inside.recv().await.unwrap();
+        gate.entered().await;
         plugin.reload(guests::wat("minimal")).await.unwrap();
         assert_eq!(plugin.call_raw("anything", b"x").await.unwrap(), b"x");
         assert_eq!(zygotes_and_workers(&casemate).0.len(), 2);
-        release.send(true).unwrap();
+        gate.open();
         assert_eq!(call.await.unwrap().unwrap(), json!(1));
         until("the old one ends", || zygotes_and_workers(&casemate).0.len() == 1).await;
     });

@@ -11,6 +11,7 @@
 
 use casemate::policy::{MethodLimits, Rate};
 use casemate::{Casemate, Cause, HostError, LimitName, Policy, Retry};
+use casemate_tests::gate::Gate;
 use casemate_tests::{block_on, casemate, guests, limits, policy, processes};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -125,14 +126,7 @@ fn the_kernels_cpu_limit_names_itself() {
     // As if our own clock had not run: the signal that the kernel sends at RLIMIT_CPU.
     block_on(async {
         let casemate = casemate();
-        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
-        casemate.on_raw("wait", move |_| {
-            let entered = entered.clone();
-            async move {
-                entered.send(()).await.unwrap();
-                std::future::pending().await
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "wait");
         let policy = policy(|spec| {
             spec.limits.cpu_total = Some(ms(60_000));
             spec.host = vec!["wait".into()];
@@ -140,7 +134,7 @@ fn the_kernels_cpu_limit_names_itself() {
         let plugin = casemate.load(guests::rust("probe"), policy).await.unwrap();
         let running =
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "wait"})).await });
-        inside.recv().await.unwrap();
+        gate.entered().await;
         processes::youngest_worker(&casemate.marker()).unwrap().signal(Signal::XCPU);
         let failure = running.await.unwrap().unwrap_err();
         assert!(matches!(failure.cause, Cause::Limit { limit: LimitName::CpuTotal, .. }), "{failure}");

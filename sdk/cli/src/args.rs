@@ -98,6 +98,23 @@ pub enum Command {
     Answer(AnswerMethod),
     /// What a daemon has counted since it started
     Stats(Stats),
+    /// Prints what a shell completes these commands and flags with
+    Completions(Completions),
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// The text that a shell is to read, made of the registry itself.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "casemate", &mut text);
+    text
 }
 
 /// `new`.

@@ -90,6 +90,10 @@ fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
                 remote::reload_policy(cli, screen).await
             }
             Command::Policy(order) => policy::perform(cli.config.as_deref(), order, screen),
+            Command::Completions(order) => {
+                screen.bytes(&args::completions(order.shell))?;
+                Ok(Exit::Done)
+            }
             Command::Audit(order) => audit::perform(&cli.places, order, screen),
             order => Box::pin(remote::perform(cli, order, screen)).await,
         }

@@ -62,6 +62,7 @@ pub(crate) async fn perform(cli: &Cli, order: &Command, screen: &mut Screen) -> 
         | Command::Test(_)
         | Command::Dev(_)
         | Command::Audit(_)
+        | Command::Completions(_)
         | Command::Serve(_) => Err(Problem::ours("this command needs no daemon")),
     }
 }

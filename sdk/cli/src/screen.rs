@@ -89,6 +89,31 @@ impl Screen {
         written(writeln!(out, "{text}").and_then(|()| out.flush()))
     }
 
+    /// Rows with their columns under each other; a terminal is told what they are.
+    pub(crate) fn table<const N: usize>(
+        &mut self,
+        head: [&str; N],
+        rows: &[[(Option<Tone>, String); N]],
+    ) -> Result<(), Problem> {
+        let head = head.map(|title| (Some(Tone::Bold), title.to_owned()));
+        let shown: Vec<_> = self.out_is_terminal.then_some(&head).into_iter().chain(rows).collect();
+        let mut widths = [0; N];
+        for row in &shown {
+            for (width, (_, text)) in widths.iter_mut().zip(row.iter()) {
+                *width = text.chars().count().max(*width);
+            }
+        }
+        for row in shown {
+            let cells = row.iter().zip(widths).map(|((tone, text), width)| {
+                let padded = format!("{text:width$}");
+                tone.map_or(padded.clone(), |tone| self.paint(tone, padded))
+            });
+            let line = cells.collect::<Vec<_>>().join("  ");
+            self.line(line.trim_end())?;
+        }
+        Ok(())
+    }
+
     /// A line on standard error.
     pub(crate) fn aside(&self, text: impl Display) {
         // What is said beside the answer is no reason to fail.

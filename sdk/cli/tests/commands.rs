@@ -1,5 +1,7 @@
 //! `COMMANDS.md` says what the command line says.
 
+#![expect(clippy::disallowed_methods, reason = "the command and a shell are started as people start them")]
+
 use casemate::operations::OPERATIONS;
 use casemate_cli::args::Cli;
 use clap::{Arg, Command, CommandFactory};
@@ -14,6 +16,35 @@ fn the_table_of_commands_is_that_of_the_registry() {
     let (found, _) = rest.split_once(END).expect("COMMANDS.md has an end mark");
     let table = table();
     assert!(found == table, "write this between the marks of sdk/cli/COMMANDS.md:\n\n{table}\n");
+}
+
+#[test]
+fn completions_of_every_shell_know_every_command() {
+    let mut root = Cli::command();
+    root.build();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let printed = std::process::Command::new(env!("CARGO_BIN_EXE_casemate"))
+            .args(["completions", shell])
+            .output()
+            .expect("the command starts");
+        let text = String::from_utf8(printed.stdout).expect("it is text");
+        for command in root.get_subcommands() {
+            assert!(text.contains(command.get_name()), "{shell} does not complete {}", command.get_name());
+        }
+    }
+}
+
+#[test]
+fn bash_completes_what_was_begun() {
+    let script = concat!(
+        "source <(\"$1\" completions bash); COMP_WORDS=(casemate policy exp); COMP_CWORD=2; ",
+        "_casemate casemate exp policy; echo \"${COMPREPLY[@]}\""
+    );
+    let told = std::process::Command::new("bash")
+        .args(["-c", script, "bash", env!("CARGO_BIN_EXE_casemate")])
+        .output()
+        .expect("bash starts");
+    assert_eq!(String::from_utf8_lossy(&told.stdout).trim(), "explain");
 }
 
 #[test]

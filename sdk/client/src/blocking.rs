@@ -2,15 +2,19 @@
 //!
 //! It brings a small runtime of its own. Do not call it from inside an async runtime's worker thread.
 
-use crate::{Builder, Certificate, ConfigError, Failure, LoadError, Policy, Reloaded, Source};
+#[cfg(feature = "embedded")]
+use crate::{Builder, ConfigError, LoadError, Reloaded};
+use crate::{Certificate, Failure, Policy, Source};
 use casemate_protocol::module::CompileReport;
 use casemate_protocol::outcome::Cause;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+#[cfg(feature = "connected")]
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
-/// An embedded supervisor with a runtime of its own.
+/// A supervisor, embedded or a daemon's, with a runtime of its own.
 #[derive(Debug, Clone)]
 pub struct Casemate {
     casemate: crate::Casemate,
@@ -25,24 +29,24 @@ pub struct Plugin {
 }
 
 impl Casemate {
-    /// A supervisor with the default configuration.
+    /// An embedded supervisor with the default configuration.
+    #[cfg(feature = "embedded")]
     pub fn embedded() -> Result<Self, Failure> {
         Self::build(crate::Casemate::builder())
     }
 
-    /// A supervisor with a configuration of its own.
+    /// See [`crate::Casemate::connect`].
+    #[cfg(feature = "connected")]
+    pub fn connect(path: impl AsRef<Path>) -> Result<Self, Failure> {
+        let runtime = runtime()?;
+        let casemate = runtime.block_on(crate::Casemate::connect(path))?;
+        Ok(Self { casemate, runtime: Arc::new(runtime) })
+    }
+
+    /// An embedded supervisor with a configuration of its own.
+    #[cfg(feature = "embedded")]
     pub fn build(builder: Builder) -> Result<Self, Failure> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("casemate-io")
-            .enable_all()
-            .build()
-            .map_err(|error| {
-                Failure::not_started(Cause::Spawn {
-                    step: "starting the runtime".to_owned(),
-                    message: error.to_string(),
-                })
-            })?;
+        let runtime = runtime()?;
         let casemate = {
             let _inside = runtime.enter();
             builder.build()?
@@ -61,13 +65,22 @@ impl Casemate {
         Ok(Plugin { plugin, runtime: Arc::clone(&self.runtime) })
     }
 
+    /// See [`crate::Casemate::plugin`].
+    #[cfg(feature = "connected")]
+    pub fn plugin(&self, name: &str) -> Result<Plugin, Failure> {
+        let plugin = self.runtime.block_on(self.casemate.plugin(name))?;
+        Ok(Plugin { plugin, runtime: Arc::clone(&self.runtime) })
+    }
+
     /// See [`crate::Casemate::load_named`].
+    #[cfg(feature = "embedded")]
     pub fn load_named(&self, name: &str) -> Result<Plugin, LoadError> {
         let plugin = self.runtime.block_on(self.casemate.load_named(name))?;
         Ok(Plugin { plugin, runtime: Arc::clone(&self.runtime) })
     }
 
     /// See [`crate::Casemate::reload`].
+    #[cfg(feature = "embedded")]
     pub fn reload(&self) -> Result<Reloaded, ConfigError> {
         self.runtime.block_on(self.casemate.reload())
     }
@@ -76,6 +89,16 @@ impl Casemate {
     pub fn inspect(&self, source: impl Into<Source>) -> Result<CompileReport, Failure> {
         self.runtime.block_on(self.casemate.inspect(source))
     }
+}
+
+/// One thread does what is to be done while nobody waits.
+fn runtime() -> Result<Runtime, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).thread_name("casemate-io").enable_all();
+    builder.build().map_err(|error| {
+        let step = "starting the runtime".to_owned();
+        Failure::not_started(Cause::Spawn { step, message: error.to_string() })
+    })
 }
 
 impl Plugin {

@@ -171,15 +171,7 @@ impl Casemate {
                 Ok(Plugin::new(PluginInner::Embedded(inner)))
             }
             #[cfg(feature = "connected")]
-            Inner::Connected(connection) => {
-                let load = Load {
-                    plugin: name.to_owned(),
-                    manifest: String::new(),
-                    config: config_text(config)?,
-                    configured: true,
-                };
-                Ok(load_remote(connection, load, Vec::new()).await?)
-            }
+            Inner::Connected(connection) => Ok(load_configured(connection, name, config).await?),
         }
     }
 
@@ -213,11 +205,7 @@ impl Casemate {
                 Err(LoadError::Failure(failure)) => Err(failure),
                 Err(LoadError::Config(error)) => Err(invalid(error)),
             },
-            Inner::Connected(connection) => {
-                let (plugin, config) = (name.to_owned(), config_text(config)?);
-                let load = Load { plugin, manifest: String::new(), config, configured: true };
-                load_remote(connection, load, Vec::new()).await
-            }
+            Inner::Connected(connection) => load_configured(connection, name, config).await,
         }
     }
 
@@ -317,6 +305,18 @@ impl Casemate {
             Inner::Connected(_) => {}
         }
     }
+}
+
+/// What a daemon's configuration has under that name.
+#[cfg(feature = "connected")]
+async fn load_configured(
+    connection: &Arc<Connection>,
+    name: &str,
+    config: Option<Vec<u8>>,
+) -> Result<Plugin, Failure> {
+    let (plugin, config) = (name.to_owned(), config_text(config)?);
+    let load = Load { plugin, manifest: String::new(), config, configured: true };
+    load_remote(connection, load, Vec::new()).await
 }
 
 #[cfg(feature = "connected")]

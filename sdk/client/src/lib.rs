@@ -23,7 +23,6 @@
 #[cfg(feature = "adversary")]
 #[doc(hidden)]
 pub mod attack;
-#[cfg(feature = "embedded")]
 pub mod blocking;
 mod casemate;
 #[cfg(feature = "connected")]

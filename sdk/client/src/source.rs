@@ -32,6 +32,12 @@ impl From<&PathBuf> for Source {
     }
 }
 
+impl From<String> for Source {
+    fn from(path: String) -> Self {
+        Self::Path(path.into())
+    }
+}
+
 impl From<&str> for Source {
     fn from(path: &str) -> Self {
         Self::Path(path.into())

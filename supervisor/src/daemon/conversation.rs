@@ -17,7 +17,7 @@ use crate::host::{HostError, HostReply};
 use crate::pipe::Pipe;
 use casemate_protocol::client::{
     Answer, ClientBounds, Ending, Follow, HostCall, HostResult, Opening, Outgoing, PAYLOAD_BYTES_MAX,
-    Received, Refused, Request, Right, Session, Side, VERSION, Violation, WINDOW_BYTES, Welcome,
+    Received, Refused, Request, Right, Session, Side, Unsent, VERSION, Violation, WINDOW_BYTES, Welcome,
     encode_failure,
 };
 use casemate_protocol::frame::Decoder;
@@ -34,12 +34,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-/// Bytes that wait to be written before nothing more is read or produced.
-const OUT_BYTES_HIGH: usize = 1 << 20;
 /// How long a client may take nothing of what waits for it.
 const STALL: Duration = Duration::from_secs(30);
-/// Buffers that have grown larger than this are given back.
-const OUT_BYTES_KEPT: usize = 256 << 10;
 
 /// Why a conversation is over.
 #[derive(Debug)]
@@ -84,7 +80,7 @@ pub(super) struct Conversation {
     pub(super) client: ClientId,
     pub(super) access: Access,
     session: Session,
-    out: Vec<u8>,
+    out: Unsent,
     pub(super) lines: HashMap<u64, Line>,
     works: FuturesUnordered<Work>,
     pub(super) desk: Arc<ClientDesk>,
@@ -113,7 +109,7 @@ impl Conversation {
             client,
             access,
             session: Session::new(Side::Daemon),
-            out: Vec::new(),
+            out: Unsent::default(),
             lines: HashMap::new(),
             works: FuturesUnordered::new(),
             desk: Arc::new(ClientDesk::new(Arc::clone(&wake))),
@@ -130,14 +126,13 @@ impl Conversation {
     pub(super) async fn run(&mut self, socket: &Stream) -> End {
         let (mut reader, mut writer) = (socket, socket);
         let mut decoder = Decoder::new(ClientBounds { side: Side::Daemon });
-        let mut written = 0;
         let greeting_due = Instant::now() + self.office.handshake_timeout();
         let mut progress = Instant::now();
         let wake = Arc::clone(&self.wake);
         let mut closing = self.office.closing();
         let mut greeted = false;
         loop {
-            let waiting = self.out.len() - written;
+            let waiting = self.out.waiting();
             if waiting == 0 && self.is_finished() {
                 return End::Gone;
             }
@@ -145,29 +140,18 @@ impl Conversation {
                 greeted = self.is_greeted();
             }
             let patience = if greeted { progress + STALL } else { greeting_due };
-            let rest = self.out.get(written..).unwrap_or_default();
             tokio::select! {
                 biased;
-                result = writer.write(rest), if waiting > 0 => match result {
+                result = writer.write(self.out.rest()), if waiting > 0 => match result {
                     Ok(bytes) => {
-                        written += bytes;
                         progress = Instant::now();
-                        if written == self.out.len() {
-                            written = 0;
-                            self.out.clear();
-                            if self.out.capacity() > OUT_BYTES_KEPT {
-                                self.out = Vec::new();
-                            }
+                        if self.out.took(bytes) {
                             self.attend();
-                        } else if written > OUT_BYTES_KEPT {
-                            // A reader that is always a little behind must not make it grow.
-                            self.out.drain(..written);
-                            written = 0;
                         }
                     }
                     Err(error) => return End::Io(error),
                 },
-                result = reader.read(decoder.spare()), if waiting < OUT_BYTES_HIGH => match result {
+                result = reader.read(decoder.spare()), if !self.out.is_full() => match result {
                     Ok(0) => return End::Gone,
                     Ok(bytes) => {
                         if waiting == 0 {
@@ -175,7 +159,7 @@ impl Conversation {
                         }
                         decoder.filled(bytes);
                         if let Err(violation) = self.take(&mut decoder) {
-                            self.say_goodbye(&violation, socket, written).await;
+                            self.say_goodbye(&violation, socket).await;
                             return End::Violation(violation);
                         }
                     }
@@ -207,7 +191,7 @@ impl Conversation {
     /// Takes no more streams; what runs goes on.
     fn close(&mut self) {
         self.closing = true;
-        let _ = self.session.bye(&mut self.out, "the daemon stops");
+        let _ = self.session.bye(self.out.frames(), "the daemon stops");
         // What is only followed would never end, and a body that is still coming may not.
         let endless = |line: &Line| matches!(line, Line::Following(_) | Line::Collecting(_));
         let following = self.lines.iter().filter(|(_, line)| endless(line));
@@ -218,17 +202,16 @@ impl Conversation {
     }
 
     /// The last frame, if the socket takes it at once.
-    async fn say_goodbye(&mut self, violation: &Violation, socket: &Stream, written: usize) {
+    async fn say_goodbye(&mut self, violation: &Violation, socket: &Stream) {
         let refused = Refused {
             code: violation.code.name().to_owned(),
             message: violation.to_string(),
             version_min: VERSION,
             version_max: VERSION,
         };
-        let mut out = std::mem::take(&mut self.out).split_off(written);
-        super::put_refusal(&mut out, &refused);
+        super::put_refusal(self.out.frames(), &refused);
         let mut writer = socket;
-        let _ = tokio::time::timeout(super::GOODBYE, writer.write_all(&out)).await;
+        let _ = tokio::time::timeout(super::GOODBYE, writer.write_all(self.out.rest())).await;
     }
 
     /// Every whole frame that is here.
@@ -264,7 +247,7 @@ impl Conversation {
             rights: self.access.rights.iter().map(|right| right.name().to_owned()).collect(),
             plugins: self.access.plugins.clone(),
         };
-        let _ = self.session.welcome(&mut self.out, &welcome);
+        let _ = self.session.welcome(self.out.frames(), &welcome);
     }
 
     /// What the configuration says of its user by now; one that it does not name any more is let go.
@@ -315,7 +298,7 @@ impl Conversation {
         let following = self.begin_following(follow)?;
         self.lines.insert(id, Line::Following(following));
         // Empty: it is in force.
-        let _ = self.session.item(&mut self.out, id, &Default::default(), &[]);
+        let _ = self.session.item(self.out.frames(), id, &Default::default(), &[]);
         Ok(())
     }
 
@@ -343,9 +326,9 @@ impl Conversation {
         if let Some(asked) = self.asked.get_mut(&id) {
             if asked.body.len() + bytes.len() <= asked.bytes_max {
                 asked.body.extend_from_slice(bytes);
-                let _ = self.session.credit(&mut self.out, id, credit(bytes));
+                let _ = self.session.credit(self.out.frames(), id, credit(bytes));
             } else if let Some(asked) = self.asked.remove(&id) {
-                let _ = self.session.cancel(&mut self.out, id);
+                let _ = self.session.cancel(self.out.frames(), id);
                 let _ = asked.reply.send(Err(too_large(asked.bytes_max)));
             }
             return;
@@ -374,7 +357,7 @@ impl Conversation {
                 }
             }
             Ok(()) => {
-                let _ = self.session.credit(&mut self.out, id, credit(bytes));
+                let _ = self.session.credit(self.out.frames(), id, credit(bytes));
             }
         }
     }
@@ -421,13 +404,11 @@ impl Conversation {
     /// Sends of a body what may be sent now.
     fn pump(&mut self, id: u64) {
         if let Some(asked) = self.asked.get_mut(&id) {
-            return asked.rest.pump(&mut self.session, &mut self.out, id);
+            return asked.rest.pump(&mut self.session, self.out.frames(), id);
         }
         match self.lines.get_mut(&id) {
-            Some(Line::Answering(answering)) => answering.pump(&mut self.session, &mut self.out, id),
-            Some(Line::Streaming(streaming)) => {
-                streaming.pump(&mut self.session, &mut self.out, id, OUT_BYTES_HIGH)
-            }
+            Some(Line::Answering(answering)) => answering.pump(&mut self.session, self.out.frames(), id),
+            Some(Line::Streaming(streaming)) => streaming.pump(&mut self.session, &mut self.out, id),
             _ => return,
         }
         if !self.session.is_open(id) {
@@ -444,7 +425,7 @@ impl Conversation {
         self.asked.retain(|id, asked| {
             let is_wanted = !asked.reply.is_closed();
             if !is_wanted {
-                let _ = session.cancel(out, *id);
+                let _ = session.cancel(out.frames(), *id);
             }
             is_wanted
         });
@@ -455,18 +436,18 @@ impl Conversation {
                     let taken = streaming.bodies.input.taken();
                     if taken > 0 {
                         let taken = u32::try_from(taken).unwrap_or(u32::MAX);
-                        let _ = session.credit(out, *id, taken);
+                        let _ = session.credit(out.frames(), *id, taken);
                     }
-                    streaming.pump(session, out, *id, OUT_BYTES_HIGH);
+                    streaming.pump(session, out, *id);
                     if !session.is_open(*id) {
                         over.push(*id);
                     }
                 }
                 Line::Following(following) => {
-                    while out.len() < OUT_BYTES_HIGH
+                    while !out.is_full()
                         && let Some((item, body)) = following.mailbox.take()
                     {
-                        let _ = session.item(out, *id, &item, &body);
+                        let _ = session.item(out.frames(), *id, &item, &body);
                     }
                 }
                 Line::Collecting(_) | Line::Working { .. } | Line::Answering(_) => {}
@@ -480,7 +461,7 @@ impl Conversation {
     /// Asks the client what a plugin asks its host.
     fn ask(&mut self, ask: Ask) {
         let Ask { request, call, reply } = ask;
-        if self.out.len() > OUT_BYTES_HIGH {
+        if self.out.is_full() {
             let message = "the client that serves the method does not read what it is asked";
             let _ = reply.send(Err(HostError { retryable: true, ..HostError::new("unavailable", message) }));
             return;
@@ -501,10 +482,10 @@ impl Conversation {
         });
         let bytes_max = usize::try_from(request.answer_bytes_max).unwrap_or(usize::MAX);
         let first = if fits { request.body.as_slice() } else { &[] };
-        match self.session.open(&mut self.out, &opening, first) {
+        match self.session.open(self.out.frames(), &opening, first) {
             Ok(id) => {
                 let mut rest = Outgoing::rest(if fits { Vec::new() } else { request.body });
-                rest.pump(&mut self.session, &mut self.out, id);
+                rest.pump(&mut self.session, self.out.frames(), id);
                 self.asked.insert(id, Asked { reply, rest, body: Vec::new(), bytes_max });
             }
             Err(misuse) => {

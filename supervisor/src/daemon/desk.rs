@@ -32,7 +32,12 @@ pub(super) struct ClientDesk {
 struct State {
     methods: Vec<String>,
     asks: VecDeque<Ask>,
-    is_gone: bool,
+}
+
+impl State {
+    fn serves(&self, method: &str) -> bool {
+        self.methods.iter().any(|pattern| matches_pattern(pattern, method))
+    }
 }
 
 impl ClientDesk {
@@ -66,13 +71,12 @@ impl ClientDesk {
     }
 
     fn serves(&self, method: &str) -> bool {
-        self.lock().methods.iter().any(|pattern| matches_pattern(pattern, method))
+        self.lock().serves(method)
     }
 
     /// The client is gone: what it was asked has no answer.
     pub(super) fn leave(&self) {
         let mut state = self.lock();
-        state.is_gone = true;
         state.methods.clear();
         state.asks.clear();
     }
@@ -81,26 +85,25 @@ impl ClientDesk {
         std::mem::take(&mut self.lock().asks)
     }
 
-    /// The answer to come, if it serves the method.
-    fn ask(&self, request: &HostRequest, call: u64) -> Option<HostFuture> {
-        let mut state = self.lock();
-        let serves = |method: &String| matches_pattern(method, &request.method);
-        if state.is_gone || !state.methods.iter().any(serves) {
-            return None;
-        }
+    /// The answer to come.
+    fn ask(&self, request: HostRequest, call: u64) -> HostFuture {
         let (reply, answer) = oneshot::channel();
-        // Every call that runs asks for one thing at a time: there are never more than those.
-        state.asks.push_back(Ask { request: request.clone(), call, reply });
+        let mut state = self.lock();
+        // Every call that runs asks for one thing at a time: there are never more than those. Without a sender there is
+        // no answer.
+        if state.serves(&request.method) {
+            state.asks.push_back(Ask { request, call, reply });
+        }
         drop(state);
         self.wake.notify_one();
         let waiting = Waiting { answer, _given_up: WakeOnDrop(Arc::clone(&self.wake)) };
-        Some(Box::pin(async move {
+        Box::pin(async move {
             let gone = |_| {
                 let message = "the client that served the method has gone";
                 Err(HostError { retryable: true, ..HostError::new("unavailable", message) })
             };
             waiting.answered().await.unwrap_or_else(gone)
-        }))
+        })
     }
 }
 
@@ -136,10 +139,12 @@ pub(super) struct CallDesk {
 }
 
 impl Desk for CallDesk {
-    fn answer(&self, request: &HostRequest) -> Option<HostFuture> {
-        if self.office.as_ref().is_some_and(|office| office.served.serves(&request.method)) {
-            return None;
-        }
+    fn answers(&self, method: &str) -> bool {
+        let is_taken = self.office.as_ref().is_some_and(|office| office.served.first(method).is_some());
+        !is_taken && self.desk.serves(method)
+    }
+
+    fn answer(&self, request: HostRequest) -> HostFuture {
         self.desk.ask(request, self.call)
     }
 }
@@ -163,11 +168,18 @@ impl Served {
         self.lock().retain(|other| !Arc::ptr_eq(other, desk));
     }
 
-    fn serves(&self, method: &str) -> bool {
-        self.lock().iter().any(|desk| desk.serves(method))
+    fn first(&self, method: &str) -> Option<Arc<ClientDesk>> {
+        self.lock().iter().find(|desk| desk.serves(method)).cloned()
     }
 
-    pub(super) fn answer(&self, request: &HostRequest) -> Option<HostFuture> {
-        self.lock().iter().find_map(|desk| desk.ask(request, 0))
+    /// The answer of the one that has served the method longest.
+    pub(super) async fn answer(&self, request: HostRequest) -> Result<HostReply, HostError> {
+        match self.first(&request.method) {
+            Some(desk) => desk.ask(request, 0).await,
+            None => {
+                let message = format!("no client serves the host method {:?}", request.method);
+                Err(HostError::new("not_found", message))
+            }
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::mailbox::Mailbox;
 use crate::scope::Bodies;
-use casemate_protocol::client::{Opening, Outgoing, PAYLOAD_BYTES_MAX, Session};
+use casemate_protocol::client::{Opening, Outgoing, PAYLOAD_BYTES_MAX, Session, Unsent};
 use casemate_protocol::outcome::{Cause, Failure, LimitName};
 use futures_util::future::AbortHandle;
 use std::sync::Arc;
@@ -62,19 +62,19 @@ pub(super) struct Streaming {
 
 impl Streaming {
     /// Sends what the plugin has written, as far as there is credit and room.
-    pub(super) fn pump(&mut self, session: &mut Session, out: &mut Vec<u8>, id: u64, out_bytes_max: usize) {
+    pub(super) fn pump(&mut self, session: &mut Session, out: &mut Unsent, id: u64) {
         loop {
             let window = session.window(id).unwrap_or_default().min(PAYLOAD_BYTES_MAX) as usize;
-            if window == 0 || out.len() >= out_bytes_max {
+            if window == 0 || out.is_full() {
                 break;
             }
             let bytes = self.bodies.output.take(window);
-            if bytes.is_empty() || session.data(out, id, &bytes, false).is_err() {
+            if bytes.is_empty() || session.data(out.frames(), id, &bytes, false).is_err() {
                 break;
             }
         }
         if let Some(answering) = self.answering.as_mut().filter(|_| self.bodies.output.is_over()) {
-            answering.pump(session, out, id);
+            answering.pump(session, out.frames(), id);
         }
     }
 }

@@ -158,17 +158,20 @@ impl Office {
 
     /// As [`Office::record`], of what a client can make happen as often as it likes: at most so often of one user, and what was
     /// left out is counted in the next.
-    pub(super) fn record_of(&self, uid: u32, event: &'static str, mut details: Value) {
-        let Some(more) = self.floods.admit(uid, event) else { return };
-        if event == "client.connected" {
-            tracing::info!(uid, more, "{event}: {details}");
-        } else {
+    pub(super) fn record_of(&self, uid: u32, event: &'static str, details: Value) {
+        if let Some((more, details)) = self.counted(uid, event, details) {
             tracing::warn!(uid, more, "{event}: {details}");
+            self.record(event, details);
         }
+    }
+
+    /// The details of what is written down, with how many before it were not.
+    fn counted(&self, uid: u32, event: &'static str, mut details: Value) -> Option<(u64, Value)> {
+        let more = self.floods.admit(uid, event)?;
         if let (Value::Object(details), true) = (&mut details, more > 0) {
             details.insert("more".to_owned(), more.into());
         }
-        self.record(event, details);
+        Some((more, details))
     }
 
     /// Writes down what a security team wants to know; `details` is an object.
@@ -236,7 +239,10 @@ impl Office {
     pub(super) fn greeted(&self, client: ClientId, access: &Access, name: &str) {
         let name = escape(name, 128);
         let details = json!({"client": client.0, "uid": access.uid, "name": name});
-        self.record_of(access.uid, "client.connected", details);
+        if let Some((more, details)) = self.counted(access.uid, "client.connected", details) {
+            tracing::info!(uid = access.uid, more, "client.connected: {details}");
+            self.record("client.connected", details);
+        }
     }
 
     pub(super) fn counters(&self, now: Instant) -> Counters {

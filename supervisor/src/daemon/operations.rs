@@ -24,7 +24,7 @@ use casemate_protocol::link::CONFIG_BYTES_MAX;
 use casemate_protocol::module::MODULE_BYTES_MAX;
 use casemate_protocol::outcome::{Cause, Failure, escape};
 use casemate_protocol::policy::{is_topic, is_topic_pattern};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,13 +146,7 @@ impl Conversation {
             let done = match operation {
                 Op::List(_) => Ok(words::plugins(&office.plugins(&access))),
                 Op::ReloadPolicy(_) => {
-                    let reloaded = office.reload_policy().await;
-                    let (ok, what) = told(&reloaded);
-                    office.record(
-                        "policy.reload",
-                        json!({"client": client.0, "uid": access.uid, "ok": ok, "what": what}),
-                    );
-                    reloaded
+                    office.reload_policy(json!({"client": client.0, "uid": access.uid})).await
                 }
                 Op::Publish(op) => office.publish(&access, op.topic, op.content_type, body),
                 Op::Inspect(_) => {
@@ -287,16 +281,28 @@ impl Office {
         }
     }
 
-    async fn reload_policy(&self) -> Result<Response, Failure> {
+    async fn reload_policy(&self, by: Value) -> Result<Response, Failure> {
         let changes = self
-            .reload()
+            .reload(by)
             .await
             .map_err(|error| Failure::not_started(Cause::Configuration { message: error.to_string() }))?;
         Ok(Response { changes, ..Response::default() })
     }
 
-    /// Reads the configuration anew; plugins that it names for the first time are loaded.
-    pub(super) async fn reload(&self) -> Result<Vec<Change>, ConfigError> {
+    /// Reads the configuration anew, and writes down `by` whom and what came of it; plugins that it names for the first time
+    /// are loaded.
+    pub(super) async fn reload(&self, mut by: Value) -> Result<Vec<Change>, ConfigError> {
+        let reloaded = self.renew().await;
+        if let Value::Object(by) = &mut by {
+            by.insert("ok".to_owned(), reloaded.is_ok().into());
+            let what = reloaded.as_ref().err().map(ToString::to_string).unwrap_or_default();
+            by.insert("what".to_owned(), what.into());
+        }
+        self.record("policy.reload", by);
+        reloaded
+    }
+
+    async fn renew(&self) -> Result<Vec<Change>, ConfigError> {
         let reloaded = self.supervisor.reload().await?;
         self.renewed();
         let mut changes: Vec<Change> = reloaded.plugins.iter().map(words::change).collect();

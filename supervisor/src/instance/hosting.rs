@@ -88,9 +88,8 @@ impl Instance {
             trace: scope.trace.clone(),
             answer_bytes_max: self.given.limits().output_bytes,
         };
-        let at_desk = scope.desk.as_ref().and_then(|desk| desk.answer(&request));
-        match at_desk {
-            Some(answer) => self.within_call(answer).await,
+        match scope.desk.as_ref().filter(|desk| desk.answers(&request.method)) {
+            Some(desk) => self.within_call(desk.answer(request)).await,
             None => self.within_call(self.shared.context.host.answer(request)).await,
         }
     }

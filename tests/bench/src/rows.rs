@@ -3,6 +3,7 @@
 mod cached_load;
 mod call;
 mod compute;
+mod daemon;
 mod deadline;
 mod isolation;
 mod memory;
@@ -18,11 +19,12 @@ use crate::row::Row;
 type Measure = fn(&Plan) -> Outcome<Vec<Row>>;
 
 /// Every row, or few that belong together, by name.
-pub(crate) const ALL: [(&str, Measure); 10] = [
+pub(crate) const ALL: [(&str, Measure); 11] = [
     ("spawn", spawn::measure),
     ("restart", restart::measure),
     ("isolation", isolation::measure),
     ("call", call::measure),
+    ("daemon", daemon::measure),
     ("compute", compute::measure),
     ("memory", memory::measure),
     ("thousand", thousand::measure),

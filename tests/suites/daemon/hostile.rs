@@ -2,13 +2,14 @@
 
 use super::examples;
 use super::raw::{Raw, Said};
+use casemate::attack::lies;
 use casemate_protocol::client::kind::{Class, KINDS};
 use casemate_protocol::client::table::{Connection, Stream, Turn};
 use casemate_protocol::client::{
     Call, Follow, Hello, List, MAGIC, Request, Side, Subscribe, VERSION, follow, request,
 };
-use casemate_tests::block_on;
-use casemate_tests::daemon::Served;
+use casemate_tests::daemon::{GENEROUS, Served};
+use casemate_tests::{block_on, guests, policy};
 use serde_json::{Value, json};
 use std::io::IoSlice;
 use std::os::fd::AsFd;
@@ -175,19 +176,31 @@ fn who_says_nothing_is_left_and_who_comes_too_much_is_refused() {
     let served = Served::start(&text);
     others_are_served(&served);
     let before = holds(served.pid());
-    // Half-open connections, ten thousand of them: eight at a time are let in.
-    let mut refused = 0;
-    for round in 0..100 {
-        let connections: Vec<_> =
-            (0..100).map(|_| std::os::unix::net::UnixStream::connect(served.socket()).unwrap()).collect();
-        drop(connections);
-        if round % 25 == 0 {
-            let mut raw = Raw::connect(&served.socket());
-            if matches!(raw.read(), Said::Refused(code) if code == "overloaded.connections") {
-                refused += 1;
-            }
+    // Half-open connections, ten thousand of them, all kept: those that are let in are left after 300 ms, and somebody who
+    // was here before is served all the while.
+    let limit = rustix::process::Rlimit { current: Some(20_000), maximum: Some(20_000) };
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
+    let flood = std::thread::spawn({
+        let socket = served.socket();
+        move || {
+            let open = || std::os::unix::net::UnixStream::connect(&socket).unwrap();
+            (0..10_000).map(|_| open()).collect::<Vec<_>>()
         }
-    }
+    });
+    let answered = block_on(async {
+        let plugin =
+            served.connect().await.plugin("statistics").await.unwrap().within(Duration::from_secs(10));
+        let mut answered = 0;
+        while !flood.is_finished() || answered < 20 {
+            plugin.call::<_, Value>("stats", &json!({"numbers": [1]})).await.unwrap();
+            answered += 1;
+        }
+        answered
+    });
+    let held = flood.join().unwrap();
+    let during = holds(served.pid());
+    assert!(during.0 <= before.0 + 16, "descriptors: {before:?} {during:?}, {answered} calls answered");
+    drop(held);
     let mut silent: Vec<Raw> = (0..8).map(|_| Raw::connect(&served.socket())).collect();
     // Each is left in the end.
     for raw in &mut silent {
@@ -195,7 +208,7 @@ fn who_says_nothing_is_left_and_who_comes_too_much_is_refused() {
     }
     others_are_served(&served);
     let after = holds(served.pid());
-    assert!(after.0 <= before.0 + 8, "descriptors: {before:?} {after:?} ({refused} refused)");
+    assert!(after.0 <= before.0 + 8, "descriptors: {before:?} {after:?}");
     assert!(after.1 <= before.1 + (32 << 20), "memory: {before:?} {after:?}");
 }
 
@@ -306,4 +319,68 @@ fn a_reader_that_is_always_behind_makes_nothing_grow() {
     }
     let after = holds(served.pid()).1;
     assert!(after <= before + (24 << 20), "memory: {before} {after}");
+}
+
+/// A daemon whose workers are this hostile program, and a client's plugin in whose place one stands.
+async fn behind(behaviour: &str, call_timeout: Duration) -> Result<casemate::Plugin, casemate::Failure> {
+    let (casemate, _) = casemate_tests::daemon::within_of(&format!("version = 1\n{GENEROUS}"), |config| {
+        config.use_adversary(behaviour);
+        config.spawn_timeout = Duration::from_secs(1);
+    })
+    .await;
+    let policy = policy(|spec| {
+        spec.limits.call_timeout = call_timeout;
+        spec.limits.grace = Duration::from_millis(50);
+    });
+    casemate.load(guests::wat("minimal"), policy).await
+}
+
+#[test]
+fn a_workers_lie_is_told_to_its_client_by_name_and_leaves_nothing() {
+    let tell = |lie: &lies::Lie, call_timeout| {
+        block_on(async {
+            let failure = match behind(lie.behaviour, call_timeout).await {
+                Ok(plugin) => plugin.call_raw("m", b"x").await.err(),
+                Err(failure) => Some(failure),
+            };
+            assert!(lie.is_found_out(failure.as_ref()), "{lie:?}: {failure:?}");
+        });
+    };
+    let all = || {
+        let patient = [lies::FOUND_OUT, lies::NEVER_READY].concat();
+        patient.iter().for_each(|lie| tell(lie, Duration::from_secs(30)));
+        lies::NO_ANSWER.iter().for_each(|lie| tell(lie, Duration::from_millis(200)));
+    };
+    all();
+    let me = i32::try_from(std::process::id()).unwrap();
+    let before = holds(me).1;
+    all();
+    let after = holds(me).1;
+    assert!(after <= before + (16 << 20), "memory: {before} {after}");
+}
+
+#[test]
+fn a_worker_that_breaks_out_again_and_again_costs_others_nothing() {
+    block_on(async {
+        let violator = behind("obey", Duration::from_secs(30)).await.unwrap();
+        let breaker = violator.clone();
+        let breaking = tokio::spawn(async move {
+            let mut codes = Vec::new();
+            for order in
+                ["syscall execve @path:/bin/sh", "syscall socket 1 1 0", "run data", "patch code"].repeat(5)
+            {
+                codes.push(breaker.call_raw("order", order.as_bytes()).await.unwrap_err().code());
+            }
+            codes
+        });
+        let bystander = violator.within(Duration::from_secs(10));
+        while !breaking.is_finished() {
+            bystander.call_raw("order", b"where").await.unwrap();
+        }
+        let codes = breaking.await.unwrap();
+        assert!(
+            codes.iter().all(|code| code.starts_with("violation.") || code == "worker.lost"),
+            "{codes:?}"
+        );
+    });
 }

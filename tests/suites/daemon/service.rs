@@ -4,6 +4,7 @@ use super::examples;
 use super::raw::{Raw, Said};
 use casemate_tests::command::program;
 use casemate_tests::daemon::Served;
+use casemate_tests::gate::Gate;
 use casemate_tests::scratch::Scratch;
 use casemate_tests::{block_on, guests, is_root, policy, processes, skip};
 use rustix::process::Signal;
@@ -46,16 +47,7 @@ fn it_stops_when_told_and_finishes_what_runs() {
     let mut served = Served::start(&examples());
     block_on(async {
         let casemate = served.connect().await;
-        let (entered, mut inside) = tokio::sync::mpsc::channel(1);
-        let (release, gate) = tokio::sync::watch::channel(false);
-        casemate.on_raw("gate", move |_| {
-            let (entered, mut gate) = (entered.clone(), gate.clone());
-            async move {
-                entered.send(()).await.unwrap();
-                gate.wait_for(|open| *open).await.unwrap();
-                Ok(casemate::HostReply { content_type: 1, body: b"7".to_vec() })
-            }
-        });
+        let mut gate = Gate::closed(&casemate, "gate");
         let asking = policy(|spec| spec.host = vec!["*".into()]);
         let plugin = casemate.load(guests::rust("probe"), asking).await.unwrap();
         let marker = super::marker(&served);
@@ -63,13 +55,13 @@ fn it_stops_when_told_and_finishes_what_runs() {
             let plugin = plugin.clone();
             tokio::spawn(async move { plugin.call::<_, Value>("host", &json!({"method": "gate"})).await })
         };
-        inside.recv().await.unwrap();
+        gate.entered().await;
         served.signal(Signal::TERM);
         served.await_log("stopping");
         // Nothing new is taken; what runs is finished.
         assert_eq!(plugin.call_raw("counter", b"").await.unwrap_err().code(), "closed");
-        release.send(true).unwrap();
-        assert_eq!(running.await.unwrap().unwrap(), json!(7));
+        gate.open();
+        assert_eq!(running.await.unwrap().unwrap(), json!(1));
         assert_eq!(served.wait().code(), Some(0));
         processes::await_none(&marker, Duration::from_secs(20));
         assert!(!served.socket().exists(), "its socket is gone");
@@ -107,6 +99,12 @@ fn the_configuration_is_read_anew_at_a_signal_and_when_it_changes() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     });
+    // Nobody asked for it over the socket; it is written down all the same.
+    let audit = std::fs::read_to_string(served.state().join("audit.jsonl")).unwrap();
+    let lines = audit.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reloads: Vec<Value> = lines.filter(|line| line["event"] == "policy.reload").collect();
+    assert!(reloads.iter().any(|line| line["ok"] == true), "{audit}");
+    assert!(reloads.iter().any(|line| line["what"].as_str().unwrap().contains("nonsense")), "{audit}");
 }
 
 #[test]

@@ -5,11 +5,13 @@ use crate::project::Project;
 use crate::step::Step;
 use crate::{guests, setup};
 
-/// Installs what is missing, builds the guests and the benchmark program, and runs it.
+/// Installs what is missing, builds the guests, the benchmark program and the command whose daemon it measures, and runs it.
 pub(crate) fn run(project: &Project, arguments: &[String]) -> Result<(), Problem> {
     setup::for_demo(project)?;
     guests::build(project)?;
-    Step::cargo(&project.root).args(["build", "--release", "--package", "casemate-bench"]).run()?;
+    Step::cargo(&project.root)
+        .args(["build", "--release", "--package", "casemate-bench", "--package", "casemate-cli"])
+        .run()?;
     Step::new(project.target.join("release/casemate-bench"), &project.root)
         .arg("--guests")
         .arg(project.guests())

@@ -56,20 +56,34 @@ async fn list(casemate: &Casemate, screen: &mut Screen) -> Result<Exit, Problem>
         screen.value(&json!({"ok": true, "plugins": plugins.iter().map(shape).collect::<Vec<Value>>()}))?;
         return Ok(Exit::Done);
     }
-    let widest = plugins.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, status) in &plugins {
-        screen.line(format!("{name:widest$} {}", line(status, screen)))?;
-    }
+    let row = |(name, status): &(String, Status)| {
+        let plain = |text: String| (None, text);
+        let why = status.disabled.as_ref().map_or_else(String::new, ToString::to_string);
+        [
+            plain(name.clone()),
+            (Some(tone(status)), status.state.name().to_owned()),
+            plain(status.busy.to_string()),
+            plain(status.idle.to_string()),
+            plain(status.waiting.to_string()),
+            plain(status.crashes.to_string()),
+            plain(why),
+        ]
+    };
+    let head = ["PLUGIN", "STATE", "BUSY", "IDLE", "WAITING", "CRASHES", "DISABLED"];
+    screen.table(head, &plugins.iter().map(row).collect::<Vec<_>>())?;
     Ok(Exit::Done)
 }
 
-fn line(status: &Status, screen: &Screen) -> String {
-    let tone = match status.state {
+fn tone(status: &Status) -> Tone {
+    match status.state {
         State::Running => Tone::Good,
         State::Disabled | State::Backoff => Tone::Bad,
         State::Stopped | State::Starting | State::Draining => Tone::Warn,
-    };
-    let state = screen.paint(tone, format!("{:8}", status.state.name()));
+    }
+}
+
+fn line(status: &Status, screen: &Screen) -> String {
+    let state = screen.paint(tone(status), format!("{:8}", status.state.name()));
     let counts = format!(
         "{} busy, {} idle, {} waiting, {} crashes",
         status.busy, status.idle, status.waiting, status.crashes

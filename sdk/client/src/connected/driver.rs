@@ -4,7 +4,7 @@
 use super::order::{Answer, Bell, Kind, Order, Piece, Shelf};
 use casemate_protocol::client::{
     ClientBounds, Ending, HostCall, HostError, HostResult, Opening, Outgoing, PAYLOAD_BYTES_MAX, Received,
-    Request, Serve, Session, Unserve, request,
+    Request, Serve, Session, Unsent, Unserve, request,
 };
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::host::{self, Host, HostReply, HostRequest, Trace};
@@ -19,11 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc, oneshot};
-
-/// Bytes that wait to be written before no order is taken.
-const OUT_BYTES_HIGH: usize = 1 << 20;
-/// Buffers that have grown larger than this are given back.
-const OUT_BYTES_KEPT: usize = 256 << 10;
 
 /// A stream of ours.
 #[derive(Debug)]
@@ -68,7 +63,7 @@ pub(super) struct Driver {
     host: Host,
     orders: mpsc::Receiver<Order>,
     wake: Arc<Notify>,
-    out: Vec<u8>,
+    out: Unsent,
     waiting: HashMap<u64, Waiting>,
     hosting: HashMap<u64, Hosting>,
     works: FuturesUnordered<Work>,
@@ -90,7 +85,7 @@ impl Driver {
             host,
             orders,
             wake,
-            out: Vec::new(),
+            out: Unsent::default(),
             waiting: HashMap::new(),
             hosting: HashMap::new(),
             works: FuturesUnordered::new(),
@@ -103,43 +98,29 @@ impl Driver {
     pub(super) async fn run(mut self, socket: Stream, mut decoder: Decoder<ClientBounds>) {
         let (mut reader, mut writer) = (&socket, &socket);
         let wake = Arc::clone(&self.wake);
-        let mut written = 0;
         let mut has_orders = true;
         self.serve();
         while self.take(&mut decoder) {
-            let waiting = self.out.len() - written;
+            let waiting = self.out.waiting();
             if !has_orders && self.waiting.is_empty() && waiting == 0 {
                 break;
             }
-            let rest = self.out.get(written..).unwrap_or_default();
             tokio::select! {
                 biased;
-                result = writer.write(rest), if waiting > 0 => match result {
+                result = writer.write(self.out.rest()), if waiting > 0 => match result {
                     Ok(bytes) => {
-                        written += bytes;
-                        if written == self.out.len() {
-                            written = 0;
-                            self.out.clear();
-                            if self.out.capacity() > OUT_BYTES_KEPT {
-                                self.out = Vec::new();
-                            }
+                        if self.out.took(bytes) {
                             self.attend();
-                        } else if written > OUT_BYTES_KEPT {
-                            self.out.drain(..written);
-                            written = 0;
                         }
                     }
                     // What it had to say may still be here.
-                    Err(_) => {
-                        written = 0;
-                        self.out.clear();
-                    }
+                    Err(_) => self.out.clear(),
                 },
                 result = reader.read(decoder.spare()) => match result {
                     Ok(bytes) if bytes > 0 => decoder.filled(bytes),
                     _ => break,
                 },
-                order = self.orders.recv(), if has_orders && waiting < OUT_BYTES_HIGH => match order {
+                order = self.orders.recv(), if has_orders && !self.out.is_full() => match order {
                     Some(order) => self.open(order),
                     None => has_orders = false,
                 },
@@ -216,7 +197,7 @@ impl Driver {
         }
         let (first, rest) = if fits { (body, Vec::new()) } else { (Vec::new(), body) };
         // Dropping the answer's sender says that the connection takes nothing.
-        let Ok(id) = self.session.open(&mut self.out, &opening, &first) else { return };
+        let Ok(id) = self.session.open(self.out.frames(), &opening, &first) else { return };
         bell.hang(&self.wake);
         let flow = match kind {
             Kind::Plain => Flow::Plain,
@@ -237,7 +218,7 @@ impl Driver {
                 }
                 Flow::Plain | Flow::Follow(_) => {
                     waiting.body.extend_from_slice(bytes);
-                    let _ = self.session.credit(&mut self.out, id, count);
+                    let _ = self.session.credit(self.out.frames(), id, count);
                 }
             }
             return;
@@ -248,7 +229,7 @@ impl Driver {
             let (call, body) = (std::mem::take(&mut **call), std::mem::take(body));
             self.host_call(id, call, body);
         } else {
-            let _ = self.session.credit(&mut self.out, id, count);
+            let _ = self.session.credit(self.out.frames(), id, count);
         }
     }
 
@@ -270,10 +251,10 @@ impl Driver {
 
     fn pump(&mut self, id: u64) {
         if let Some(waiting) = self.waiting.get_mut(&id) {
-            waiting.rest.pump(&mut self.session, &mut self.out, id);
-            waiting.supply(&mut self.session, &mut self.out, id);
+            waiting.rest.pump(&mut self.session, self.out.frames(), id);
+            waiting.supply(&mut self.session, self.out.frames(), id);
         } else if let Some(Hosting::Answering(answering)) = self.hosting.get_mut(&id) {
-            answering.pump(&mut self.session, &mut self.out, id);
+            answering.pump(&mut self.session, self.out.frames(), id);
             if answering.is_over() {
                 self.hosting.remove(&id);
             }
@@ -283,7 +264,7 @@ impl Driver {
     /// Something has happened elsewhere, or there is room again.
     fn attend(&mut self) {
         self.serve();
-        let (session, out) = (&mut self.session, &mut self.out);
+        let (session, out) = (&mut self.session, self.out.frames());
         self.waiting.retain(|id, waiting| {
             if waiting.answer.is_closed() {
                 let _ = session.cancel(out, *id);
@@ -313,7 +294,7 @@ impl Driver {
         let new = methods
             .difference(&self.served)
             .map(|method| request::Operation::Serve(Serve { method: method.clone() }));
-        let (session, out) = (&mut self.session, &mut self.out);
+        let (session, out) = (&mut self.session, self.out.frames());
         for operation in gone.chain(new) {
             // Its answer is of no interest: the frame is in the order of the calls.
             let request = Opening::Request(Request { more: false, operation: Some(operation) });
