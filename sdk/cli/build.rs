@@ -8,10 +8,24 @@ use std::path::{Path, PathBuf};
 const GUESTS: [&str; 5] = ["echo", "hostile", "liar", "stuck", "stranger"];
 
 /// What each language's project has of the SDKs: folders or files of `sdk/`, in a folder `sdk` of its own.
-const SDKS: [(&str, &[&str]); 1] = [(
-    "rust",
-    &["plugin/Cargo.toml", "plugin/README.md", "plugin/src", "plugin/macros/Cargo.toml", "plugin/macros/src"],
-)];
+const SDKS: [(&str, &[&str]); 7] = [
+    (
+        "rust",
+        &[
+            "plugin/Cargo.toml",
+            "plugin/README.md",
+            "plugin/src",
+            "plugin/macros/Cargo.toml",
+            "plugin/macros/src",
+        ],
+    ),
+    ("c", &["c/casemate.h"]),
+    ("cpp", &["c/casemate.h"]),
+    ("assemblyscript", &["assemblyscript/casemate.ts", "assemblyscript/exports.ts"]),
+    ("go", &["go/go.mod", "go/casemate.go", "go/abi.go", "go/native.go"]),
+    ("js", &["plugin-js/casemate.js", "plugin-js/casemate.d.ts", "wit"]),
+    ("python", &["plugin-python/casemate_plugin.py", "wit"]),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script its folder by the environment")]

@@ -136,6 +136,18 @@ pub struct New {
 pub enum Language {
     /// Rust
     Rust,
+    /// C
+    C,
+    /// C++
+    Cpp,
+    /// AssemblyScript
+    Assemblyscript,
+    /// Go
+    Go,
+    /// JavaScript
+    Js,
+    /// Python
+    Python,
 }
 
 /// `test`.

@@ -69,7 +69,8 @@ mod tests {
                 assert!(has(path), "{language:?}: no {path}");
             }
             for file in files.iter().filter(|file| is_template(&file.path)) {
-                assert!(!file.text.contains("{{"), "{language:?}: {} is not filled", file.path.display());
+                let left = ["{{name}}", "{{crate}}", "{{sdk}}"].map(|word| file.text.contains(word));
+                assert_eq!(left, [false; 3], "{language:?}: {} is not filled", file.path.display());
             }
         }
     }
