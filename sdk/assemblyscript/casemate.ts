@@ -400,9 +400,37 @@ class Reader {
     }
     if (digits == 0) return null;
     const value = new Value(Kind.Number);
-    value.number = F64.parseFloat(this.json.substring(from, this.at));
+    value.number = numberOf(this.json.substring(from, this.at));
     return isFinite(value.number) ? value : null;
   }
+}
+
+/** The double nearest to a number as JSON writes it. */
+function numberOf(text: string): f64 {
+  const digits = new Array<u8>();
+  let point = 0;
+  let isAfter = false;
+  let isCut = false;
+  let i = 0;
+  for (; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c == 0x65 || c == 0x45) break;
+    if (c == 0x2e) isAfter = true;
+    if (c < 0x30 || c > 0x39) continue;
+    if (!isAfter) point++;
+    if (digits.length < DIGITS_MAX) digits.push(u8(c - 0x30));
+    else if (c != 0x30) isCut = true;
+  }
+  // Digits that were cut only matter as "more than half".
+  if (isCut) digits.push(1);
+  let exponent = 0;
+  const isDown = text.charCodeAt(i + 1) == 0x2d;
+  for (i++; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c >= 0x30 && c <= 0x39 && exponent < 100000) exponent = exponent * 10 + (c - 0x30);
+  }
+  const number = nearest(digits, digits.length, point + (isDown ? -exponent : exponent));
+  return text.charCodeAt(0) == 0x2d ? -number : number;
 }
 
 /** JSON as it is written: `new Writer().open().key("a").number(1).close().toString()`. */
@@ -454,9 +482,7 @@ export class Writer {
 
   number(number: f64): this {
     if (!isFinite(number)) return this.json("null");
-    const text = number.toString();
-    // Whole numbers have no point.
-    return this.json(text.endsWith(".0") ? text.substring(0, text.length - 2) : text);
+    return this.json(shortest(number));
   }
 
   bool(flag: bool): this {
@@ -490,6 +516,201 @@ function quoted(text: string): string {
     else out += String.fromCharCode(c);
   }
   return out + '"';
+}
+
+// ---- numbers: exact, by whole numbers of any length ----------------------------------------------------------------------
+
+/** Beyond these, digits only say whether there are more. */
+const DIGITS_MAX: i32 = 800;
+
+/** A whole number, its least word first, and no zeros at its end. */
+class Big {
+  words: Array<u32> = [];
+
+  constructor(number: u64) {
+    if (number) this.words.push(u32(number));
+    if (number >> 32) this.words.push(u32(number >> 32));
+  }
+
+  /** Times a factor, and one more number. */
+  times(factor: u32, add: u32 = 0): void {
+    let carry: u64 = add;
+    for (let i = 0; i < this.words.length; i++) {
+      carry += u64(this.words[i]) * u64(factor);
+      this.words[i] = u32(carry);
+      carry >>= 32;
+    }
+    if (carry) this.words.push(u32(carry));
+  }
+
+  power(base: u32, times: i32): void {
+    for (let i = 0; i < times; i++) this.times(base);
+  }
+
+  double(bits: i32): void {
+    for (; bits >= 31; bits -= 31) this.times(1 << 31);
+    if (bits > 0) this.times(1 << bits);
+  }
+
+  halve(): void {
+    let carry: u32 = 0;
+    for (let i = this.words.length - 1; i >= 0; i--) {
+      const word = this.words[i];
+      this.words[i] = (word >> 1) | (carry << 31);
+      carry = word & 1;
+    }
+    this.trim();
+  }
+
+  less(other: Big): void {
+    let borrow: i64 = 0;
+    for (let i = 0; i < this.words.length; i++) {
+      const word = i64(this.words[i]) - (i < other.words.length ? i64(other.words[i]) : 0) + borrow;
+      this.words[i] = u32(word);
+      borrow = word < 0 ? -1 : 0;
+    }
+    this.trim();
+  }
+
+  compare(other: Big): i32 {
+    if (this.words.length != other.words.length) return this.words.length < other.words.length ? -1 : 1;
+    for (let i = this.words.length - 1; i >= 0; i--) {
+      if (this.words[i] != other.words[i]) return this.words[i] < other.words[i] ? -1 : 1;
+    }
+    return 0;
+  }
+
+  bits(): i32 {
+    const length = this.words.length;
+    return length == 0 ? 0 : 32 * length - i32(clz<u32>(this.words[length - 1]));
+  }
+
+  isZero(): bool {
+    return this.words.length == 0;
+  }
+
+  private trim(): void {
+    while (this.words.length > 0 && this.words[this.words.length - 1] == 0) this.words.pop();
+  }
+}
+
+/** The double nearest to 0.d1d2d3… times 10^point, halves to even. */
+function nearest(digits: Array<u8>, count: i32, point: i32): f64 {
+  let from = 0;
+  while (from < count && digits[from] == 0) {
+    from++;
+    point--;
+  }
+  while (count > from && digits[count - 1] == 0) count--;
+  if (count == from || point < -330) return 0;
+  if (point > 310) return Infinity;
+  const top = new Big(0);
+  const bottom = new Big(1);
+  for (let i = from; i < count; i++) top.times(10, digits[i]);
+  const ten = point - (count - from);
+  if (ten >= 0) top.power(10, ten);
+  else bottom.power(10, -ten);
+  // Scaled so that the quotient has 53 or 54 bits, or those that a subnormal has.
+  let shift = min(53 - (top.bits() - bottom.bits()), 1074);
+  if (shift > 0) top.double(shift);
+  else bottom.double(-shift);
+  let quotient: u64 = 0;
+  bottom.double(55);
+  for (let bit = 55; bit >= 0; bit--) {
+    quotient <<= 1;
+    if (top.compare(bottom) >= 0) {
+      top.less(bottom);
+      quotient |= 1;
+    }
+    if (bit > 0) bottom.halve();
+  }
+  // What is left decides about rounding; of 54 bits the last one does too.
+  let isUp: bool;
+  if (quotient >> 53) {
+    const isHalf = (quotient & 1) != 0;
+    quotient >>= 1;
+    shift--;
+    isUp = isHalf && (!top.isZero() || (quotient & 1) != 0);
+  } else {
+    top.double(1);
+    const order = top.compare(bottom);
+    isUp = order > 0 || (order == 0 && (quotient & 1) != 0);
+  }
+  if (isUp) quotient++;
+  if (quotient >> 53) {
+    quotient >>= 1;
+    shift--;
+  }
+  if (!(quotient >> 52)) return reinterpret<f64>(quotient);
+  const biased = 1075 - shift;
+  if (biased >= 2047) return Infinity;
+  return reinterpret<f64>((u64(biased) << 52) | (quotient & 0xfffffffffffff));
+}
+
+/** The fewest digits that read back the same, as JavaScript writes them. */
+function shortest(number: f64): string {
+  if (number == 0) return "0";
+  const sign = number < 0 ? "-" : "";
+  number = abs(number);
+  const bits = reinterpret<u64>(number);
+  const biased = max(i32(bits >> 52), 1);
+  const two = biased - 1075;
+  const top = new Big((bits & 0xfffffffffffff) | (bits >> 52 ? u64(1) << 52 : 0));
+  const bottom = new Big(1);
+  if (two >= 0) top.double(two);
+  else bottom.double(-two);
+  let point = 0;
+  for (; top.compare(bottom) >= 0; point++) bottom.times(10);
+  for (top.times(10); top.compare(bottom) < 0; point--) top.times(10);
+  const digits = new Array<u8>();
+  for (let i = 0; i < 18; i++) {
+    let digit: u8 = 0;
+    while (top.compare(bottom) >= 0) {
+      top.less(bottom);
+      digit++;
+    }
+    digits.push(digit);
+    top.times(10);
+  }
+  for (let count = 1; count <= 17; count++) {
+    // Above a power of two there is twice the room: what is not nearest may still read back.
+    for (let isUp = 0; isUp < 2; isUp++) {
+      const rounded = digits.slice(0, count);
+      const at = point + round(rounded, digits, isUp > 0 || !isBelowHalf(digits, count, top.isZero()));
+      if (nearest(rounded, count, at) == number) return sign + laidOut(rounded, at);
+    }
+  }
+  return sign + laidOut(digits, point);
+}
+
+/** Whether what follows so many digits is less than half of the last one, or just half and that one even. */
+function isBelowHalf(digits: Array<u8>, count: i32, isWhole: bool): bool {
+  if (digits[count] != 5) return digits[count] < 5;
+  for (let i = count + 1; i < digits.length; i++) if (digits[i]) return false;
+  return isWhole && !(digits[count - 1] & 1);
+}
+
+/** Rounds up where that is wanted; 1 where it moved the point. */
+function round(rounded: Array<u8>, digits: Array<u8>, isUp: bool): i32 {
+  for (let i = rounded.length - 1; isUp && i >= 0; i--) {
+    rounded[i] = digits[i] + 1;
+    isUp = rounded[i] == 10;
+    if (isUp) rounded[i] = 0;
+  }
+  if (isUp) rounded[0] = 1;
+  return isUp ? 1 : 0;
+}
+
+function laidOut(digits: Array<u8>, at: i32): string {
+  let count = digits.length;
+  while (count > 1 && digits[count - 1] == 0) count--;
+  const isPlain = at > -6 && at <= 21;
+  let out = isPlain && at <= 0 ? "0." + "0".repeat(-at) : "";
+  for (let i = 0; i < count || (isPlain && i < at); i++) {
+    if (i > 0 && i == (isPlain ? at : 1)) out += ".";
+    out += i < count ? String.fromCharCode(0x30 + digits[i]) : "0";
+  }
+  return isPlain ? out : out + (at > 0 ? "e+" : "e") + (at - 1).toString();
 }
 
 // ---- the boundary: what exports.ts exports -------------------------------------------------------------------------------

@@ -542,7 +542,7 @@ static inline void cm_put_number(cm_writer *out, double number) {
         cm_put_char(out, i < count ? (char)('0' + rounded[i]) : '0');
     }
     if (!plain) {
-        cm_put(out, at - 1 < 0 ? "e-" : "e");
+        cm_put(out, at - 1 < 0 ? "e-" : "e+");
         cm_put_whole(out, at - 1 < 0 ? 1 - at : at - 1);
     }
 }
