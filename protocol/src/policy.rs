@@ -52,6 +52,8 @@ pub struct Limits {
     pub cpu_total: Option<Duration>,
     /// Host calls of the plugin, all instances together; `None`: no limit.
     pub host_calls: Option<Rate>,
+    /// What the plugin keeps, in bytes: keys and values, with 64 bytes for each key.
+    pub store_bytes: u64,
     /// Units of fuel of one call; `None`: not counted.
     pub fuel: Option<u64>,
     /// What a control group holds its zygote and all instances to, together.
@@ -82,6 +84,7 @@ impl Default for Limits {
             cpu: None,
             cpu_total: None,
             host_calls: None,
+            store_bytes: 64 << 20,
             fuel: None,
             cgroup: CgroupLimits::default(),
         }

@@ -23,7 +23,6 @@
 //! used is a sealed copy in memory that was verified after it was sealed. It must never know what a plugin may do.
 
 mod access;
-mod directory;
 mod entry;
 mod error;
 mod key;
@@ -37,9 +36,9 @@ pub use error::{BadEntry, CacheError};
 pub use places::{CachePlaces, CacheSetting};
 pub use upkeep::{Reason, Removed};
 
+use crate::directory::{Directory, Item};
 use crate::memfd;
 use casemate_protocol::module::{Accepted, CompileReport};
-use directory::{Directory, Item};
 use entry::ReadError;
 use key::Key;
 use rustix::io::Errno;
@@ -229,7 +228,7 @@ impl Cache {
         match self.lookup(key)? {
             Lookup::Hit(found, file) => {
                 // What was used last is evicted last. On a read-only file system nothing is evicted either.
-                let _ = directory::touch(&file);
+                let _ = crate::directory::touch(&file);
                 Ok(Some(*found))
             }
             Lookup::Miss => Ok(None),

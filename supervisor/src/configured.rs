@@ -224,14 +224,22 @@ impl Configured {
             Some(Sent { wasm, manifest }) => (Origin { module: None, manifest }, wasm),
             None => Origin::of(&configuration, name)?.read()?,
         };
-        let policy = effective(&configuration, name, &origin)?.policy()?.clone();
+        let said = has_table(&configuration, name).then(|| configuration.is_enabled(name));
+        let kept = supervisor.kept(name)?;
+        let enabled_since = kept.enabled.filter(|_| said.is_some());
+        let policy = effective(&configuration, name, &origin)?.policy_when(enabled_since)?.clone();
         origin.check_subscriptions(&policy)?;
+        let options = LoadOptions { config: options.config.or_else(|| kept.config()) };
         if let (Some(config), Some(manifest)) = (&options.config, &origin.manifest) {
             manifest.check_config(config)?;
         }
         let name = PluginName::from_lossy(name);
         let plugin = supervisor.load(name.clone(), &wasm, policy, options).await?;
         plugin.subscribe_to(origin.subscriptions())?;
+        if enabled_since == Some(false) {
+            plugin.disable().await?;
+        }
+        plugin.file_says_enabled(said);
         let entry = Arc::new(Entry { name, plugin: plugin.downgrade(), origin: Mutex::new(origin) });
         let is_outdated = {
             let mut state = self.lock();
@@ -344,7 +352,11 @@ impl Plan {
     /// The module and the manifest are read again only where the file names another module: this is about the policy.
     fn of(configuration: &Configuration, entry: &Entry) -> Self {
         let name = entry.name.as_str();
-        if !has_table(configuration, name) && entry.origin().module.is_some() {
+        let said = has_table(configuration, name).then(|| configuration.is_enabled(name));
+        if let Some(plugin) = entry.plugin.upgrade() {
+            plugin.file_says_enabled(said);
+        }
+        if said.is_none() && entry.origin().module.is_some() {
             let file = configuration.file();
             let reason = format!(
                 "{file} has no [plugins.{name}] any more: write it again, and have the file read anew"
@@ -364,7 +376,8 @@ impl Plan {
         };
         let wanted = moved.as_ref().unwrap_or(&origin);
         let effective = effective(configuration, name, wanted)?;
-        match effective.policy() {
+        let enabled_since = entry.plugin.upgrade().map(|plugin| plugin.enabled_since());
+        match effective.policy_when(enabled_since.flatten()) {
             Ok(policy) => {
                 wanted.check_subscriptions(policy)?;
                 Ok(Self::Take { policy: policy.clone(), moved })

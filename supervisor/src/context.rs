@@ -11,6 +11,7 @@ use crate::log::LogSink;
 use crate::process::guard::Guard;
 use crate::process::points::{self, PausePoint};
 use crate::programs::Program;
+use crate::store::Stores;
 use casemate_protocol::ids::Marker;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -31,6 +32,7 @@ pub(crate) struct Context {
     pub(crate) spawn_timeout: Duration,
     pub(crate) compile_caps: CompileCaps,
     pub(crate) cache: Access,
+    pub(crate) stores: Stores,
     pub(crate) pause_at: Option<PausePoint>,
     pub(crate) last_instance: AtomicU64,
 }

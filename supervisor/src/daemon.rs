@@ -32,6 +32,8 @@ mod words;
 mod work;
 
 use crate::audit::Audit;
+use crate::host::HostError;
+use crate::process::registered::Registered;
 use crate::supervisor::{Config, Supervisor};
 use access::Access;
 use casemate_protocol::client::{Refused, Right, Session, Side, VERSION};
@@ -48,7 +50,6 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 
 pub use error::ServeError;
@@ -102,11 +103,17 @@ impl Daemon {
         }));
         let supervisor = Supervisor::new(config)?;
         let office = Arc::new(Office::new(supervisor, logs, audit, Instant::now(), place.path()));
-        let served = Arc::clone(&office);
+        // Not as an owner: the supervisor is the office's, and would keep it for ever.
+        let served = Arc::downgrade(&office);
         // What no client answers for its own call.
         office.supervisor.host().on("*", move |request| {
-            let office = Arc::clone(&served);
-            Box::pin(async move { office.served.answer(request).await })
+            let office = served.upgrade();
+            Box::pin(async move {
+                match office {
+                    Some(office) => office.served.answer(request).await,
+                    None => Err(HostError::new("unavailable", "the daemon has stopped")),
+                }
+            })
         });
         Ok(Self { office, place, own_uid })
     }
@@ -194,13 +201,20 @@ async fn meet(office: Arc<Office>, stream: Stream, client: ClientId, own_uid: u3
     let reloads = office.reloads();
     let configuration = office.supervisor.configuration();
     let uid = stream.peer_creds().ok().and_then(|creds| creds.euid());
+    // From here on it is only read and written, and waited for as the links to workers are.
+    let Stream::UdSocket(stream) = stream;
+    let socket = OwnedFd::try_from(stream).map_err(std::io::Error::other).and_then(Registered::new);
+    let socket = match socket {
+        Ok(socket) => socket,
+        Err(error) => return tracing::warn!("a client cannot be listened to: {error}"),
+    };
     let access = uid.and_then(|uid| Access::of(uid, own_uid, configuration.daemon()));
     let Some(access) = access else {
         office.count_refused();
         let details = json!({"client": client.0, "uid": uid, "why": "daemon.clients"});
         office.record_of(uid.unwrap_or(u32::MAX), "client.refused", details);
         let message = "the daemon's configuration does not name this user (daemon.clients)";
-        return refuse(&stream, "denied.user", message).await;
+        return refuse(&socket, "denied.user", message).await;
     };
     let connections_max = configuration.daemon().connections;
     let Some(_seat) = office.admit(connections_max, access.rights.contains(&Right::Admin)) else {
@@ -208,7 +222,7 @@ async fn meet(office: Arc<Office>, stream: Stream, client: ClientId, own_uid: u3
         let details = json!({"client": client.0, "uid": access.uid, "why": "daemon.connections"});
         office.record_of(access.uid, "client.refused", details);
         let message = format!("{connections_max} clients are connected already (daemon.connections)");
-        return refuse(&stream, "overloaded.connections", &message).await;
+        return refuse(&socket, "overloaded.connections", &message).await;
     };
     let serves_all = access.rights.contains(&Right::Serve);
     let uid = access.uid;
@@ -216,7 +230,7 @@ async fn meet(office: Arc<Office>, stream: Stream, client: ClientId, own_uid: u3
     if serves_all {
         office.served.join(&conversation.desk);
     }
-    let end = conversation.run(&stream).await;
+    let end = conversation.run(&socket).await;
     drop(conversation);
     if let Some(why) = end.offence() {
         office.record_of(uid, "client.cut_off", json!({"client": client.0, "uid": uid, "why": why}));
@@ -229,7 +243,7 @@ async fn meet(office: Arc<Office>, stream: Stream, client: ClientId, own_uid: u3
     }
 }
 
-async fn refuse(stream: &Stream, code: &str, message: &str) {
+async fn refuse(socket: &Registered, code: &str, message: &str) {
     let refused = Refused {
         code: code.to_owned(),
         message: message.to_owned(),
@@ -238,8 +252,7 @@ async fn refuse(stream: &Stream, code: &str, message: &str) {
     };
     let mut out = Vec::new();
     put_refusal(&mut out, &refused);
-    let mut writer = stream;
-    let _ = tokio::time::timeout(GOODBYE, writer.write_all(&out)).await;
+    let _ = tokio::time::timeout(GOODBYE, socket.write_all(&out)).await;
 }
 
 /// The frame of a refusal, whatever the connection was like.

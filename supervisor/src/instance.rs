@@ -5,6 +5,7 @@
 
 mod builtin;
 mod hosting;
+mod keeping;
 mod outcome;
 mod shared;
 
@@ -361,18 +362,13 @@ impl Instance {
             if let Some(event) = self.take_frame()? {
                 return Ok(event);
             }
-            let mut ready = self.socket.readable().await.or(Err(Stop::Gone))?;
-            let spare = self.decoder.spare();
-            match ready.try_io(|socket| Ok(rustix::io::read(socket.get_ref(), spare)?)) {
-                Ok(Ok(0)) => return Err(Stop::Gone),
-                Ok(Ok(bytes)) => {
+            match self.socket.read(self.decoder.spare()).await {
+                Ok(0) | Err(_) => return Err(Stop::Gone),
+                Ok(bytes) => {
                     self.decoder.filled(bytes);
                     // A flood of log lines must not keep this thread of the host's runtime from its other tasks.
                     tokio::task::consume_budget().await;
                 }
-                Ok(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Ok(Err(_)) => return Err(Stop::Gone),
-                Err(_would_block) => {}
             }
         }
     }

@@ -29,6 +29,7 @@ mod configured;
 mod context;
 #[cfg(feature = "daemon")]
 pub mod daemon;
+mod directory;
 pub mod doctor;
 mod events;
 mod experiment;
@@ -48,6 +49,7 @@ mod process;
 mod programs;
 mod rate;
 mod scope;
+mod store;
 mod supervisor;
 mod tree;
 mod zygote;

@@ -165,9 +165,12 @@ impl Plugin {
 
     /// Takes no new calls, lets those that run finish, refuses those that wait, and ends its processes. Returns when it is
     /// off. What it was before it came back only by [`Plugin::enable`].
-    pub async fn disable(&self) {
+    ///
+    /// With a state directory that holds for one with a table in the configuration until it is enabled, also in later runs.
+    pub async fn disable(&self) -> Result<(), Failure> {
         self.driver.order(Event::Disable);
         self.driver.until(|state| state != State::Draining).await;
+        self.keep_enabled(false).await
     }
 
     /// Takes no new calls, lets those that run or wait finish, and ends its processes. Returns when it has none.
@@ -181,6 +184,7 @@ impl Plugin {
     pub async fn enable(&self) -> Result<(), Failure> {
         self.may_run().await?;
         self.driver.order(Event::Enable);
+        self.keep_enabled(true).await?;
         self.runs().await
     }
 

@@ -20,6 +20,7 @@ use crate::process::control::broken;
 use crate::process::guard::Guard;
 use crate::process::points::PausePoint;
 use crate::programs::Program;
+use crate::store::{Record, Stores};
 use casemate_protocol::ids::{Marker, PluginName};
 use casemate_protocol::link::CONFIG_BYTES_MAX;
 use casemate_protocol::module::CompileReport;
@@ -28,6 +29,7 @@ use casemate_protocol::policy::{Limits, Policy};
 use casemate_protocol::spawn::CompileSpec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -49,6 +51,8 @@ pub struct Config {
     pub configuration: Configuration,
     /// Where compiled code is kept; off unless somebody says where.
     pub cache: CacheSetting,
+    /// Where plugins' configurations, and what they put away with `kv.set`, stay; nothing does unless somebody says where.
+    pub state_dir: Option<PathBuf>,
     /// For tests of the lower tier: try no namespaces.
     #[doc(hidden)]
     pub namespaces: bool,
@@ -75,6 +79,7 @@ impl Default for Config {
             compile_memory_bytes: 2 << 30,
             configuration: Configuration::default(),
             cache: CacheSetting::Off,
+            state_dir: None,
             namespaces: true,
             adversary: None,
             compiler_adversary: None,
@@ -174,6 +179,7 @@ impl Supervisor {
                 memory_bytes: config.compile_memory_bytes,
             },
             cache: Access::new(config.cache),
+            stores: Stores::new(config.state_dir),
             pause_at: config.pause_at,
             last_instance: AtomicU64::new(0),
         };
@@ -208,7 +214,12 @@ impl Supervisor {
             return Err(Failure::not_started(Cause::Input { message }));
         }
         let context = Arc::clone(&self.context);
-        let shared = Arc::new(Shared::new(context, name, policy, options.config));
+        let store = context.stores.of(&name);
+        let config = match options.config {
+            Some(config) => Some(config),
+            None => self.kept(name.as_str())?.config(),
+        };
+        let shared = Arc::new(Shared::new(context, name, policy, config, store));
         let proven = load(&shared, &Arc::from(wasm)).await?;
         if shared.config().is_some() {
             // Better now than at the first call. Without one, no guest code runs before that.
@@ -231,6 +242,26 @@ impl Supervisor {
     /// its manifest and the ceiling hold then.
     pub async fn load_sent(&self, name: &str, sent: Sent, options: LoadOptions) -> Result<Plugin, LoadError> {
         self.configured.load(self, name, Some(sent), options).await
+    }
+
+    /// What was kept of a plugin when it ran before.
+    pub(crate) fn kept(&self, name: &str) -> Result<Record, Failure> {
+        let store = self.context.stores.of(&PluginName::from_lossy(name));
+        let record = store.map(|store| store.record()).transpose();
+        Ok(record.map_err(|error| error.not_loaded())?.unwrap_or_default())
+    }
+
+    /// The configuration that was given to a plugin when it ran before, as JSON text: it is set up with it unless its load
+    /// names another.
+    pub fn kept_config(&self, name: &PluginName) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.kept(name.as_str())?.config())
+    }
+
+    /// Whether a plugin of the configuration is to run: what somebody has said at run time goes before `enabled` in the file.
+    pub fn is_enabled(&self, name: &str) -> bool {
+        // A record that cannot be read is told of by its load.
+        let since = self.kept(name).ok().and_then(|kept| kept.enabled);
+        since == Some(true) || self.configuration().is_enabled(name)
     }
 
     /// The plugins that are loaded and whose holders have not dropped them.

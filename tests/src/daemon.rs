@@ -59,27 +59,18 @@ impl Served {
 
     fn start_in(folder: Scratch, configuration: &str, socket: &Path) -> Self {
         std::fs::write(folder.join("casemate.toml"), configuration).unwrap();
-        let mut command = Command::new(command::program());
-        command
-            .arg("serve")
-            .args([Path::new("--config"), &folder.join("casemate.toml")])
-            .args([Path::new("--socket"), socket])
-            .args([Path::new("--state-dir"), &folder.join("state")])
-            .args([Path::new("--cache-dir"), &folder.join("cache")])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let log = Arc::new(Mutex::new(Vec::new()));
-        let (lines, seen) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
-        std::thread::spawn(move || {
-            for line in lines.lines().map_while(Result::ok) {
-                seen.lock().unwrap().push(line);
-            }
-        });
+        let (child, log) = spawn(&folder, socket);
         let mut served = Self { child, folder, socket: socket.to_owned(), log };
         served.await_log("listening");
         served
+    }
+
+    /// Ends it and starts another in the same place.
+    pub fn again(&mut self) {
+        self.signal(Signal::TERM);
+        self.wait();
+        (self.child, self.log) = spawn(&self.folder, &self.socket);
+        self.await_log("listening");
     }
 
     /// Its socket.
@@ -139,6 +130,29 @@ impl Served {
     pub async fn connect(&self) -> Casemate {
         Casemate::connect(self.socket()).await.unwrap()
     }
+}
+
+/// The command, and the lines of its log as they come.
+fn spawn(folder: &Path, socket: &Path) -> (Child, Arc<Mutex<Vec<String>>>) {
+    let mut child = Command::new(command::program())
+        .arg("serve")
+        .args([Path::new("--config"), &folder.join("casemate.toml")])
+        .args([Path::new("--socket"), socket])
+        .args([Path::new("--state-dir"), &folder.join("state")])
+        .args([Path::new("--cache-dir"), &folder.join("cache")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let (lines, seen) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&log));
+    std::thread::spawn(move || {
+        for line in lines.lines().map_while(Result::ok) {
+            seen.lock().unwrap().push(line);
+        }
+    });
+    (child, log)
 }
 
 impl Drop for Served {

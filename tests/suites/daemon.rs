@@ -19,7 +19,7 @@ mod service;
 use casemate::{Casemate, Cause, HostError, Policy, Retry, State};
 use casemate_tests::daemon::{GENEROUS, Served};
 use casemate_tests::gate::Gate;
-use casemate_tests::{block_on, guests, policy, processes};
+use casemate_tests::{block_on, guests, host, policy, processes};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -41,6 +41,11 @@ fn marker(served: &Served) -> String {
     let stub =
         all.split_whitespace().map(arguments).find(|arguments| arguments.contains("\0stub\0")).unwrap();
     stub.split('\0').nth(2).unwrap().to_owned()
+}
+
+#[test]
+fn scenario() {
+    host::run(&[("lies", hostile::lies)]);
 }
 
 #[test]

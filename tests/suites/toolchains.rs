@@ -16,10 +16,12 @@
 
 use casemate::{Casemate, Cause, Plugin, Policy};
 use casemate_tests::command::{casemate, run};
-use casemate_tests::{block_on, guests, guide, limits, scratch::Scratch, skip};
+use casemate_tests::{block_on, guests, guide, limits, policy, scratch::Scratch, skip};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The languages besides Rust: as `casemate new` calls them, as the guide does, and where in `sdk` their statistics are.
@@ -67,12 +69,15 @@ fn patient() -> Policy {
 
 #[test]
 fn every_example_says_of_itself_what_the_others_do() {
-    let [first, others @ ..] = LANGUAGES.map(|(_, _, folder)| {
-        let path = sdk().join(folder).join("plugin.toml");
-        fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-    });
-    for other in others {
-        assert_eq!(first, other);
+    for example in ["statistics", "notebook"] {
+        let mut manifests = LANGUAGES.iter().filter_map(|(_, _, folder)| {
+            let folder = sdk().join(folder);
+            let own = folder.with_file_name(folder.file_name()?.to_str()?.replace("statistics", example));
+            fs::read_to_string(own.join("plugin.toml")).ok()
+        });
+        let first = manifests.next().unwrap();
+        assert!(manifests.clone().count() >= 4);
+        assert!(manifests.all(|other| other == first), "{example}");
     }
 }
 
@@ -139,6 +144,123 @@ fn the_statistics_of_every_language_are_the_same() {
         }
         host.shutdown().await;
     });
+}
+
+/// Everything else that the SDKs have: configuration, host calls, kv, events, log, raw bytes; the same in every language.
+#[test]
+fn a_notebook_is_the_same_in_every_language() {
+    let test = "a_notebook_is_the_same_in_every_language";
+    let sdks = copy_of_sdks();
+    // Beside a manifest, which says what it wants to hear.
+    let rust = sdks.join("c/notebook/rust");
+    fs::create_dir(&rust).unwrap();
+    fs::copy(sdks.join("c/notebook/plugin.toml"), rust.join("plugin.toml")).unwrap();
+    fs::copy(guests::rust("notebook"), rust.join("notebook.wasm")).unwrap();
+    let mut modules = vec![("rust", rust.join("notebook.wasm"))];
+    for (language, _, folder) in LANGUAGES {
+        // C++ has the header of C.
+        if language == "cpp" || !is_there(test, language) {
+            continue;
+        }
+        let folder = sdks.join(folder).with_file_name("notebook");
+        let ran = casemate(&["test", &folder.display().to_string()]);
+        assert_eq!(ran.code, 0, "{language}: {ran:?}");
+        modules.push((language, folder.join("notebook.wasm")));
+    }
+    for (language, module) in modules {
+        block_on(keep_notes(language, &module));
+    }
+}
+
+/// A host that keeps what plugins have it keep, in the order of the keys.
+fn keeping(host: &Casemate) {
+    let kept = Arc::new(Mutex::new(BTreeMap::<String, Value>::new()));
+    let answer = move |method: &'static str| {
+        let kept = Arc::clone(&kept);
+        move |asked: Value| {
+            let mut kept = kept.lock().unwrap();
+            let key = || asked["key"].as_str().unwrap().to_owned();
+            let answer = match method {
+                "kv.get" => json!({"value": kept.get(&key())}),
+                "kv.set" => {
+                    kept.insert(key(), asked["value"].clone());
+                    Value::Null
+                }
+                "kv.delete" => json!({"deleted": kept.remove(&key()).is_some()}),
+                _ => {
+                    assert_eq!(asked, json!({"prefix": "", "after": null, "limit": 100}));
+                    json!({"keys": kept.keys().collect::<Vec<_>>(), "more": false})
+                }
+            };
+            async move { Ok(answer) }
+        }
+    };
+    for method in ["kv.get", "kv.set", "kv.delete", "kv.list"] {
+        host.on(method, answer(method));
+    }
+    host.on("clock.now", |_: Value| async { Ok(json!("12:00")) });
+}
+
+async fn keep_notes(language: &str, module: &Path) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&lines);
+    let host = Casemate::builder()
+        .on_log(move |record| sink.lock().unwrap().push(record.message.to_string()))
+        .build()
+        .unwrap();
+    keeping(&host);
+    let granted = policy(|spec| {
+        spec.limits.call_timeout = Duration::from_secs(60);
+        spec.limits.memory_bytes = 512 << 20;
+        spec.host = vec!["kv.*".to_owned(), "clock.now".to_owned()];
+        spec.publish = vec!["notes.written".to_owned()];
+        spec.subscribe = vec!["notes.asked".to_owned()];
+    });
+    let load = |config: &str| host.load_with(module, granted.clone(), Some(config.as_bytes().to_vec()));
+    eprintln!("trying {language}");
+    let failure = load(r#"{"owner": ""}"#).await.unwrap_err();
+    assert!(
+        matches!(&failure.cause, Cause::ConfigRefused { code, .. } if code == "no_owner"),
+        "{language}: {failure}"
+    );
+
+    let plugin = load(r#"{"owner": "Ada"}"#).await.unwrap_or_else(|failure| panic!("{language}: {failure}"));
+    let mut written = host.subscribe("notes.written").await.unwrap();
+    let text = "Grüße, \u{1f600} \"quoted\"\n\\ \u{1}";
+    for (method, input, expected) in [
+        ("read", json!({"page": "a"}), json!({"text": null})),
+        ("write", json!({"page": "b", "text": text}), json!({"owner": "Ada", "page": "b"})),
+        ("write", json!({"page": "ä", "text": ""}), json!({"owner": "Ada", "page": "ä"})),
+        ("read", json!({"page": "b"}), json!({"text": text})),
+        ("read", json!({"page": "ä"}), json!({"text": ""})),
+        ("pages", json!(null), json!({"pages": ["b", "ä"]})),
+        ("erase", json!({"page": "b"}), json!({"erased": true})),
+        ("erase", json!({"page": "b"}), json!({"erased": false})),
+        ("now", json!(null), json!({"now": "12:00"})),
+        ("heard", json!(null), json!({"heard": 0})),
+    ] {
+        let answer: Result<Value, _> = plugin.call(method, &input).await;
+        let answer = answer.unwrap_or_else(|failure| panic!("{language}: {method} {input}: {failure}"));
+        assert_eq!(answer, expected, "{language}: {method} {input}");
+    }
+    eprintln!("called");
+    for page in ["b", "ä"] {
+        let event = written.next().await.unwrap();
+        let body: Value = serde_json::from_slice(&event.body).unwrap();
+        assert_eq!((event.content_type, body), (1, json!({"page": page})), "{language}");
+    }
+    assert_eq!(plugin.call_raw("reverse", b"\x00\xffab").await.unwrap(), b"ba\xff\x00", "{language}");
+    assert_eq!(plugin.call_raw("reverse", b"").await.unwrap(), b"", "{language}");
+
+    eprintln!("publishing");
+    host.publish("notes.asked", &json!({"who": "Eve"})).await.unwrap();
+    // It is told in its own time, between calls.
+    while plugin.call::<_, Value>("heard", &()).await.unwrap() == json!({"heard": 0}) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(plugin.call::<_, Value>("heard", &()).await.unwrap(), json!({"heard": 1}), "{language}");
+    host.shutdown().await;
+    assert_eq!(*lines.lock().unwrap(), ["wrote b", "wrote ä", "heard notes.asked"], "{language}");
 }
 
 /// The answer as it is, and as a value in which whole numbers have no point.

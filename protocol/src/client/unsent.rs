@@ -2,6 +2,8 @@
 
 /// Bytes that wait before nothing more is read or produced.
 const HIGH_BYTES: usize = 1 << 20;
+/// Bytes that are worth a write of their own, whatever else is ready.
+const BATCH_BYTES: usize = 16 << 10;
 /// Buffers that have grown larger than this are given back.
 const KEPT_BYTES: usize = 256 << 10;
 
@@ -31,6 +33,11 @@ impl Unsent {
     /// Whether so much waits that nothing should be added.
     pub fn is_full(&self) -> bool {
         self.waiting() >= HIGH_BYTES
+    }
+
+    /// Whether so much waits that collecting more of it before it is sent saves nothing.
+    pub fn is_batch(&self) -> bool {
+        self.waiting() >= BATCH_BYTES
     }
 
     /// The socket has taken so much; whether nothing waits any more.

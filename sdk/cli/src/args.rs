@@ -27,7 +27,7 @@ pub struct Cli {
     /// The daemon's socket; casemate.sock in the user's runtime directory without it
     #[arg(long, global = true, value_name = "PATH", env = "CASEMATE_SOCKET")]
     pub socket: Option<PathBuf>,
-    /// Where the code cache is, and its secret
+    /// Where the code cache is, its secret, and what plugins keep
     #[command(flatten)]
     pub places: Places,
     /// What to do
@@ -41,7 +41,7 @@ pub struct Places {
     /// Where compiled code is kept; in the user's cache directory without it
     #[arg(long, global = true, value_name = "DIR")]
     pub cache_dir: Option<PathBuf>,
-    /// Where the cache's secret is kept, outside of that; in the user's state directory without it
+    /// Where the cache's secret and what plugins keep is, outside of that; in the user's state directory without it
     #[arg(long, global = true, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 }

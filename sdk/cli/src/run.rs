@@ -74,14 +74,15 @@ pub(crate) fn embedded(screen: &Screen) -> Result<Casemate, Problem> {
 
 /// As [`embedded`], to be made; what it compiles is kept, unless that is not wanted.
 pub(crate) fn builder(cli: &Cli, screen: &Screen, no_cache: bool) -> Result<Builder, Problem> {
-    let builder = logging(screen);
-    match no_cache {
-        true => Ok(builder),
-        false => Ok(match places::wanted(&cli.places, screen)? {
-            Some(places) => builder.cache(places),
-            None => builder,
-        }),
+    let mut builder = logging(screen);
+    if !no_cache && let Some(places) = places::wanted(&cli.places, screen)? {
+        builder = builder.cache(places);
     }
+    // A call in passing leaves nothing behind, unless it is said where.
+    if let Some(state_dir) = &cli.places.state_dir {
+        builder = builder.state_dir(state_dir);
+    }
+    Ok(builder)
 }
 
 fn logging(screen: &Screen) -> Builder {

@@ -36,6 +36,7 @@ pub(crate) async fn perform(cli: &Cli, serve: &Serve, screen: &Screen) -> Result
     if let Some(places) = places::wanted(&cli.places, screen)? {
         config.cache = CacheSetting::At(places);
     }
+    config.state_dir = places::state(&cli.places);
     let audit = places::state(&cli.places).map(|state| Audit::open(&state)).transpose();
     let audit = audit.map_err(|error| Problem::audit(&error))?;
     match &audit {

@@ -131,6 +131,10 @@ impl Casemate {
             #[cfg(feature = "embedded")]
             Inner::Embedded(supervisor) => {
                 let manifest = beside(&source)?;
+                let config = match config {
+                    Some(config) => Some(config),
+                    None => supervisor.kept_config(&name)?,
+                };
                 if let (Some(manifest), Some(config)) = (&manifest, &config) {
                     manifest.check_config(config).map_err(refused)?;
                 }

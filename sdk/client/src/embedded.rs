@@ -5,6 +5,7 @@ use casemate_protocol::outcome::Failure;
 use casemate_supervisor::cache::{CachePlaces, CacheSetting};
 use casemate_supervisor::policy::{ConfigError, Configuration};
 use casemate_supervisor::{Config, LogRecord, Reloaded, Supervisor};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Makes a [`Casemate`].
@@ -26,6 +27,14 @@ impl Builder {
     #[must_use]
     pub fn cache(mut self, places: CachePlaces) -> Self {
         self.config.cache = CacheSetting::At(places);
+        self
+    }
+
+    /// Keeps in this directory what stays of plugins when their processes are gone: the configuration they were given at run
+    /// time, whether they were disabled, and what they put away with `kv.set`. Without it nothing stays.
+    #[must_use]
+    pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.config.state_dir = Some(directory.into());
         self
     }
 

@@ -224,10 +224,7 @@ impl Plugin {
     pub async fn disable(&self) -> Result<(), Failure> {
         match &self.inner {
             #[cfg(feature = "embedded")]
-            Inner::Embedded(plugin) => {
-                plugin.disable().await;
-                Ok(())
-            }
+            Inner::Embedded(plugin) => plugin.disable().await,
             #[cfg(feature = "connected")]
             Inner::Connected(remote) => remote.disable().await,
         }

@@ -10,10 +10,10 @@
 //! ```
 //! Numbers are little endian.
 
-use super::directory::is_file;
 use super::error::BadEntry;
 use super::key::Key;
 use super::secret::Secret;
+use crate::directory::is_file;
 use crate::memfd;
 use casemate_protocol::module::{CWASM_BYTES_MAX, REPORT_BYTES_MAX};
 use hmac::Mac as _;

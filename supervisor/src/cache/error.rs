@@ -1,5 +1,6 @@
 //! Why there is no cache, and why an entry is bad.
 
+use crate::directory::DirectoryError;
 use rustix::io::Errno;
 use std::io;
 use std::path::PathBuf;
@@ -50,6 +51,16 @@ pub enum CacheError {
         /// What is wrong with it.
         why: SecretFlaw,
     },
+}
+
+impl From<DirectoryError> for CacheError {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            DirectoryError::Io { path, doing, source } => Self::Io { path, doing, source },
+            DirectoryError::NotOurs { path, owner, us } => Self::NotOurs { path, owner, us },
+            DirectoryError::WritableByOthers { path, mode } => Self::WritableByOthers { path, mode },
+        }
+    }
 }
 
 /// What is wrong with a secret's file.

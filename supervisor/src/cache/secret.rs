@@ -1,8 +1,8 @@
 //! What MACs are made with: 32 random bytes that only we can read, made once, also when two supervisors begin at once.
 
 use super::Steps;
-use super::directory::{Directory, is_file, ours};
 use super::error::{CacheError, SecretFlaw};
+use crate::directory::{Directory, is_file, ours};
 use hmac::{Hmac, KeyInit as _};
 use rustix::fs::fstat;
 use rustix::io::Errno;

@@ -1,7 +1,7 @@
 //! What is removed from a cache, and when.
 
-use super::directory::{Directory, Item};
 use super::key::Key;
+use crate::directory::{Directory, Item};
 use std::io;
 use std::time::{Duration, SystemTime};
 

@@ -15,6 +15,7 @@ use super::office::{Office, is_closing};
 use super::work::{Done, Work};
 use crate::host::{HostError, HostReply};
 use crate::pipe::Pipe;
+use crate::process::registered::Registered;
 use casemate_protocol::client::{
     Answer, ClientBounds, Ending, Follow, HostCall, HostResult, Opening, Outgoing, PAYLOAD_BYTES_MAX,
     Received, Refused, Request, Right, Session, Side, Unsent, VERSION, Violation, WINDOW_BYTES, Welcome,
@@ -23,14 +24,12 @@ use casemate_protocol::client::{
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::ids::ClientId;
 use casemate_protocol::outcome::{Cause, Failure};
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use interprocess::local_socket::tokio::Stream;
+use futures_util::{FutureExt, StreamExt};
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
@@ -123,8 +122,7 @@ impl Conversation {
     }
 
     /// Talks until one of both ends it.
-    pub(super) async fn run(&mut self, socket: &Stream) -> End {
-        let (mut reader, mut writer) = (socket, socket);
+    pub(super) async fn run(&mut self, socket: &Registered) -> End {
         let mut decoder = Decoder::new(ClientBounds { side: Side::Daemon });
         let greeting_due = Instant::now() + self.office.handshake_timeout();
         let mut progress = Instant::now();
@@ -140,18 +138,27 @@ impl Conversation {
                 greeted = self.is_greeted();
             }
             let patience = if greeted { progress + STALL } else { greeting_due };
-            tokio::select! {
-                biased;
-                result = writer.write(self.out.rest()), if waiting > 0 => match result {
+            if self.out.is_batch()
+                && let Some(result) = socket.write(self.out.rest()).now_or_never()
+            {
+                match result {
                     Ok(bytes) => {
                         progress = Instant::now();
-                        if self.out.took(bytes) {
-                            self.attend();
-                        }
+                        self.sent(bytes);
+                        continue;
                     }
                     Err(error) => return End::Io(error),
-                },
-                result = reader.read(decoder.spare()), if !self.out.is_full() => match result {
+                }
+            }
+            tokio::select! {
+                biased;
+                Some((id, done)) = self.works.next(), if !self.works.is_empty() => {
+                    if waiting == 0 {
+                        progress = Instant::now();
+                    }
+                    self.done(id, done);
+                }
+                result = socket.read(decoder.spare()), if !self.out.is_full() => match result {
                     Ok(0) => return End::Gone,
                     Ok(bytes) => {
                         if waiting == 0 {
@@ -165,18 +172,27 @@ impl Conversation {
                     }
                     Err(error) => return End::Io(error),
                 },
-                Some((id, done)) = self.works.next(), if !self.works.is_empty() => {
-                    if waiting == 0 {
-                        progress = Instant::now();
-                    }
-                    self.done(id, done);
-                }
                 () = wake.notified() => self.attend(),
                 () = is_closing(&mut closing), if !self.closing => self.close(),
+                // Last, so that what is ready at once leaves at once.
+                result = socket.write(self.out.rest()), if waiting > 0 => match result {
+                    Ok(bytes) => {
+                        progress = Instant::now();
+                        self.sent(bytes);
+                    }
+                    Err(error) => return End::Io(error),
+                },
                 () = tokio::time::sleep_until(patience), if !greeted || waiting > 0 => {
                     return if greeted { End::Stalled } else { End::Silent };
                 }
             }
+        }
+    }
+
+    /// The client has taken so much of what waits for it.
+    fn sent(&mut self, bytes: usize) {
+        if self.out.took(bytes) {
+            self.attend();
         }
     }
 
@@ -202,7 +218,7 @@ impl Conversation {
     }
 
     /// The last frame, if the socket takes it at once.
-    async fn say_goodbye(&mut self, violation: &Violation, socket: &Stream) {
+    async fn say_goodbye(&mut self, violation: &Violation, socket: &Registered) {
         let refused = Refused {
             code: violation.code.name().to_owned(),
             message: violation.to_string(),
@@ -210,8 +226,7 @@ impl Conversation {
             version_max: VERSION,
         };
         super::put_refusal(self.out.frames(), &refused);
-        let mut writer = socket;
-        let _ = tokio::time::timeout(super::GOODBYE, writer.write_all(self.out.rest())).await;
+        let _ = tokio::time::timeout(super::GOODBYE, socket.write_all(self.out.rest())).await;
     }
 
     /// Every whole frame that is here.

@@ -140,7 +140,7 @@ impl Office {
         let mut loaded = Vec::new();
         for name in configuration.plugins() {
             let is_here = self.lock().contains_key(name);
-            if configuration.is_enabled(name) && !is_here {
+            if !is_here && self.supervisor.is_enabled(name) {
                 let result = self.load(name, None, LoadOptions::default()).await;
                 loaded.push((name.to_owned(), result.map(drop)));
             }

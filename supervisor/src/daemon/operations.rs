@@ -341,7 +341,7 @@ impl Office {
             }
             Op::Disable(op) => {
                 let plugin = self.plugin(&op.plugin)?;
-                plugin.disable().await;
+                plugin.disable().await?;
                 plugin
             }
             Op::Drain(op) => {

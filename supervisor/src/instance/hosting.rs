@@ -1,5 +1,6 @@
 //! What a guest asks its host for: permission first, then how often, then the handler, and never longer than the call.
 
+use super::keeping::keeps;
 use super::{Asked, Instance};
 use crate::host::{HostError, HostReply, HostRequest, refusal};
 use crate::scope::Scope;
@@ -33,6 +34,7 @@ impl Instance {
                 self.publish(during.limited_as(), &body, start).map_err(|error| (HostStatus::Error, error))
             }
             None => match self.admit(during.limited_as(), &call.method, start) {
+                Ok(()) if keeps(&call.method) => self.within_call(self.keep(&call.method, &body)).await,
                 Ok(()) => self.ask(during.scope, call, body).await,
                 Err(error) => Err((HostStatus::Error, error)),
             },

@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::rate::Rates;
+use crate::store::Store;
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::policy::Policy;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -26,8 +27,12 @@ pub(crate) struct Shared {
     pub(crate) name: PluginName,
     /// Of all its versions: a new policy gives nobody a second helping.
     pub(crate) rates: Arc<Rates>,
+    /// What it keeps, where there is a state directory.
+    pub(crate) store: Option<Arc<Store>>,
     policy: RwLock<Arc<Policy>>,
     config: RwLock<Option<Arc<[u8]>>>,
+    /// `enabled` in its table of the configuration; `None`: it has no table.
+    file_says_enabled: RwLock<Option<bool>>,
 }
 
 impl Shared {
@@ -36,9 +41,18 @@ impl Shared {
         name: PluginName,
         policy: Policy,
         config: Option<Vec<u8>>,
+        store: Option<Arc<Store>>,
     ) -> Self {
         let (config, policy) = (RwLock::new(config.map(Arc::from)), RwLock::new(Arc::new(policy)));
-        Self { context, name, rates: Arc::default(), policy, config }
+        Self {
+            context,
+            name,
+            rates: Arc::default(),
+            store,
+            policy,
+            config,
+            file_says_enabled: RwLock::default(),
+        }
     }
 
     /// What holds now. A zygote and its instances are held to what it was started with besides.
@@ -49,6 +63,14 @@ impl Shared {
     /// The configuration that an instance is set up with now, as JSON text.
     pub(crate) fn config(&self) -> Option<Arc<[u8]>> {
         self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn file_says_enabled(&self) -> Option<bool> {
+        *self.file_says_enabled.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_file_says_enabled(&self, said: Option<bool>) {
+        *self.file_says_enabled.write().unwrap_or_else(PoisonError::into_inner) = said;
     }
 
     /// From here on this holds.
@@ -67,6 +89,8 @@ impl Shared {
             context: Arc::clone(&self.context),
             name: self.name.clone(),
             rates: Arc::clone(&self.rates),
+            store: self.store.clone(),
+            file_says_enabled: RwLock::new(self.file_says_enabled()),
             policy: RwLock::new(terms.policy.clone().unwrap_or_else(|| self.policy())),
             config: RwLock::new(terms.config.clone().or_else(|| self.config())),
         })

@@ -7,6 +7,7 @@ use crate::instance::Terms;
 use crate::lifecycle::{Event, Generation, Refusal, State};
 use crate::load::load;
 use crate::policy::needs_new_version;
+use crate::store::Record;
 use casemate_protocol::outcome::{Cause, Failure};
 use casemate_protocol::policy::Policy;
 use std::sync::Arc;
@@ -71,14 +72,48 @@ impl Plugin {
     /// Comes to another configuration without dropping a call: a new version that takes it takes over. One that does not run
     /// has it when it is started.
     pub async fn set_config(&self, config: Vec<u8>) -> Result<(), Failure> {
+        let kept = serde_json::from_slice(&config).map_err(|error| {
+            let message = format!("the configuration is no JSON: {error}");
+            Failure::not_started(Cause::Input { message })
+        })?;
         let terms = Terms { config: Some(Arc::from(config)), policy: None };
         match self.status().state {
-            State::Starting | State::Running | State::Backoff => self.renew(None, terms).await,
-            State::Stopped | State::Disabled | State::Draining => {
-                self.driver.shared().take(terms);
-                Ok(())
-            }
+            State::Starting | State::Running | State::Backoff => self.renew(None, terms).await?,
+            State::Stopped | State::Disabled | State::Draining => self.driver.shared().take(terms),
         }
+        self.keep(|record| record.set_config(kept)).await
+    }
+
+    /// Changes what is kept of it, where there is a state directory.
+    async fn keep(&self, change: impl FnOnce(&mut Record) + Send + 'static) -> Result<(), Failure> {
+        let Some(store) = self.driver.shared().store.clone() else { return Ok(()) };
+        let done = tokio::task::spawn_blocking(move || store.change(change)).await;
+        match done {
+            Ok(changed) => changed.map_err(|error| error.not_kept()),
+            // It panicked: that has been told.
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Somebody has enabled or disabled it: kept where it is not what the file says, forgotten where it is.
+    pub(super) async fn keep_enabled(&self, enabled: bool) -> Result<(), Failure> {
+        let Some(said) = self.driver.shared().file_says_enabled() else { return Ok(()) };
+        let since = (enabled != said).then_some(enabled);
+        if self.enabled_since() == since {
+            return Ok(());
+        }
+        self.keep(move |record| record.enabled = since).await
+    }
+
+    /// What somebody has said at run time of whether it is to run.
+    pub(crate) fn enabled_since(&self) -> Option<bool> {
+        // A record that cannot be read was told of when it was loaded.
+        self.driver.shared().store.as_ref()?.record().ok()?.enabled
+    }
+
+    /// What its table in the configuration says of that; `None`: it has no table.
+    pub(crate) fn file_says_enabled(&self, said: Option<bool>) {
+        self.driver.shared().set_file_says_enabled(said);
     }
 
     /// What is to hold when it is started holds before it is.

@@ -204,7 +204,13 @@ impl Effective {
 
     /// The policy to load the plugin with; an error where it is turned off or needs what this version does not have.
     pub fn policy(&self) -> Result<&Policy, ConfigError> {
+        self.policy_when(None)
+    }
+
+    /// The same for a plugin that was enabled or disabled at run time: to have been enabled goes before the file.
+    pub(crate) fn policy_when(&self, enabled_since: Option<bool>) -> Result<&Policy, ConfigError> {
         if let Some(enabled) = self.get("enabled")
+            && enabled_since != Some(true)
             && enabled.value == Some(Value::Flag(false))
         {
             return Err(self.error(enabled, Problem::Disabled { key: self.shown(enabled) }));

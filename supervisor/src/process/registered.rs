@@ -2,7 +2,7 @@
 
 use std::io;
 use std::ops::Deref;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -34,6 +34,50 @@ impl Registered {
     pub(crate) async fn has_room(&self) -> io::Result<()> {
         let again = rustix::io::fcntl_dupfd_cloexec(&**self.get_ref(), 3)?;
         let _ready = Self::with_interest(Arc::new(again), Interest::WRITABLE)?.writable().await?;
+        Ok(())
+    }
+
+    /// Waits until there is something to read, and reads. 0 is the end.
+    ///
+    /// Cancel safety: what was not returned has not been read.
+    pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.readable().await?;
+            match ready.try_io(|socket| Ok(rustix::io::read(socket.get_ref(), &mut *buffer)?)) {
+                Ok(Ok(bytes)) => {
+                    if bytes < buffer.len() {
+                        // That was all; asking once more would only be told so. What comes later is another event.
+                        ready.clear_ready();
+                    }
+                    return Ok(bytes);
+                }
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    /// Sends as much as there is room for, waiting until there is some.
+    ///
+    /// Cancel safety: what was not returned has not been sent.
+    pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match casemate_sys::descriptors::send_nosignal(self.get_ref().as_fd(), bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.has_room().await?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// Sends all of it.
+    #[cfg(feature = "daemon")]
+    pub(crate) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let sent = self.write(bytes).await?;
+            bytes = bytes.get(sent..).unwrap_or_default();
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 
 use super::examples;
 use super::raw::{Raw, Said};
+use casemate::State;
 use casemate_tests::command::program;
 use casemate_tests::daemon::Served;
 use casemate_tests::gate::Gate;
@@ -105,6 +106,69 @@ fn the_configuration_is_read_anew_at_a_signal_and_when_it_changes() {
     let reloads: Vec<Value> = lines.filter(|line| line["event"] == "policy.reload").collect();
     assert!(reloads.iter().any(|line| line["ok"] == true), "{audit}");
     assert!(reloads.iter().any(|line| line["what"].as_str().unwrap().contains("nonsense")), "{audit}");
+}
+
+#[test]
+fn what_was_said_at_run_time_goes_before_the_file_also_after_a_restart() {
+    let text = examples();
+    let mut served = Served::start(&text);
+    let state_of = |served: &Served| {
+        block_on(async {
+            let plugins = served.connect().await.plugins().await.unwrap();
+            plugins.into_iter().map(|(name, status)| (name, status.state)).collect::<Vec<_>>()
+        })
+    };
+    let with = |state| vec![("statistics".to_owned(), state)];
+    block_on(async {
+        let plugin = served.connect().await.plugin("statistics").await.unwrap();
+        plugin.set_config(br#"{"decimals": 3}"#.to_vec()).await.unwrap();
+        plugin.disable().await.unwrap();
+    });
+    served.again();
+    served.await_log("listening");
+    await_state(&served, &state_of, &with(State::Disabled));
+    block_on(async {
+        let plugin = served.connect().await.plugin("statistics").await.unwrap();
+        assert_eq!(plugin.config().await.unwrap(), br#"{"decimals":3}"#);
+        plugin.enable().await.unwrap();
+        plugin.call::<_, Value>("stats", &json!({"numbers": [1]})).await.unwrap();
+    });
+    served.again();
+    await_state(&served, &state_of, &with(State::Running));
+    // The file says no: whoever said yes before was of one mind with the file of then, and so the file of now holds.
+    let off = text.replacen("[plugins.statistics]\n", "[plugins.statistics]\nenabled = false\n", 1);
+    std::fs::write(served.configuration(), &off).unwrap();
+    served.again();
+    await_state(&served, &state_of, &[]);
+    // Back to yes at run time, which then stays, whatever the file says.
+    std::fs::write(served.configuration(), &text).unwrap();
+    served.again();
+    await_state(&served, &state_of, &with(State::Running));
+    block_on(async {
+        std::fs::write(served.configuration(), &off).unwrap();
+        let casemate = served.connect().await;
+        casemate.reload_policy().await.unwrap();
+        casemate.plugin("statistics").await.unwrap().enable().await.unwrap();
+    });
+    served.again();
+    await_state(&served, &state_of, &with(State::Running));
+}
+
+/// Waits until the daemon's plugins are these, and in this state: they are loaded after it listens.
+fn await_state(
+    served: &Served,
+    state_of: &impl Fn(&Served) -> Vec<(String, State)>,
+    wanted: &[(String, State)],
+) {
+    let end = Instant::now() + Duration::from_secs(30);
+    loop {
+        let found = state_of(served);
+        if found == wanted {
+            return;
+        }
+        assert!(Instant::now() < end, "{found:?} are not {wanted:?}: {}", served.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -90,6 +90,12 @@ pub(crate) fn rows() -> Vec<Row> {
             outcome: "limit.host_calls: 2 host calls in 3600000 ms is the most (limits.host_calls): ask less often or raise it",
         },
         Row {
+            key: "limits.store",
+            set: "limits.store = \"1KiB\"\npermissions.host = [\"kv.set\"]",
+            cross: |ground| Box::pin(async move { keep(&ground).await }),
+            outcome: "limit.store: keys and values would have 1068 bytes and 1024 are the most (limits.store): delete some, or raise it",
+        },
+        Row {
             key: "limits.fuel",
             set: "limits.fuel = 1000000",
             cross: |ground| Box::pin(async move { spin(&ground.probe().await).await }),
@@ -259,6 +265,17 @@ async fn ask(plugin: &Plugin, method: &str, times: usize) -> String {
         last = end(plugin.call::<_, Value>("host", &json!({"method": method})).await);
     }
     last
+}
+
+/// Puts a thousand bytes away under a name of four.
+async fn keep(ground: &Ground) -> String {
+    let state = ground.folder().join("state");
+    let plugin =
+        ground.load_with(Some(guests::rust("probe")), |builder| builder.state_dir(state)).await.unwrap();
+    // 1,000 zeros in base64.
+    let value = format!("{}==", "A".repeat(1334));
+    let payload = json!({"key": "name", "value": value});
+    end(plugin.call::<_, Value>("host", &json!({"method": "kv.set", "payload": payload})).await)
 }
 
 /// On a machine that has no groups to give, a plugin that asks for one is refused by the name of the key.

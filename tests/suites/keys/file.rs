@@ -77,13 +77,12 @@ pub(crate) fn rows() -> Vec<Row> {
             "casemate.toml:5:23: plugins.p.permissions.network = [\"example.org\"] is not available in this version: write [] or leave it out",
         ),
     ]);
-    let kept = |key, set| Row {
-        key,
-        set,
+    rows.push(Row {
+        key: "limits.files",
+        set: "limits.files = 1",
         cross: |ground| Box::pin(async move { by_whom(&ground) }),
         outcome: "nothing is kept in this version",
-    };
-    rows.extend([kept("limits.store", "limits.store = \"1MiB\""), kept("limits.files", "limits.files = 1")]);
+    });
     rows
 }
 

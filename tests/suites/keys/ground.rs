@@ -4,7 +4,7 @@ use casemate::{Builder, Casemate, Cause, Configuration, Failure, HostError, Load
 use casemate_tests::scratch::Scratch;
 use casemate_tests::{guests, processes};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -44,6 +44,10 @@ impl Ground {
 
     pub(crate) fn key(&self) -> &'static str {
         self.key
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     pub(crate) fn set(&self) -> &'static str {

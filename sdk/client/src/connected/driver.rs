@@ -9,11 +9,12 @@ use casemate_protocol::client::{
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::host::{self, Host, HostReply, HostRequest, Trace};
 use casemate_protocol::ids::{InstanceId, PluginName};
-use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use interprocess::local_socket::tokio::Stream;
 use std::collections::{BTreeSet, HashMap};
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,17 +106,14 @@ impl Driver {
             if !has_orders && self.waiting.is_empty() && waiting == 0 {
                 break;
             }
+            if self.out.is_batch()
+                && let Some(result) = writer.write(self.out.rest()).now_or_never()
+            {
+                self.sent(result);
+                continue;
+            }
             tokio::select! {
                 biased;
-                result = writer.write(self.out.rest()), if waiting > 0 => match result {
-                    Ok(bytes) => {
-                        if self.out.took(bytes) {
-                            self.attend();
-                        }
-                    }
-                    // What it had to say may still be here.
-                    Err(_) => self.out.clear(),
-                },
                 result = reader.read(decoder.spare()) => match result {
                     Ok(bytes) if bytes > 0 => decoder.filled(bytes),
                     _ => break,
@@ -126,6 +124,8 @@ impl Driver {
                 },
                 Some((id, answered)) = self.works.next(), if !self.works.is_empty() => self.answered(id, answered),
                 () = wake.notified() => self.attend(),
+                // Last, so that what is ready at once leaves at once.
+                result = writer.write(self.out.rest()), if waiting > 0 => self.sent(result),
             }
         }
         for waiting in self.waiting.values() {
@@ -137,6 +137,16 @@ impl Driver {
             if let Hosting::Working(handle) = hosting {
                 handle.abort();
             }
+        }
+    }
+
+    /// The daemon has taken so much of what waits for it.
+    fn sent(&mut self, result: io::Result<usize>) {
+        match result {
+            Ok(bytes) if self.out.took(bytes) => self.attend(),
+            Ok(_) => {}
+            // What it had to say may still be here.
+            Err(_) => self.out.clear(),
         }
     }
 

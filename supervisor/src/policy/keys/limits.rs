@@ -127,10 +127,11 @@ pub(super) const LIMITS: &[Key] = &[
         "store",
         Kind::Bytes,
         PLUGIN_SCOPE,
-        Field::None,
-        "Files and keys that stay",
-        "nothing is kept in this version",
-    ),
+        of_policy!(U64 limits.store_bytes),
+        "What it keeps with kv.set; each key counts 64 bytes more",
+        "the supervisor",
+    )
+    .at_once(),
     limit(
         "files",
         Kind::Count,
