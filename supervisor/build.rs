@@ -5,7 +5,7 @@
 //!
 //! | variable | to |
 //! |---|---|
-//! | `CASEMATE_WORKER_BIN`, `CASEMATE_COMPILER_BIN`, `CASEMATE_ADVERSARY_BIN` | a finished static program: it is not built then |
+//! | `CASEMATE_WORKER_BIN`, `CASEMATE_WORKER_WASI_BIN`, `CASEMATE_COMPILER_BIN`, `CASEMATE_ADVERSARY_BIN` | a finished static program: it is not built then |
 //! | `CASEMATE_EMBED` | `skip`: embed nothing, for checking that the code compiles; loading a plugin then fails |
 #![expect(clippy::disallowed_methods, reason = "a build script reads its environment and starts compilers")]
 
@@ -38,6 +38,13 @@ const WORKER: Recipe = Recipe {
     profile: "embedded-worker",
     sources: "worker/runtime",
 };
+const WORKER_WASI: Recipe = Recipe {
+    name: "casemate-worker-wasi",
+    prebuilt: "CASEMATE_WORKER_WASI_BIN",
+    embedded: "CASEMATE_EMBEDDED_WORKER_WASI",
+    profile: "embedded-worker",
+    sources: "worker/wasi",
+};
 const COMPILER: Recipe = Recipe {
     name: "casemate-compiler",
     prebuilt: "CASEMATE_COMPILER_BIN",
@@ -54,8 +61,16 @@ const ADVERSARY: Recipe = Recipe {
 };
 
 /// What more than one of the programs is made of, from the workspace root.
-const SHARED_SOURCES: &[&str] =
-    &["Cargo.toml", "Cargo.lock", "rust-toolchain.toml", "protocol", "worker/engine", "worker/lockdown"];
+const SHARED_SOURCES: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "rust-toolchain.toml",
+    "protocol",
+    "sdk/wit",
+    "worker/engine",
+    "worker/lockdown",
+    "worker/runtime",
+];
 
 const SKIP: &str = "CASEMATE_EMBED";
 
@@ -89,7 +104,7 @@ fn embed() -> Outcome<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={SKIP}");
     let out = PathBuf::from(variable("OUT_DIR")?);
-    let mut recipes = vec![WORKER, COMPILER];
+    let mut recipes = vec![WORKER, WORKER_WASI, COMPILER];
     if env::var_os("CARGO_FEATURE_ADVERSARY").is_some() {
         recipes.push(ADVERSARY);
     }

@@ -255,13 +255,19 @@ impl Status {
 pub enum Profile {
     /// No WASI, no async runtime, no component model.
     Core,
+    /// WASI and components, in a worker of its own with a longer list of system calls.
+    Wasi,
 }
 
 impl Profile {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Core, Self::Wasi];
+
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
+            Self::Wasi => "wasi",
         }
     }
 }

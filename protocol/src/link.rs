@@ -82,6 +82,9 @@ pub struct Call {
     /// Tells an event in place of a call of a method: the method is its topic. The answer is empty, or the guest's error.
     #[prost(bool, tag = "4")]
     pub event: bool,
+    /// Whether the call's bodies are still under way: what the guest reads and writes comes and goes by host calls.
+    #[prost(bool, tag = "5")]
+    pub streams: bool,
     /// At most [`METHOD_BYTES_MAX`] bytes.
     #[prost(string, tag = "1")]
     pub method: String,
@@ -167,6 +170,9 @@ pub struct CallResult {
     /// Wasm frames at the trap, one a line.
     #[prost(string, tag = "10")]
     pub backtrace: String,
+    /// With [`Status::Ok`]: the code that a program ended with.
+    #[prost(uint32, tag = "11")]
+    pub exit_code: u32,
 }
 
 /// How a call ended inside the worker.

@@ -13,9 +13,12 @@
 //! | `dialect` | [`Dialect`] and [`detect`] |
 //! | `error` | [`CompileError`] |
 //! | `report` | [`CompileReport`] and its bytes |
+//! | `component` | the same for components |
+//! | `wasi` | the functions of WASI 0.1 |
 //! | `codec` | numbers and texts under limits |
 
 mod codec;
+mod component;
 mod dialect;
 mod error;
 mod facts;
@@ -24,9 +27,10 @@ mod limits;
 mod report;
 mod sniff;
 mod text;
+mod wasi;
 
 pub use codec::DecodeViolation;
-pub use dialect::{DetectError, Detected, Dialect, Direction, detect};
+pub use dialect::{DetectError, Detected, Dialect, Direction, detect, profile};
 pub use error::CompileError;
 pub use facts::{Export, Extent, ExternKind, Import, ModuleFacts, Sizes, function_type};
 pub use glue::{Glue, GlueFound, glue};

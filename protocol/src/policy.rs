@@ -1,16 +1,19 @@
 //! What a plugin may do and use. Valid by construction: [`Policy::new`] is the only door, for files and for code.
 
 mod lifetime;
+mod outside;
 mod permission;
 pub mod units;
 
 pub use lifetime::{Instances, Isolation, Restart};
+pub use outside::{Folder, Variable};
 pub use permission::{
     MethodLimits, Rate, common_topics, covers_topics, is_topic, is_topic_pattern, matches_pattern,
     matches_topic,
 };
 
 use crate::certificate::LayerSet;
+use crate::spawn::FOLDERS_MAX;
 use permission::HostPattern;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -114,6 +117,12 @@ pub struct PolicySpec {
     pub restart: Restart,
     /// Limits of single methods, by name.
     pub methods: BTreeMap<String, MethodLimits>,
+    /// Folders of a plugin with WASI: `read:/host` or `write:/host`, with `=/guest` where the guest's path differs.
+    pub filesystem: Vec<String>,
+    /// Its environment: `NAME` for the host's own value, or `NAME=VALUE`.
+    pub env: Vec<String>,
+    /// Its arguments, without its name.
+    pub args: Vec<String>,
 }
 
 /// A checked policy.
@@ -129,6 +138,9 @@ pub struct Policy {
     instances: Instances,
     restart: Restart,
     methods: BTreeMap<String, MethodLimits>,
+    filesystem: Vec<Folder>,
+    env: Vec<Variable>,
+    args: Vec<String>,
 }
 
 /// A policy that cannot be. The operator is at fault.
@@ -162,7 +174,27 @@ pub enum PolicyError {
         /// The text, cut to 80 characters.
         pattern: String,
     },
+    /// A permission that is no folder, or one too many.
+    #[error(
+        "permissions.filesystem has {text:?}: write read:/host or write:/host, absolute, with =/guest where the guest's path differs; {FOLDERS_MAX} are the most"
+    )]
+    Folder {
+        /// The text, cut to 80 characters.
+        text: String,
+    },
+    /// A permission that is no variable.
+    #[error("permissions.env has {text:?}: write NAME for the host's own value, or NAME=VALUE")]
+    Variable {
+        /// The text, cut to 80 characters.
+        text: String,
+    },
+    /// Arguments and environment together are too long, or hold a zero byte.
+    #[error("args and permissions.env together may have {AROUND_BYTES_MAX} bytes, and no zero byte")]
+    Around,
 }
+
+/// Bytes of arguments and environment together.
+const AROUND_BYTES_MAX: usize = 128 << 10;
 
 const PAGE_BYTES: u64 = 65_536;
 
@@ -203,13 +235,50 @@ impl Policy {
         let host = spec.host.iter().map(|text| HostPattern::parse(text)).collect::<Result<_, _>>()?;
         check_topics("permissions.publish", &spec.publish)?;
         check_topics("permissions.subscribe", &spec.subscribe)?;
-        Ok(Self::of(spec, host))
+        let filesystem = outside::folders(&spec.filesystem)?;
+        let env = spec.env.iter().map(|text| Variable::parse(text)).collect::<Result<_, _>>()?;
+        let around = || spec.args.iter().chain(&spec.env);
+        let bytes = around().map(|text| text.len().saturating_add(1)).fold(0, usize::saturating_add);
+        if bytes > AROUND_BYTES_MAX || around().any(|text| text.contains('\0')) {
+            return Err(PolicyError::Around);
+        }
+        Ok(Self { filesystem, env, ..Self::of(spec, host) })
     }
 
     fn of(spec: PolicySpec, host: Vec<HostPattern>) -> Self {
-        let PolicySpec { limits, host: _, publish, subscribe, .. } = spec;
+        let PolicySpec { limits, host: _, publish, subscribe, args, .. } = spec;
         let PolicySpec { require, snapshot, isolation, instances, restart, methods, .. } = spec;
-        Self { limits, host, publish, subscribe, require, snapshot, isolation, instances, restart, methods }
+        let (filesystem, env) = (Vec::new(), Vec::new());
+        Self {
+            limits,
+            host,
+            publish,
+            subscribe,
+            require,
+            snapshot,
+            isolation,
+            instances,
+            restart,
+            methods,
+            filesystem,
+            env,
+            args,
+        }
+    }
+
+    /// Folders that a plugin with WASI is given; nothing else of the host's files exists for it.
+    pub fn filesystem(&self) -> &[Folder] {
+        &self.filesystem
+    }
+
+    /// The environment of a plugin with WASI.
+    pub fn env(&self) -> &[Variable] {
+        &self.env
+    }
+
+    /// The arguments of a plugin with WASI, without its name.
+    pub fn args(&self) -> &[String] {
+        &self.args
     }
 
     /// Its limits.

@@ -4,7 +4,8 @@
 //! supervisor → stub     StubSpec        + pidfd of the host
 //! stub → supervisor     StubReport      + pidfd of the zygote
 //! zygote → supervisor   WalledReport    the supervisor now looks at it from outside
-//! supervisor → zygote   LoadSpec        + compiled module          (a compiler: CompileSpec + input and output)
+//! supervisor → zygote   LoadSpec        + compiled module          (a compiler: CompileSpec + input and output;
+//!                                                                 WASI: + WasiSpec + folders)
 //! zygote → supervisor   ListenerReport  + listener of filter A, if there is one
 //! zygote → supervisor   SealedReport    (a compiler: nothing, it works and exits)
 //! zygote → supervisor   LoadedReport
@@ -58,9 +59,18 @@ pub struct StubSpec {
     pub data_bytes: u64,
     /// RLIMIT_CPU, in seconds.
     pub cpu_seconds: Option<u64>,
-    /// RLIMIT_FSIZE, in bytes: 0 but for the compiler's output.
+    /// RLIMIT_FSIZE, in bytes: 0 but for the compiler's output, and for folders that may be written to.
     pub file_bytes: u64,
+    /// RLIMIT_NOFILE of the zygote; a worker sets its own.
+    pub open_files: u64,
 }
+
+/// RLIMIT_NOFILE of a zygote that opens nothing: control, module, listener and a link at a time, with room for Landlock's
+/// ruleset.
+pub const ZYGOTE_OPEN_FILES: u64 = 64;
+
+/// Folders that one plugin may be given.
+pub const FOLDERS_MAX: usize = 32;
 
 /// Second packet to a zygote.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -83,6 +93,60 @@ pub struct LoadSpec {
     pub output_bytes: u32,
     /// Processes that the zygote and its workers may be together.
     pub processes_max: u64,
+    /// Bytes of the [`WasiSpec`] in the second descriptor, and how many folders follow it; `None` for a worker without WASI,
+    /// which gets the module alone.
+    pub wasi: Option<WasiOrder>,
+}
+
+/// What comes beside a module for a worker with WASI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct WasiOrder {
+    /// Bytes of the [`WasiSpec`].
+    pub spec_bytes: u32,
+    /// Folders, each a descriptor, in the order of [`WasiSpec::folders`].
+    pub folders: u32,
+}
+
+/// What a program finds around it. Too long for a packet, so it comes as a sealed file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct WasiSpec {
+    /// Its arguments; the first is its name.
+    pub args: Vec<String>,
+    /// Its environment.
+    pub env: Vec<(String, String)>,
+    /// Its folders.
+    pub folders: Vec<Folder>,
+}
+
+/// A folder of the host's that a program is given.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Folder {
+    /// Where the program finds it.
+    pub guest: String,
+    /// Whether it may be changed.
+    pub write: bool,
+}
+
+/// Bytes of an encoded [`WasiSpec`].
+pub const WASI_SPEC_BYTES_MAX: usize = 256 * 1024;
+
+impl WasiSpec {
+    /// As the file has it.
+    pub fn encode(&self) -> Result<Vec<u8>, BadPacket> {
+        bincode::encode_to_vec(self, spec_configuration()).ok().ok_or(BadPacket)
+    }
+
+    /// From the file.
+    pub fn decode(bytes: &[u8]) -> Result<Self, BadPacket> {
+        match bincode::decode_from_slice(bytes, spec_configuration()) {
+            Ok((value, used)) if used == bytes.len() => Ok(value),
+            _ => Err(BadPacket),
+        }
+    }
+}
+
+fn spec_configuration() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<WASI_SPEC_BYTES_MAX>()
 }
 
 /// Second packet to a compiler.
@@ -123,6 +187,8 @@ pub struct SpawnLimits {
     pub data_bytes: u64,
     /// RLIMIT_CPU, in seconds: SIGXCPU then, and SIGKILL a second later.
     pub cpu_seconds: Option<u64>,
+    /// RLIMIT_NOFILE: 0 but for a worker with WASI.
+    pub open_files: u32,
 }
 
 /// A packet that cannot be made or read; both ends are ours, so this is our mistake.
@@ -293,10 +359,10 @@ mod tests {
 
     #[test]
     fn packets_down_survive_and_refuse_trailing_bytes() {
-        let limits = SpawnLimits { data_bytes: 1 << 40, cpu_seconds: Some(7) };
+        let limits = SpawnLimits { data_bytes: 1 << 40, cpu_seconds: Some(7), open_files: 9 };
         let spec = SpawnSpec { role: Role::CanaryDelta, limits };
         let mut bytes = encode_down(&spec).unwrap();
-        assert_eq!(bytes, [2, 253, 0, 0, 0, 0, 0, 1, 0, 0, 1, 7], "golden bytes");
+        assert_eq!(bytes, [2, 253, 0, 0, 0, 0, 0, 1, 0, 0, 1, 7, 9], "golden bytes");
         assert_eq!(decode_down(&bytes), Ok(spec));
         bytes.push(0);
         assert_eq!(decode_down::<SpawnSpec>(&bytes), Err(BadPacket));

@@ -6,7 +6,9 @@ use crate::process::control::broken;
 use crate::tree::{Tree, cause_of};
 use casemate_protocol::module::{CWASM_BYTES_MAX, CompileReport, MODULE_BYTES_MAX, REPORT_BYTES_MAX};
 use casemate_protocol::outcome::{Cause, Exit, Failure};
-use casemate_protocol::spawn::{CompileSpec, OUT_OF_MEMORY, OUTPUT_REFUSED, PANICKED, Report, StubSpec};
+use casemate_protocol::spawn::{
+    CompileSpec, OUT_OF_MEMORY, OUTPUT_REFUSED, PANICKED, Report, StubSpec, ZYGOTE_OPEN_FILES,
+};
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd, OwnedFd};
@@ -69,6 +71,7 @@ pub(crate) async fn compile(
         data_bytes: context.compile_caps.memory_bytes,
         cpu_seconds: Some(context.compile_caps.cpu_seconds),
         file_bytes: OUTPUT_BYTES,
+        open_files: ZYGOTE_OPEN_FILES,
     };
     let work = run(context, stub_spec, &spec, &input, &output);
     let exit = match tokio::time::timeout(cap, work).await {

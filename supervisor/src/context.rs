@@ -12,6 +12,7 @@ use crate::process::guard::Guard;
 use crate::process::points::{self, PausePoint};
 use crate::programs::Program;
 use crate::store::Stores;
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::ids::Marker;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,6 +27,8 @@ pub(crate) struct Context {
     pub(crate) identities: Identities,
     pub(crate) log_sink: LogSink,
     pub(crate) worker: Program,
+    /// The worker of the other profile.
+    pub(crate) worker_wasi: Program,
     pub(crate) compiler: Program,
     pub(crate) leniency: Leniency,
     pub(crate) namespaces: bool,
@@ -41,6 +44,14 @@ impl Context {
     /// Passes a named point of spawning.
     pub(crate) fn point(&self, group: &str, name: &str) {
         points::pass(self.pause_at.as_ref(), group, name);
+    }
+
+    /// The worker of a profile.
+    pub(crate) fn worker_of(&self, profile: Profile) -> &Program {
+        match profile {
+            Profile::Wasi => &self.worker_wasi,
+            _ => &self.worker,
+        }
     }
 
     pub(crate) fn next_instance(&self) -> u64 {

@@ -46,6 +46,8 @@ pub struct Reply {
     pub content_type: u32,
     /// The answer: hostile bytes.
     pub body: Vec<u8>,
+    /// The code that a program ended with; 0 for everything else.
+    pub exit_code: u32,
 }
 
 /// What is asked of an instance.
@@ -97,6 +99,8 @@ pub(crate) struct Instance {
     /// What came while something was being sent.
     pending: Option<Event>,
     memory_bytes: u64,
+    /// Whether it is a program, which runs once.
+    is_command: bool,
     /// When the call that runs is out of time.
     call_ends: Instant,
     /// The group of its plugin, and how many of it had been killed for want of memory before what it does now.
@@ -166,6 +170,7 @@ impl Instance {
             asked: VecDeque::new(),
             pending: None,
             memory_bytes: 0,
+            is_command: zygote.is_command(),
             call_ends: Instant::now(),
             cgroup: zygote.cgroup().cloned(),
             killed_before: 0,
@@ -327,7 +332,8 @@ impl Instance {
         }
         let Asked { method, content_type, to, .. } = *asked;
         let (describe, event) = (to == To::Describe, to == To::Hear);
-        let call = Call { method: method.to_owned(), content_type, describe, event };
+        let streams = asked.scope.bodies.is_some();
+        let call = Call { method: method.to_owned(), content_type, describe, event, streams };
         self.link.call(&mut self.out, &call, asked.body).map_err(|error| ours(&error))
     }
 

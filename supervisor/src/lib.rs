@@ -42,6 +42,7 @@ mod load;
 mod log;
 mod memfd;
 mod module_file;
+mod outside;
 mod pipe;
 mod plugin;
 pub mod policy;

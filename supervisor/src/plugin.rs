@@ -96,6 +96,11 @@ impl Plugin {
         self.driver.certificate()
     }
 
+    /// Whether its module is a program: each call runs it from its start to its end.
+    pub fn is_command(&self) -> bool {
+        self.driver.version().is_command()
+    }
+
     /// What the compiler said of the module of its active version.
     pub fn report(&self) -> CompileReport {
         self.driver.version().report()
@@ -152,6 +157,24 @@ impl Plugin {
 
     /// As [`Plugin::call`], with something around the call.
     pub async fn call_in(
+        &self,
+        scope: &Scope,
+        method: &str,
+        content_type: u32,
+        body: &[u8],
+    ) -> Result<Reply, Failure> {
+        match self.run_in(scope, method, content_type, body).await? {
+            reply if reply.exit_code == 0 => Ok(reply),
+            Reply { exit_code, .. } => {
+                let message = format!("it ended with exit code {exit_code}");
+                let (code, retryable) = ("exit".to_owned(), false);
+                Err(Failure::done(Cause::GuestError { code, message, retryable }))
+            }
+        }
+    }
+
+    /// The same, for whom a program's exit code is no failure.
+    pub async fn run_in(
         &self,
         scope: &Scope,
         method: &str,

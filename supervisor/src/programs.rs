@@ -83,6 +83,7 @@ pub(crate) enum ProgramError {
 const FORBIDDEN: &str = "memory files may not be executable here (vm.memfd_noexec=2, or a security module): the program is a file on disk";
 
 const WORKER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_WORKER"));
+const WORKER_WASI: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_WORKER_WASI"));
 const COMPILER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_COMPILER"));
 #[cfg(feature = "adversary")]
 const ADVERSARY: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_ADVERSARY"));
@@ -99,6 +100,12 @@ impl Program {
     /// The zygote and worker.
     pub(crate) fn worker() -> Result<Self, ProgramError> {
         Self::opened("casemate-worker".to_owned(), WORKER, env!("CASEMATE_EMBEDDED_WORKER_SHA256"))
+    }
+
+    /// The zygote and worker for WASI and components, which is made executable when something needs it.
+    pub(crate) fn worker_wasi() -> Result<Self, ProgramError> {
+        let digest = env!("CASEMATE_EMBEDDED_WORKER_WASI_SHA256");
+        Self::new("casemate-worker-wasi".to_owned(), WORKER_WASI, digest)
     }
 
     /// The compiler, which is made executable when something is compiled.
@@ -342,7 +349,7 @@ mod tests {
 
     #[test]
     fn both_programs_are_embedded_or_none() {
-        let made = [Program::worker().is_ok(), Program::compiler().is_ok()];
-        assert_eq!(made, [env!("CASEMATE_EMBEDDED_ORIGIN") != "none"; 2]);
+        let made = [Program::worker().is_ok(), Program::worker_wasi().is_ok(), Program::compiler().is_ok()];
+        assert_eq!(made, [env!("CASEMATE_EMBEDDED_ORIGIN") != "none"; 3]);
     }
 }

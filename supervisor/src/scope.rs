@@ -53,6 +53,8 @@ pub struct Bodies {
     pub input: Arc<Pipe>,
     /// What it writes with `stream.write`.
     pub output: Arc<Pipe>,
+    /// What a WASI program complains about; without it that goes to the log.
+    pub errors: Option<Arc<Pipe>>,
 }
 
 /// What a call has around it.

@@ -156,6 +156,10 @@ impl Supervisor {
             Some(behaviour) => Program::adversary(behaviour),
             None => Program::worker(),
         };
+        let worker_wasi = match &config.adversary {
+            Some(behaviour) => Program::adversary(behaviour),
+            None => Program::worker_wasi(),
+        };
         let compiler = match &config.compiler_adversary {
             Some(behaviour) => Program::adversary(behaviour),
             None => Program::compiler(),
@@ -169,6 +173,7 @@ impl Supervisor {
             identities: Identities::default(),
             log_sink: config.log_sink.unwrap_or_else(|| Arc::new(to_tracing)),
             worker: worker.map_err(|error| broken("preparing the worker program", error))?,
+            worker_wasi: worker_wasi.map_err(|error| broken("preparing the worker program", error))?,
             compiler: compiler.map_err(|error| broken("preparing the compiler program", error))?,
             leniency,
             namespaces: config.namespaces,

@@ -35,6 +35,8 @@ pub(crate) struct Tree {
     pub(crate) why_not: Vec<String>,
     /// What holds it to limits as a whole. The guard has it too, until the stub has ended.
     pub(crate) cgroup: Option<Arc<Group>>,
+    /// Folders that it was ordered to keep open, each a descriptor.
+    pub(crate) folders: u32,
     leniency: Leniency,
     _identity: Option<Lease>,
 }
@@ -119,6 +121,7 @@ impl Tree {
             reported: LayerSet::from_bits(walled.layers),
             why_not: Vec::new(),
             cgroup,
+            folders: 0,
             leniency: context.leniency.clone(),
             _identity: lease,
         };
@@ -147,7 +150,12 @@ impl Tree {
         pidfd: &OwnedFd,
         judge: impl FnOnce(&ProcessView<'_>, Expect<'_>) -> Result<T, crate::inspect::InspectError>,
     ) -> Result<T, Failure> {
-        let expect = Expect { host: &self.facts, spec: &self.spec, namespaces: self.namespaces };
+        let expect = Expect {
+            host: &self.facts,
+            spec: &self.spec,
+            namespaces: self.namespaces,
+            folders: self.folders,
+        };
         self.leniency.judge(ProcessView::open(pidfd.as_fd()).and_then(|view| judge(&view, expect)))
     }
 }

@@ -3,6 +3,8 @@
 use crate::cgroup::Group;
 use crate::context::Context;
 use crate::inspect::{LoadedCode, judge_locked, judge_worker};
+use crate::instance::Shared;
+use crate::outside::Outside;
 use crate::process::control::broken;
 use crate::process::guard::{Fate, Kind, Process, Subject};
 use crate::process::stub::off_the_standard_descriptors;
@@ -10,8 +12,8 @@ use crate::tree::{Tree, cause_of, is_child_of};
 use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Status};
 use casemate_protocol::module::Accepted;
 use casemate_protocol::outcome::{Cause, Exit, Failure};
-use casemate_protocol::policy::{Policy, Snapshot};
-use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnLimits, SpawnSpec, StubSpec};
+use casemate_protocol::policy::{Limits, Policy, Snapshot};
+use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnLimits, SpawnSpec, StubSpec, ZYGOTE_OPEN_FILES};
 use casemate_protocol::syscalls::CANARY_OUTSIDE;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ops::Range;
@@ -33,6 +35,10 @@ const END_PATIENCE: Duration = Duration::from_secs(5);
 /// How often, and how far apart, room is looked for in a full group.
 const ROOM_ATTEMPTS: u32 = 1000;
 const ROOM_PAUSE: Duration = Duration::from_millis(1);
+/// Files that a program may have open, its folders among them.
+const WASI_OPEN_FILES: u32 = 1024;
+/// Data of a worker with WASI above that of another: streams, tables of what is open, and pieces of files.
+const WASI_DATA_BYTES: u64 = 16 << 20;
 /// The step, in a failure.
 const FORKING: &str = "forking a worker";
 /// Stack besides the guest's: ours, and the kernel's signal frames.
@@ -52,6 +58,7 @@ pub(crate) struct Zygote {
     executable: Option<Vec<Range<u64>>>,
     listener: bool,
     certificate: Certificate,
+    is_command: bool,
 }
 
 /// What is known of the control socket between two orders.
@@ -70,29 +77,25 @@ pub(crate) struct Forked {
 
 impl Zygote {
     /// Brings a plugin's code behind the walls and proves them, within the spawn's timeout.
-    pub(crate) async fn start(
-        context: &Arc<Context>,
-        module: &Accepted,
-        code: &OwnedFd,
-        policy: &Arc<Policy>,
-    ) -> Result<Self, Failure> {
-        match tokio::time::timeout(context.spawn_timeout, Self::try_start(context, module, code, policy))
-            .await
-        {
+    pub(crate) async fn start(shared: &Shared, module: &Accepted, code: &OwnedFd) -> Result<Self, Failure> {
+        let context = &shared.context;
+        match tokio::time::timeout(context.spawn_timeout, Self::try_start(shared, module, code)).await {
             Ok(zygote) => zygote,
             Err(_elapsed) => Err(took_too_long(context)),
         }
     }
 
-    async fn try_start(
-        context: &Arc<Context>,
-        module: &Accepted,
-        code: &OwnedFd,
-        policy: &Arc<Policy>,
-    ) -> Result<Self, Failure> {
+    async fn try_start(shared: &Shared, module: &Accepted, code: &OwnedFd) -> Result<Self, Failure> {
+        let (context, policy) = (&shared.context, &shared.policy());
+        let profile = module.profile();
+        let outside = match profile {
+            Profile::Wasi => Some(Outside::open(&shared.name, policy)?),
+            _ => None,
+        };
         let cgroup = context.groups.make(policy)?;
-        let raised = Tree::raise(context, &context.worker, "worker", stub_spec(policy), cgroup.clone()).await;
-        let tree =
+        let program = context.worker_of(profile);
+        let raised = Tree::raise(context, program, "worker", stub_spec(policy, module), cgroup.clone()).await;
+        let mut tree =
             raised.map_err(|failure| match cgroup.as_deref().and_then(|cgroup| cgroup.out_of_memory(0)) {
                 Some(cause) => Failure::not_started(cause),
                 None => failure,
@@ -108,8 +111,13 @@ impl Zygote {
             input_bytes: limits.input_bytes,
             output_bytes: limits.output_bytes,
             processes_max: processes_max(policy),
+            wasi: outside.as_ref().map(|outside| outside.order),
         };
-        tree.control.send("ordering the zygote", &order, &[code.as_fd()]).await?;
+        let mut descriptors = vec![code.as_fd()];
+        descriptors.extend(outside.iter().flat_map(Outside::descriptors));
+        tree.control.send("ordering the zygote", &order, &descriptors).await?;
+        tree.folders = order.wasi.map_or(0, |order| order.folders);
+        drop(outside);
         context.point("zygote", "module sent");
         let mut zygote = Self {
             context: Arc::clone(context),
@@ -119,7 +127,8 @@ impl Zygote {
             given: SpawnLimits::default(),
             executable: None,
             listener: false,
-            certificate: Certificate::new(Profile::Core),
+            certificate: Certificate::new(profile),
+            is_command: module.dialect().is_command(),
         };
         if let Err(failure) = zygote.become_proven(policy).await {
             return Err(zygote.explain(failure, 0).await);
@@ -132,6 +141,11 @@ impl Zygote {
     /// What it was started with, and its instances are held to.
     pub(crate) fn policy(&self) -> &Arc<Policy> {
         &self.policy
+    }
+
+    /// Whether its instances are programs, each of which runs once.
+    pub(crate) fn is_command(&self) -> bool {
+        self.is_command
     }
 
     /// What stands around its instances.
@@ -231,11 +245,15 @@ impl Zygote {
         let data = self.tree.look(&pidfd, |view, _| view.data_bytes())?;
         // What the guest has already is in what its zygote has; what it may still grow comes on top.
         let growth = limits.memory_bytes.saturating_sub(loaded.memory_bytes);
-        let more = growth + WORKER_DATA_BYTES + bodies(limits);
+        let more = growth + WORKER_DATA_BYTES + bodies(limits) + own_stack(limits, self.certificate.profile);
         self.given = SpawnLimits {
             data_bytes: data + more,
             // Where our own clock does not run: up to a second of rounding, and one more.
             cpu_seconds: limits.cpu_total.map(|total| total.as_secs() + 2),
+            open_files: match self.certificate.profile {
+                Profile::Wasi => WASI_OPEN_FILES,
+                _ => 0,
+            },
         };
         Ok(())
     }
@@ -278,7 +296,8 @@ impl Zygote {
     }
 
     fn certify(&mut self, worker: Option<crate::inspect::Observed>) {
-        let mut certificate = Certificate::new(Profile::Core);
+        let profile = self.certificate.profile;
+        let mut certificate = Certificate::new(profile);
         for line in &self.tree.why_not {
             if let Some((name, why)) = line.split_once(": ")
                 && let Ok(layers) = LayerSet::named(name)
@@ -298,7 +317,7 @@ impl Zygote {
         if self.listener {
             certificate.set(Layer::ViolationReports, Status::Observed);
         }
-        match self.context.worker.unsealed_because() {
+        match self.context.worker_of(profile).unsealed_because() {
             None => certificate.set(Layer::SealedProgram, Status::Observed),
             Some(why) => certificate.off(Layer::SealedProgram, why),
         }
@@ -428,18 +447,37 @@ fn processes_max(policy: &Policy) -> u64 {
     2 * u64::from(policy.instances().max) + OTHER_PROCESSES
 }
 
-fn bodies(limits: &casemate_protocol::policy::Limits) -> u64 {
+fn bodies(limits: &Limits) -> u64 {
     BODY_COPIES * (u64::from(limits.input_bytes) + u64::from(limits.output_bytes))
 }
 
-fn stub_spec(policy: &Policy) -> StubSpec {
-    let limits = policy.limits();
+/// With WASI a guest's stack is memory of ours, and each call of its host back into it has one of its own.
+fn own_stack(limits: &Limits, profile: Profile) -> u64 {
+    match profile {
+        Profile::Wasi => WASI_DATA_BYTES + 2 * (limits.stack_bytes + OWN_STACK_BYTES),
+        _ => 0,
+    }
+}
+
+fn stub_spec(policy: &Policy, module: &Accepted) -> StubSpec {
+    let (limits, profile) = (policy.limits(), module.profile());
+    // A component's code is copied, where a module's is mapped.
+    let copies = if module.dialect().is_component() { 2 * module.code().cwasm_bytes } else { 0 };
     StubSpec {
         identity: None,
         namespaces: true,
         stack_bytes: limits.stack_bytes + OWN_STACK_BYTES,
-        data_bytes: limits.memory_bytes + ZYGOTE_DATA_BYTES + bodies(limits),
+        data_bytes: limits.memory_bytes
+            + ZYGOTE_DATA_BYTES
+            + bodies(limits)
+            + own_stack(limits, profile)
+            + copies,
         cpu_seconds: None,
-        file_bytes: 0,
+        // The kernel's own word for no limit. How much a folder may hold is for its file system to say.
+        file_bytes: if policy.filesystem().iter().any(|folder| folder.write) { u64::MAX } else { 0 },
+        open_files: match profile {
+            Profile::Wasi => u64::from(WASI_OPEN_FILES),
+            _ => ZYGOTE_OPEN_FILES,
+        },
     }
 }

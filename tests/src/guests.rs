@@ -20,6 +20,16 @@ pub fn wat(name: &str) -> PathBuf {
     existing(folder().join("wat").join(name).with_extension("wasm"))
 }
 
+/// A guest for WASI.
+pub fn wasi(name: &str) -> PathBuf {
+    existing(folder().join("wasi").join(name).with_extension("wasm"))
+}
+
+/// A program that others wrote, if it was fetched.
+pub fn foreign(name: &str) -> Option<PathBuf> {
+    Some(folder().join("programs").join(name)).filter(|path| path.is_file())
+}
+
 /// A file that guests are tried on.
 pub fn data(name: &str) -> PathBuf {
     existing(folder().join("data").join(name))

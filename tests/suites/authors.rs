@@ -147,6 +147,18 @@ fn a_plugin_under_test_may_what_its_manifest_asks_for() {
     assert!(!granted.contains("denied") && granted.contains("clock.now"), "{granted}");
 }
 
+#[test]
+fn what_a_plugin_under_test_puts_away_is_there_until_the_end() {
+    let folder = Scratch::new();
+    fs::write(folder.join("plugin.toml"), include_str!("../../sdk/c/notebook/plugin.toml")).unwrap();
+    fs::copy(guests::rust("notebook"), folder.join("notebook.wasm")).unwrap();
+    for _ in 0..2 {
+        let ran = test(&folder, &["--no-build"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.ends_with("notebook: 3 passed, 0 failed\n"), "{ran:?}");
+    }
+}
+
 /// `casemate dev`, and what it says.
 struct Dev {
     child: Child,

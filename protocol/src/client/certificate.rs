@@ -26,7 +26,7 @@ pub fn encode_certificate(certificate: &certificate::Certificate) -> Certificate
 /// The certificate of a message. A layer that this build does not know is left out; one that the message does not have is
 /// off. `None`: its profile is not known here.
 pub fn decode_certificate(message: &Certificate) -> Option<certificate::Certificate> {
-    let profile = [Profile::Core].into_iter().find(|profile| profile.name() == message.profile)?;
+    let profile = Profile::ALL.into_iter().find(|profile| profile.name() == message.profile)?;
     let mut certificate = certificate::Certificate::new(profile);
     for layer in &message.layers {
         let Ok(named) = LayerSet::named(&layer.name) else { continue };

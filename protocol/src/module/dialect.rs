@@ -3,6 +3,8 @@
 use super::facts::{Export, ExternKind, Import, ModuleFacts};
 use super::limits::MISSING_MAX;
 use super::text::{Message, Name};
+use super::{component, wasi};
+use crate::certificate::Profile;
 use std::fmt;
 
 /// An ABI between guest and worker.
@@ -11,11 +13,28 @@ use std::fmt;
 pub enum Dialect {
     /// The native core ABI.
     Casemate1 = 1,
+    /// A WASI 0.1 program: `_start`, once for each call.
+    WasiCommand = 20,
+    /// A WASI 0.1 library without an ABI of ours: its exports are called with numbers.
+    WasiReactor = 21,
+    /// The world `casemate:plugin`.
+    PluginComponent = 22,
+    /// A WASI 0.2 program: `wasi:cli/run`, once for each call.
+    CommandComponent = 23,
+    /// Any other component: its functions are called with values of their types.
+    Component = 24,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Casemate1];
+    pub const ALL: [Self; 6] = [
+        Self::Casemate1,
+        Self::WasiCommand,
+        Self::WasiReactor,
+        Self::PluginComponent,
+        Self::CommandComponent,
+        Self::Component,
+    ];
 
     /// The dialect with this number.
     pub fn from_number(number: u32) -> Option<Self> {
@@ -31,7 +50,22 @@ impl Dialect {
     pub fn name(self) -> &'static str {
         match self {
             Self::Casemate1 => "casemate-1",
+            Self::WasiCommand => "wasi-command",
+            Self::WasiReactor => "wasi-reactor",
+            Self::PluginComponent => "casemate-component",
+            Self::CommandComponent => "wasi-command-component",
+            Self::Component => "component",
         }
+    }
+
+    /// Whether it is one of components.
+    pub fn is_component(self) -> bool {
+        matches!(self, Self::PluginComponent | Self::CommandComponent | Self::Component)
+    }
+
+    /// Whether it is a program that runs from its start to its end for each call, and is of no use after that.
+    pub fn is_command(self) -> bool {
+        matches!(self, Self::WasiCommand | Self::CommandComponent)
     }
 }
 
@@ -145,7 +179,7 @@ impl fmt::Display for DetectError {
             }
             Self::UnknownImport { module, name } => {
                 let hint = if module.as_str().starts_with("wasi") {
-                    "there is no WASI in this profile: build for wasm32-unknown-unknown"
+                    "that is in no WASI known here: build for wasm32-wasip1 or wasm32-wasip2"
                 } else if module == "casemate" {
                     "this version does not have it: build with a casemate-plugin of the same version"
                 } else {
@@ -171,7 +205,26 @@ impl std::error::Error for DetectError {}
 
 /// Finds the one dialect that a module speaks.
 pub fn detect(facts: &ModuleFacts) -> Result<Detected, DetectError> {
-    detect_among(facts, &[CASEMATE_1])
+    if facts.sizes.is_component {
+        return component::detect(facts);
+    }
+    match detect_among(facts, &[CASEMATE_1, WASI_COMMAND]) {
+        // What is nearly a plugin is told what it lacks; a library for anybody is not.
+        Err(DetectError::NoDialect { nearest: None, .. }) if WASI_REACTOR.missing(facts).is_empty() => {
+            detect_among(facts, &[WASI_REACTOR])
+        }
+        other => other,
+    }
+}
+
+/// The worker that a module runs in: whoever wants WASI or is a component has one of its own.
+pub fn profile(facts: &ModuleFacts) -> Result<Profile, DetectError> {
+    Ok(profile_of(facts, detect(facts)?.dialect))
+}
+
+pub(super) fn profile_of(facts: &ModuleFacts, dialect: Dialect) -> Profile {
+    let wants_wasi = facts.imports().iter().any(|import| import.module == wasi::MODULE);
+    if dialect == Dialect::Casemate1 && !wants_wasi { Profile::Core } else { Profile::Wasi }
 }
 
 /// A function by name and type.
@@ -210,6 +263,22 @@ const CASEMATE_1: Shape = Shape {
         ("log", "(i32, i32, i32) -> ()"),
         ("cancelled", "() -> i32"),
     ],
+};
+
+const WASI_COMMAND: Shape = Shape {
+    dialect: Dialect::WasiCommand,
+    required: &[("_start", "() -> ()")],
+    optional: &[],
+    import_module: wasi::MODULE,
+    imports: &[],
+};
+
+const WASI_REACTOR: Shape = Shape {
+    dialect: Dialect::WasiReactor,
+    required: &[("_initialize", "() -> ()")],
+    optional: &[],
+    import_module: wasi::MODULE,
+    imports: &[],
 };
 
 fn detect_among(facts: &ModuleFacts, shapes: &[Shape]) -> Result<Detected, DetectError> {
@@ -274,6 +343,10 @@ impl Shape {
     }
 
     fn check_import(&self, import: &Import) -> Result<(), DetectError> {
+        // Their types are the linker's to compare.
+        if import.module == wasi::MODULE && wasi::FUNCTIONS.contains(&import.name.as_str()) {
+            return Ok(());
+        }
         let known =
             self.imports.iter().find(|(name, _)| import.module == self.import_module && import.name == *name);
         let Some((_, expected)) = known else {

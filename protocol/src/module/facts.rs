@@ -135,6 +135,8 @@ pub struct Sizes {
     pub has_start: bool,
     /// Whether there are names for functions, which make a trap readable.
     pub has_names: bool,
+    /// Whether it is a component, of which counts and sizes are those of all its modules together.
+    pub is_component: bool,
 }
 
 /// What is known about a module. Lists grow through methods that meet the limits, so that facts always fit a report.
@@ -264,6 +266,7 @@ impl ModuleFacts {
         out.u32(sizes.globals);
         out.flag(sizes.has_start);
         out.flag(sizes.has_names);
+        out.flag(sizes.is_component);
     }
 
     /// Reads entry by entry: a count by itself reserves nothing, and every entry meets the limits before it is kept.
@@ -300,6 +303,7 @@ impl ModuleFacts {
             globals: input.u32("the number of globals")?,
             has_start: input.flag("the start function")?,
             has_names: input.flag("the names")?,
+            is_component: input.flag("the component")?,
         };
         Ok(facts)
     }

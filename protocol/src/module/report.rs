@@ -1,7 +1,7 @@
 //! What the compiler process says about a module, and how that is written down.
 //!
 //! ```text
-//! u8   format, 1
+//! u8   format, 2
 //! u8   verdict: 0 accepted, 1 refused
 //! accepted: facts, u64 compatibility, u64 bytes of native code that follow the report
 //! refused:  error, u8 whether facts follow, facts
@@ -10,12 +10,13 @@
 //! one encoding. The dialect is not part of it: whoever reads the facts sees it there.
 
 use super::codec::{DecodeViolation, Reader, Writer};
-use super::dialect::{DetectError, Detected, Dialect, detect};
+use super::dialect::{DetectError, Detected, Dialect, detect, profile_of};
 use super::error::CompileError;
 use super::facts::ModuleFacts;
 use super::limits::REPORT_BYTES_MAX;
+use crate::certificate::Profile;
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const ACCEPTED: u8 = 0;
 const REFUSED: u8 = 1;
 
@@ -65,6 +66,11 @@ impl Accepted {
     /// The dialect that it speaks.
     pub fn dialect(&self) -> Dialect {
         self.detected.dialect
+    }
+
+    /// The worker that it runs in.
+    pub fn profile(&self) -> Profile {
+        profile_of(&self.facts, self.dialect())
     }
 
     /// What spoke for that dialect.

@@ -7,24 +7,24 @@ use std::io;
 use std::mem::{size_of, zeroed};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
-/// Descriptors a packet may carry: nothing of ours needs more.
-pub const DESCRIPTORS_MAX: usize = 2;
+/// Descriptors a packet may carry: a module, its order, and the folders of a plugin.
+pub const DESCRIPTORS_MAX: usize = 34;
 
 const FD_BYTES: usize = size_of::<libc::c_int>();
 /// Room for them, as CMSG_SPACE counts.
-const DATA_BYTES_MAX: u32 = 8;
+const DATA_BYTES_MAX: u32 = 136;
 const _: () = assert!(DATA_BYTES_MAX as usize == DESCRIPTORS_MAX * FD_BYTES);
 
 /// Room for one control message of [`DESCRIPTORS_MAX`] descriptors, aligned as the kernel wants it.
 #[repr(C, align(8))]
-struct ControlBuffer([u8; 64]);
+struct ControlBuffer([u8; 160]);
 
 /// Sends one packet with descriptors. Never raises SIGPIPE.
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
     if descriptors.len() > DESCRIPTORS_MAX {
         return Err(io::Error::other("too many descriptors for one packet"));
     }
-    let mut control = ControlBuffer([0; 64]);
+    let mut control = ControlBuffer([0; 160]);
     let mut part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: msghdr is plain data for which all zeroes is a valid, empty value.
     let mut message: libc::msghdr = unsafe { zeroed() };
@@ -71,7 +71,7 @@ pub fn receive(
     buffer: &mut [u8],
     descriptors_expected: impl Fn(usize) -> bool,
 ) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
-    let mut control = ControlBuffer([0; 64]);
+    let mut control = ControlBuffer([0; 160]);
     let mut part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: all zeroes is a valid, empty msghdr.
     let mut message: libc::msghdr = unsafe { zeroed() };

@@ -436,7 +436,13 @@ pub struct Run {
     /// Compiles the plugin anew and keeps nothing of it
     #[arg(long)]
     pub no_cache: bool,
-    /// Arguments of a WASI command; not available in this version
+    /// A folder for a WASI program: HOST, HOST:GUEST, and :rw for one that it may change
+    #[arg(long, value_name = "HOST:GUEST[:ro|rw]")]
+    pub dir: Vec<String>,
+    /// A variable for a WASI program; without a value, this command's own
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+    /// Runs a WASI program with these arguments, its streams and its exit code passed through
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<OsString>,
 }

@@ -5,34 +5,47 @@ use std::process::ExitCode;
 
 /// How the command ends. Scripts rely on these numbers; `COMMANDS.md` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Done.
-    Done = 0,
+    Done,
     /// The guest answered with an error, or its module was not accepted; a demonstration that let something through.
-    Guest = 1,
+    Guest,
     /// The command line is wrong.
-    Usage = 2,
+    Usage,
     /// A configuration or policy is wrong.
-    Policy = 3,
+    Policy,
     /// Something was denied, or guest or worker broke a rule.
-    Violation = 4,
+    Violation,
     /// A limit or a deadline.
-    Limit = 5,
+    Limit,
     /// A trap, or the worker is lost.
-    Lost = 6,
+    Lost,
     /// A required layer is missing.
-    Layer = 7,
+    Layer,
     /// Something was not found or not reachable.
-    NotFound = 8,
+    NotFound,
     /// Our own fault.
-    Ours = 70,
+    Ours,
+    /// A WASI program has run to its end: this is its own code.
+    Program(u8),
 }
 
 impl Exit {
     /// The number.
     pub fn number(self) -> u8 {
-        self as u8
+        match self {
+            Self::Done => 0,
+            Self::Guest => 1,
+            Self::Usage => 2,
+            Self::Policy => 3,
+            Self::Violation => 4,
+            Self::Limit => 5,
+            Self::Lost => 6,
+            Self::Layer => 7,
+            Self::NotFound => 8,
+            Self::Ours => 70,
+            Self::Program(code) => code,
+        }
     }
 }
 

@@ -17,6 +17,16 @@ pub(crate) struct Flags<'a> {
     pub(crate) module: &'a Path,
     /// Whose grant it is where no file grants anything: what the manifest asks for.
     pub(crate) by_author: bool,
+    /// Of a WASI program.
+    pub(crate) outside: Outside<'a>,
+}
+
+/// What a WASI program finds around it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Outside<'a> {
+    pub(crate) folders: &'a [String],
+    pub(crate) env: &'a [String],
+    pub(crate) args: &'a [String],
 }
 
 /// What holds for a module: its table in the file with the flags over it, what its manifest asks for, and the ceiling.
@@ -93,7 +103,37 @@ fn overrides(flags: &Flags<'_>) -> Result<Overrides, Problem> {
         let names = layers(names)?.iter().map(Layer::name).map(str::to_owned).collect();
         overrides = overrides.with("--require", "require.layers", Value::List(names));
     }
+    let Outside { folders, env, args } = flags.outside;
+    if !folders.is_empty() {
+        let folders = folders.iter().map(|text| folder(text)).collect::<Result<_, _>>()?;
+        overrides = overrides.with("--dir", "permissions.filesystem", Value::List(folders));
+    }
+    if !env.is_empty() {
+        overrides = overrides.with("--env", "permissions.env", Value::List(env.to_vec()));
+    }
+    if !args.is_empty() {
+        overrides = overrides.with("ARGS", "args", Value::List(args.to_vec()));
+    }
     Ok(overrides)
+}
+
+/// `HOST[:GUEST][:ro|rw]`, as the policy has it. A folder's guest name is what was written, unless there is another.
+fn folder(text: &str) -> Result<String, Problem> {
+    let (paths, rights) = match text.rsplit_once(':') {
+        Some((paths, "rw")) => (paths, "write"),
+        Some((paths, "ro")) => (paths, "read"),
+        _ => (text, "read"),
+    };
+    let (host, guest) = paths.split_once(':').unwrap_or((paths, paths));
+    let absolute =
+        std::path::absolute(host).map_err(|error| Problem::usage(format!("--dir {text}: {error}")))?;
+    let folder = format!("{rights}:{}={guest}", absolute.display());
+    match casemate::policy::Folder::parse(&folder) {
+        Ok(_) => Ok(folder),
+        Err(_) => Err(Problem::usage(format!(
+            "--dir {text}: write HOST:GUEST, with :ro or :rw behind it; neither path may lead upwards"
+        ))),
+    }
 }
 
 /// Names of layers, separated by commas.
@@ -122,6 +162,7 @@ mod tests {
             plugin: None,
             module,
             by_author: false,
+            outside: Outside::default(),
         }
     }
 

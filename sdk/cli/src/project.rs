@@ -4,12 +4,14 @@
 //! |---|---|
 //! | `new` | the command, and `templates`: the files that it writes |
 //! | `making` | the project's own build |
+//! | `keeping` | what plugins put away while they are tried |
 //! | `examples` | the examples of a manifest, run and compared |
 //! | `test`, `dev` | the commands; `changes` is what `dev` waits for |
 
 mod changes;
 pub(crate) mod dev;
 mod examples;
+mod keeping;
 mod making;
 pub(crate) mod new;
 mod templates;
@@ -78,7 +80,16 @@ impl Project {
             plugin: None,
             module: &self.module,
             by_author: true,
+            outside: grant::Outside::default(),
         })
+    }
+}
+
+/// The end of what goes on until it is done or interrupted; nothing where it was interrupted.
+async fn until_interrupted<T>(work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        _ = tokio::signal::ctrl_c() => None,
     }
 }
 

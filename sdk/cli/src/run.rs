@@ -12,16 +12,18 @@ use crate::reply::{answer, call, certificate_beside};
 use crate::screen::Screen;
 use casemate::module::{CompileError, DetectError};
 use casemate::outcome::escape;
-use casemate::{Builder, Casemate, Cause, Certificate, Failure};
+use casemate::{Builder, Casemate, Cause, Certificate, Failure, Plugin};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::path::Path;
 
 /// The two forms of the command.
 const FORMS: &str = "`casemate run FILE --call METHOD` calls a method of a plugin; \
-                     `casemate run FILE -- ARGS` runs a WASI command and is not available in this version";
+                     `casemate run FILE -- ARGS` runs a WASI program";
 
 pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result<Exit, Problem> {
-    let method = method(run)?;
+    let form = form(run)?;
+    let args = arguments(run)?;
     // What needs no process is looked at first, and standard input last: a typo costs nobody what they piped in.
     let policy = grant::resolve(&grant::Flags {
         memory: run.memory.as_deref(),
@@ -31,40 +33,90 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
         plugin: run.plugin.as_deref(),
         module: &run.file,
         by_author: false,
+        outside: grant::Outside { folders: &run.dir, env: &run.env, args: &args },
     })?;
     let metadata = std::fs::metadata(&run.file);
     metadata.map_err(|error| {
         let path = escape(&run.file.display().to_string(), 512);
         Failure::not_started(Cause::File { path, message: error.to_string() })
     })?;
-    let input = input::resolve(run.input.as_deref(), run.raw, std::io::stdin())?;
+    let input = match form {
+        Form::Call(_) => Some(input::resolve(run.input.as_deref(), run.raw, std::io::stdin())?),
+        Form::Program => None,
+    };
 
     let casemate = builder(cli, screen, run.no_cache)?.build()?;
     let working = screen.working(&format!("loading {}", run.file.display()));
     let loaded = casemate.load(&run.file, policy).await;
     drop(working);
     let plugin = loaded.map_err(|failure| both_forms(failure, &run.file))?;
-    let working = screen.working(&format!("calling {method}"));
-    let called = call(&plugin, method, &input).await;
-    drop(working);
-    let shown = run.certificate.then(|| plugin.certificate());
-    let ended = match called {
-        Ok(reply) => answer(&reply, shown.as_ref(), screen).map(|()| Exit::Done),
-        Err(failure) => refused(failure.into(), shown.as_ref(), screen),
+    let ended = match (form, input) {
+        (Form::Call(method), Some(input)) => {
+            let working = screen.working(&format!("calling {method}"));
+            let called = call(&plugin, method, &input).await;
+            drop(working);
+            let shown = run.certificate.then(|| plugin.certificate());
+            match called {
+                Ok(reply) => answer(&reply, shown.as_ref(), screen).map(|()| Exit::Done),
+                Err(failure) => refused(failure.into(), shown.as_ref(), screen),
+            }
+        }
+        _ => pass_through(&plugin, run, screen).await,
     };
     casemate.shutdown().await;
     ended
 }
 
-/// The method to call, or why there is none.
-fn method(run: &Run) -> Result<&str, Problem> {
-    match (&run.call, run.args.is_empty()) {
-        (Some(_), false) => Err(Problem::usage(format!("--call and -- ARGS exclude each other: {FORMS}"))),
-        (None, false) => Err(Problem::usage(format!("`-- ARGS` is not available in this version: {FORMS}"))),
-        (None, true) => Err(Problem::usage(format!("say what to run of the file: {FORMS}"))),
-        (Some(method), true) if method.is_empty() => Err(Problem::usage("--call needs the name of a method")),
-        (Some(method), true) => Ok(method),
+/// Runs a program to its end; its streams are ours.
+async fn pass_through(plugin: &Plugin, run: &Run, screen: &mut Screen) -> Result<Exit, Problem> {
+    let ended = plugin.run(tokio::io::stdin(), tokio::io::stdout(), tokio::io::stderr()).await;
+    let shown = run.certificate.then(|| plugin.certificate());
+    let code = match ended {
+        Ok(code) => code,
+        Err(failure) => {
+            return refused(Problem::of_module(failure, &run.file, ""), shown.as_ref(), screen);
+        }
+    };
+    if let Some(certificate) = &shown {
+        certificate_beside(certificate, screen)?;
     }
+    // As the system does it: what does not fit into a byte is not told.
+    Ok(Exit::Program(code.to_le_bytes()[0]))
+}
+
+/// What is to be done with the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form<'a> {
+    /// Calling a method.
+    Call(&'a str),
+    /// Running it from its start to its end.
+    Program,
+}
+
+/// Which form of the command this is, or why it is none.
+fn form(run: &Run) -> Result<Form<'_>, Problem> {
+    let of_program = !run.args.is_empty();
+    match (&run.call, of_program) {
+        (Some(_), true) => Err(Problem::usage(format!("--call and -- ARGS exclude each other: {FORMS}"))),
+        (Some(method), false) if method.is_empty() => {
+            Err(Problem::usage("--call needs the name of a method"))
+        }
+        (Some(method), false) => Ok(Form::Call(method)),
+        (None, false) if run.input.is_some() || run.raw => Err(Problem::usage(format!(
+            "--input is for a method, and a program reads standard input: {FORMS}"
+        ))),
+        (None, _) => Ok(Form::Program),
+    }
+}
+
+fn arguments(run: &Run) -> Result<Vec<String>, Problem> {
+    let text = |arg: &OsString| {
+        let shown = || escape(&arg.to_string_lossy(), 80);
+        arg.clone()
+            .into_string()
+            .map_err(|_| Problem::usage(format!("the argument {} is not UTF-8", shown())))
+    };
+    run.args.iter().map(text).collect()
 }
 
 /// A supervisor that shows the plugin's log lines if they are wanted.
@@ -143,15 +195,16 @@ mod tests {
     }
 
     #[test]
-    fn a_call_needs_a_method_and_every_other_form_is_named() {
-        assert_eq!(method(&run("casemate run p.wasm --call stats")), Ok("stats"));
-        for line in ["run p.wasm", "run p.wasm -- x", "run p.wasm --call m -- x"] {
+    fn a_call_has_a_method_and_a_program_has_none() {
+        assert_eq!(form(&run("casemate run p.wasm --call stats")), Ok(Form::Call("stats")));
+        assert_eq!(form(&run("casemate run p.wasm -- x")), Ok(Form::Program));
+        assert_eq!(form(&run("casemate run p.wasm")), Ok(Form::Program));
+        for line in ["run p.wasm --call m -- x", "run p.wasm --input 1"] {
             let run = run(&format!("casemate {line}"));
-            let problem = method(&run).unwrap_err();
+            let problem = form(&run).unwrap_err();
             assert_eq!(problem.exit(), Exit::Usage);
             let text = problem.to_string();
             assert!(text.contains("--call METHOD") && text.contains("-- ARGS"), "{text}");
-            assert!(text.contains("not available in this version"), "{text}");
         }
     }
 

@@ -4,7 +4,7 @@ use crate::plugin::{Inner, Plugin};
 use casemate_protocol::link::CONTENT_JSON;
 use casemate_protocol::outcome::{Cause, Failure};
 #[cfg(feature = "embedded")]
-use casemate_supervisor::{Bodies, Pipe, Scope};
+use casemate_supervisor::{Bodies, Pipe, Reply, Scope};
 #[cfg(feature = "embedded")]
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -46,14 +46,71 @@ impl Plugin {
 }
 
 #[cfg(feature = "embedded")]
+impl Plugin {
+    /// Runs a program from its start to its end, its streams passed through, and returns its exit code. Only an embedded
+    /// supervisor's plugin that is a WASI program can be run.
+    ///
+    /// Cancel safety: dropping the future kills the worker; what has been written stays written.
+    pub async fn run(
+        &self,
+        input: impl AsyncRead + Unpin + Send,
+        output: impl AsyncWrite + Unpin + Send,
+        errors: impl AsyncWrite + Unpin + Send,
+    ) -> Result<u32, Failure> {
+        match &self.inner {
+            Inner::Embedded(plugin) if plugin.is_command() => {
+                let reply = pass_through(plugin, self.scope(), "run", input, output, Some(errors)).await?;
+                Ok(reply.exit_code)
+            }
+            _ => {
+                let message = "it is no program to be run: call one of its methods".to_owned();
+                Err(Failure::not_started(Cause::Input { message }))
+            }
+        }
+    }
+}
+
+#[cfg(feature = "embedded")]
 async fn stream_here(
     plugin: &casemate_supervisor::Plugin,
     scope: Scope,
     method: &str,
-    mut input: impl AsyncRead + Unpin + Send,
-    mut output: impl AsyncWrite + Unpin + Send,
+    input: impl AsyncRead + Unpin + Send,
+    output: impl AsyncWrite + Unpin + Send,
 ) -> Result<(u32, Vec<u8>), Failure> {
-    let bodies = Bodies { input: Arc::new(Pipe::new(PIPE_BYTES)), output: Arc::new(Pipe::new(PIPE_BYTES)) };
+    let reply = pass_through(plugin, scope, method, input, output, None::<tokio::io::Sink>).await?;
+    match reply.exit_code {
+        0 => Ok((reply.content_type, reply.body)),
+        code => {
+            let message = format!("it ended with exit code {code}");
+            Err(Failure::done(Cause::GuestError { code: "exit".to_owned(), message, retryable: false }))
+        }
+    }
+}
+
+/// Everything that comes through a pipe, until its end.
+#[cfg(feature = "embedded")]
+async fn drain(pipe: &Pipe, mut to: impl AsyncWrite + Unpin) -> std::io::Result<()> {
+    loop {
+        let piece = pipe.read(PIECE_BYTES).await;
+        if piece.is_empty() {
+            return to.flush().await;
+        }
+        to.write_all(&piece).await?;
+    }
+}
+
+#[cfg(feature = "embedded")]
+async fn pass_through(
+    plugin: &casemate_supervisor::Plugin,
+    scope: Scope,
+    method: &str,
+    mut input: impl AsyncRead + Unpin + Send,
+    output: impl AsyncWrite + Unpin + Send,
+    errors: Option<impl AsyncWrite + Unpin + Send>,
+) -> Result<Reply, Failure> {
+    let pipe = || Arc::new(Pipe::new(PIPE_BYTES));
+    let bodies = Bodies { input: pipe(), output: pipe(), errors: errors.is_some().then(pipe) };
     let scope = Scope { bodies: Some(bodies.clone()), ..scope };
     let supply = async {
         let mut piece = vec![0; PIECE_BYTES];
@@ -67,24 +124,27 @@ async fn stream_here(
         }
     };
     let take = async {
-        loop {
-            let piece = bodies.output.read(PIECE_BYTES).await;
-            if piece.is_empty() {
-                return output.flush().await;
+        let complaints = async {
+            match (&bodies.errors, errors) {
+                (Some(pipe), Some(errors)) => drain(pipe, errors).await,
+                _ => Ok(()),
             }
-            output.write_all(&piece).await?;
-        }
+        };
+        tokio::try_join!(drain(&bodies.output, output), complaints).map(drop)
     };
     let call = async {
-        let ended = plugin.call_in(&scope, method, 0, &[]).await;
+        let ended = plugin.run_in(&scope, method, 0, &[]).await;
         bodies.input.close();
         bodies.output.end();
+        if let Some(errors) = &bodies.errors {
+            errors.end();
+        }
         ended
     };
     let (mut supply, mut take, mut call) =
         (std::pin::pin!(supply), std::pin::pin!(take), std::pin::pin!(call));
     let (mut is_supplied, mut is_taken) = (false, false);
-    let reply = loop {
+    let ended = loop {
         tokio::select! {
             result = &mut supply, if !is_supplied => {
                 result.map_err(failed)?;
@@ -94,11 +154,12 @@ async fn stream_here(
                 result.map_err(failed)?;
                 is_taken = true;
             }
-            ended = &mut call => break ended?,
+            ended = &mut call => break ended,
         }
     };
+    // What it wrote before it failed is its caller's too.
     if !is_taken {
         take.await.map_err(failed)?;
     }
-    Ok((reply.content_type, reply.body))
+    ended
 }

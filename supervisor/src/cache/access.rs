@@ -69,7 +69,7 @@ impl Access {
         let CacheSetting::At(places) = &self.setting else { return None };
         match Cache::open_by_steps(places, &|name| context.point("cache", name)) {
             Ok(cache) => {
-                let build = Build::new(&context.compiler, &context.worker);
+                let build = Build::new(&context.compiler, [&context.worker, &context.worker_wasi]);
                 let open = Arc::new(Open { cache, build });
                 *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&open));
                 Some(open)

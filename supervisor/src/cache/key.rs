@@ -23,11 +23,12 @@ pub(crate) struct Key {
 pub(crate) struct Build(Sha256);
 
 impl Build {
-    pub(crate) fn new(compiler: &Program, worker: &Program) -> Self {
-        let mut digest = Sha256::new_with_prefix(b"casemate cache build 1");
-        for part in [compiler.name().as_bytes(), compiler.digest(), worker.digest(), processor().as_bytes()] {
+    pub(crate) fn new(compiler: &Program, workers: [&Program; 2]) -> Self {
+        let mut digest = Sha256::new_with_prefix(b"casemate cache build 2");
+        for part in [compiler.name().as_bytes(), compiler.digest(), processor().as_bytes()] {
             add(&mut digest, part);
         }
+        workers.iter().for_each(|worker| add(&mut digest, worker.digest()));
         Self(digest)
     }
 

@@ -56,6 +56,7 @@ impl Conversation {
         let bodies = Bodies {
             input: self.input(body, more),
             output: Arc::new(Pipe::watched(OUTPUT_BYTES, Arc::clone(&self.wake))),
+            errors: None,
         };
         let held = self.start_call(id, call, Vec::new(), Some(bodies.clone()))?;
         self.lines.insert(id, Line::Streaming(Box::new(Streaming { bodies, answering: None, _work: held })));

@@ -15,11 +15,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Debug, Display};
 use std::ops::Range;
 
-/// A zygote holds its control socket, a worker its link: each as 0 and nothing else.
-const DESCRIPTORS: &[u32] = &[0];
-
-/// Descriptors and queued signals that the lock-down leaves a zygote.
-const ZYGOTE_OPEN_FILES_MAX: u64 = 64;
+/// Queued signals that the lock-down leaves a zygote.
 const ZYGOTE_PENDING_SIGNALS_MAX: u64 = 16;
 
 /// What was seen of a process that is as it must be.
@@ -71,6 +67,8 @@ pub struct Expect<'a> {
     pub spec: &'a StubSpec,
     /// Whether the stub says that they have namespaces of their own.
     pub namespaces: bool,
+    /// How many folders they were ordered to keep open.
+    pub folders: u32,
 }
 
 /// A zygote, with a module or before it has one.
@@ -92,7 +90,7 @@ pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<Locked
         (Resource::FileSize, spec.file_bytes),
         (Resource::DataSize, spec.data_bytes),
         (Resource::StackSize, spec.stack_bytes),
-        (Resource::OpenFiles, ZYGOTE_OPEN_FILES_MAX),
+        (Resource::OpenFiles, spec.open_files),
         (Resource::LockedMemory, 0),
         (Resource::FileLocks, 0),
         (Resource::MessageQueues, 0),
@@ -104,7 +102,7 @@ pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<Locked
     let look = Look::read(view, &limits)?;
     look.core(expect, 0, Place::First, &mut observed)?;
     look.code_is_fixed(None, &mut observed)?;
-    look.descriptors(&mut observed)?;
+    look.descriptors(expect, &mut observed)?;
     look.limits(&limits, &mut observed)?;
     if let Some(surroundings) = surroundings {
         surroundings.judge(expect.host, &mut observed)?;
@@ -139,7 +137,7 @@ pub fn judge_locked(
     let look = Look::read(view, limits)?;
     look.core(expect, 1, Place::First, &mut observed)?;
     look.code_is_fixed(None, &mut observed)?;
-    look.descriptors(&mut observed)?;
+    look.descriptors(expect, &mut observed)?;
     match pages {
         Seen::Yes(pages) => {
             let layer = Layer::SealedCode;
@@ -181,7 +179,7 @@ pub fn judge_worker(
 ) -> Result<Observed, InspectError> {
     let mut observed = Observed::default();
     let mut limits = vec![
-        (Resource::OpenFiles, 0),
+        (Resource::OpenFiles, given.open_files.into()),
         (Resource::Processes, 0),
         (Resource::DataSize, given.data_bytes),
         (Resource::StackSize, expect.spec.stack_bytes),
@@ -193,7 +191,7 @@ pub fn judge_worker(
     let look = Look::read(view, &limits)?;
     look.core(expect, 2, Place::Inside, &mut observed)?;
     look.code_is_fixed(executable, &mut observed)?;
-    look.descriptors(&mut observed)?;
+    look.descriptors(expect, &mut observed)?;
     look.limits(&limits, &mut observed)?;
     Ok(observed)
 }
@@ -336,12 +334,13 @@ impl Look {
         Ok(())
     }
 
-    fn descriptors(&self, observed: &mut Observed) -> Result<(), InspectError> {
+    /// The one socket, and the folders that were ordered.
+    fn descriptors(&self, expect: Expect<'_>, observed: &mut Observed) -> Result<(), InspectError> {
         let layer = Layer::Descriptors;
         match &self.descriptors {
             Seen::Yes(found) => {
-                let right = found == DESCRIPTORS;
-                let expected = format_args!("{DESCRIPTORS:?}");
+                let right = found.iter().copied().eq(0..=expect.folders);
+                let expected = format_args!("0 to {}", expect.folders);
                 demand(layer, "its open descriptors", expected, format_args!("{found:?}"), right)?;
                 observed.seen(layer);
             }

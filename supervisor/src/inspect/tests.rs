@@ -64,6 +64,7 @@ const SPEC: StubSpec = StubSpec {
     data_bytes: 64 << 20,
     cpu_seconds: None,
     file_bytes: 0,
+    open_files: 64,
 };
 
 #[test]
@@ -73,7 +74,7 @@ fn an_ordinary_process_is_no_worker_and_no_zygote() {
     let view = ProcessView::open(sleeper.1.as_fd()).unwrap();
     assert_eq!(view.pid(), sleeper.0.id());
     assert!((4096..1 << 24).contains(&view.data_bytes().unwrap()));
-    let expect = Expect { host: &host, spec: &SPEC, namespaces: true };
+    let expect = Expect { host: &host, spec: &SPEC, namespaces: true, folders: 0 };
     let worker = judge_worker(&view, expect, SpawnLimits::default(), None).unwrap_err();
     if host.filters == 0 {
         let text = "a walled process is not as ordered (seccomp): Seccomp must be 2 and is 0";
@@ -92,7 +93,7 @@ fn an_ordinary_process_is_no_worker_and_no_zygote() {
 fn a_process_that_has_ended_is_never_mistaken_for_another() {
     let mut sleeper = Sleeper::start();
     let host = host_facts().unwrap();
-    let expect = Expect { host: &host, spec: &SPEC, namespaces: false };
+    let expect = Expect { host: &host, spec: &SPEC, namespaces: false, folders: 0 };
     let view = ProcessView::open(sleeper.1.as_fd()).unwrap();
     sleeper.0.kill().unwrap();
     // Once as a zombie, once reaped.

@@ -23,6 +23,8 @@ pub(super) enum Builtin<'a> {
     Read(Option<&'a Bodies>),
     /// `stream.write`: more of the output.
     Write(Option<&'a Bodies>),
+    /// `stream.error`: more of what a program complains about.
+    Error(Option<&'a Bodies>),
     /// `call.context`: how long the call can still run and where it belongs, as JSON.
     Context,
 }
@@ -33,6 +35,7 @@ impl<'a> Asked<'a> {
         match method {
             "stream.read" => Some(Builtin::Read(bodies)),
             "stream.write" => Some(Builtin::Write(bodies)),
+            "stream.error" => Some(Builtin::Error(bodies)),
             "call.context" => Some(Builtin::Context),
             _ => None,
         }
@@ -54,6 +57,14 @@ impl<'a> Asked<'a> {
             }
             Builtin::Write(bodies) => {
                 let written = streaming(bodies)?.output.write(body).await;
+                written.map_err(|closed| HostError::new("closed", closed.to_string()))?;
+                Ok(HostReply { content_type: CONTENT_JSON, body: b"null".to_vec() })
+            }
+            Builtin::Error(bodies) => {
+                let Some(errors) = &streaming(bodies)?.errors else {
+                    return Err(HostError::new("no_stream", "the caller takes no complaints"));
+                };
+                let written = errors.write(body).await;
                 written.map_err(|closed| HostError::new("closed", closed.to_string()))?;
                 Ok(HostReply { content_type: CONTENT_JSON, body: b"null".to_vec() })
             }

@@ -90,10 +90,13 @@ impl Instance {
     ) -> (Result<Reply, Failure>, bool) {
         let fate = self.process.fate();
         // Signalled at the last moment: it answered in time, but nothing more is expected of it.
-        let reusable = !fate.interrupted && !self.is_worn_out();
+        let reusable = !fate.interrupted && !self.is_worn_out() && !self.is_command;
         let message = escape(&result.message, MESSAGE_BYTES_MAX);
         let cause = match status {
-            Status::Ok => return (Ok(Reply { content_type: result.content_type, body }), reusable),
+            Status::Ok => {
+                let CallResult { content_type, exit_code, .. } = result;
+                return (Ok(Reply { content_type, body, exit_code }), reusable);
+            }
             // Each further call would hear the same.
             Status::GuestError if result.in_setup => {
                 let cause = match guest_error(result.content_type, &body) {

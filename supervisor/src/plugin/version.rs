@@ -65,11 +65,15 @@ impl Proven {
 impl Version {
     /// Starts a zygote of it.
     pub(super) async fn start(&self, shared: &Shared) -> Result<Zygote, Failure> {
-        Zygote::start(&shared.context, &self.module, &self.code, &shared.policy()).await
+        Zygote::start(shared, &self.module, &self.code).await
     }
 
     pub(super) fn facts(&self) -> &ModuleFacts {
         self.module.facts()
+    }
+
+    pub(super) fn is_command(&self) -> bool {
+        self.module.dialect().is_command()
     }
 
     pub(super) fn takes_events(&self) -> bool {

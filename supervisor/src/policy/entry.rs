@@ -7,7 +7,7 @@ use super::value::Value;
 use casemate_protocol::certificate::{Layer, LayerSet};
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::policy::units::{self, UnitError};
-use casemate_protocol::policy::{Policy, PolicySpec, Rate, is_topic_pattern};
+use casemate_protocol::policy::{Folder, Policy, PolicySpec, Rate, Variable, is_topic_pattern};
 use std::time::Duration;
 use toml::de::{DeInteger, DeValue};
 
@@ -165,10 +165,13 @@ impl<'a> Entry<'a> {
                 "write parts with dots between; a part may be *, the last one **",
             ),
             Texts::Files => (
-                plain && is_folder(text),
+                plain && Folder::parse(text).is_ok(),
                 "write read:/host or write:/host, absolute, with =/guest where the guest's path differs",
             ),
-            Texts::Variables => (is_variable(text), "write letters, digits and _, and no digit first"),
+            Texts::Variables => (
+                Variable::parse(text).is_ok(),
+                "write letters, digits and _, and no digit first, and =VALUE for another value than the host's",
+            ),
             Texts::Hosts => (plain && !text.contains(char::is_whitespace), "write the name of a host"),
             Texts::Command => (!text.contains('\0'), "a program's argument has no zero byte"),
             Texts::Paths => (is_below(text), "write a path below the file's folder, without .."),
@@ -256,22 +259,6 @@ fn hundredths(text: &str) -> Option<u32> {
 fn is_below(text: &str) -> bool {
     let plain = !text.is_empty() && !text.chars().any(char::is_control);
     plain && !text.starts_with('/') && !text.split('/').any(|part| part == "..")
-}
-
-fn is_folder(text: &str) -> bool {
-    let path = |path: &str| path.starts_with('/') && !path.split('/').any(|part| part == "..");
-    let Some(folder) = text.strip_prefix("read:").or_else(|| text.strip_prefix("write:")) else {
-        return false;
-    };
-    match folder.split_once('=') {
-        Some((host, guest)) => path(host) && path(guest),
-        None => path(folder),
-    }
-}
-
-fn is_variable(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    text.chars().all(plain) && text.chars().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
 /// TOML as JSON.

@@ -164,6 +164,9 @@ impl Sayings<'_> {
             PolicyError::Range { key, .. } => *key,
             PolicyError::HostPattern { .. } => "permissions.host",
             PolicyError::TopicPattern { key, .. } => *key,
+            PolicyError::Folder { .. } => "permissions.filesystem",
+            PolicyError::Variable { .. } => "permissions.env",
+            PolicyError::Around => "args",
         };
         let parent =
             |path: &str| path.rsplit_once('.').map_or(String::new(), |(parent, _)| parent.to_owned());

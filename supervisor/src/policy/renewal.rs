@@ -6,14 +6,16 @@ use casemate_protocol::policy::Policy;
 /// in what the kernel and the engine hold its processes to, or in who has shared its instances. All else is the
 /// supervisor's to see to, call by call. The keys say the same of themselves; a test compares.
 pub(crate) fn needs_new_version(old: &Policy, new: &Policy) -> bool {
-    let fixed = |policy: &Policy| {
-        let limits = policy.limits();
-        let of_guest = (limits.memory_bytes, limits.table_entries, limits.stack_bytes, limits.fuel);
-        let of_process = (limits.cpu_total, limits.input_bytes, limits.output_bytes, limits.cgroup);
-        let instances = policy.instances();
-        let of_plugin =
-            (policy.snapshot(), policy.isolation(), instances.max, instances.spare, policy.require());
-        (of_guest, of_process, of_plugin)
-    };
     fixed(old) != fixed(new)
+}
+
+/// What cannot change under a running zygote.
+fn fixed(policy: &Policy) -> impl PartialEq + '_ {
+    let limits = policy.limits();
+    let of_guest = (limits.memory_bytes, limits.table_entries, limits.stack_bytes, limits.fuel);
+    let of_process = (limits.cpu_total, limits.input_bytes, limits.output_bytes, limits.cgroup);
+    let instances = policy.instances();
+    let of_plugin = (policy.snapshot(), policy.isolation(), instances.max, instances.spare, policy.require());
+    let outside = (policy.filesystem(), policy.env(), policy.args());
+    (of_guest, of_process, of_plugin, outside)
 }

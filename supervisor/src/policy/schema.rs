@@ -87,8 +87,8 @@ fn item(texts: Texts) -> Json {
             json!({"type": "string", "enum": names})
         }
         Texts::Rights => json!({"type": "string", "enum": ["call", "serve", "admin"]}),
-        Texts::Files => json!({"type": "string", "pattern": "^(read|write):/[^=]*(=/.*)?$"}),
-        Texts::Variables => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}),
+        Texts::Files => json!({"type": "string", "pattern": "^(read|write):/[^=]*(=.+)?$"}),
+        Texts::Variables => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*(=.*)?$"}),
         Texts::Events | Texts::Hosts | Texts::Command | Texts::Paths | Texts::Plugins => {
             json!({"type": "string", "minLength": 1})
         }

@@ -1,4 +1,5 @@
-//! The test guests, from source to wasm: Rust plugins by cargo, hand-written modules by `wat`.
+//! The test guests, from source to wasm: Rust plugins and programs by cargo, hand-written modules by `wat`; and programs
+//! that others wrote, unchanged.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,8 +8,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::problem::Problem;
+use crate::programs;
 use crate::project::Project;
-use crate::setup::WASM_TARGET;
+use crate::setup::{WASI_TARGETS, WASM_TARGET};
 use crate::step::Step;
 
 /// Builds every guest into `target/guests`, with `data/`, the files they are tried on. What did not change keeps its
@@ -21,34 +23,80 @@ pub(crate) fn build(project: &Project) -> Result<(), Problem> {
     let shelf = shelf.join("wat");
     let wat = assemble(&project.root.join("tests/guests/wat"), &shelf)?;
     clear_others(&shelf, &wat)?;
-    println!("guests: {} from Rust, {} from wat, in {}", rust.len(), wat.len(), project.guests().display());
+    let wasi = build_wasi(project, &project.guests().join("wasi"))?;
+    clear_others(&project.guests().join("wasi"), &wasi)?;
+    println!(
+        "guests: {} from Rust, {} for WASI, {} from wat, in {}",
+        rust.len(),
+        wasi.len(),
+        wat.len(),
+        project.guests().display()
+    );
+    if let Err(problem) = programs::fetch(project) {
+        println!("guests: without programs that others wrote: {problem}");
+    }
     Ok(())
 }
 
-fn build_rust(project: &Project, shelf: &Path) -> Result<BTreeSet<PathBuf>, Problem> {
-    let manifest = project.root.join("tests/guests/Cargo.toml");
+/// Programs and components for WASI: which package is built for which target.
+fn build_wasi(project: &Project, shelf: &Path) -> Result<BTreeSet<PathBuf>, Problem> {
+    let [first, second] = WASI_TARGETS;
+    let mut kept = BTreeSet::new();
+    for (target, packages, ending) in
+        [(first, &["cases", "reactor"][..], ""), (second, &["cases", "plugin", "types"][..], "-p2")]
+    {
+        let named = packages.iter().flat_map(|package| ["--package", package]);
+        for (name, bytes) in
+            compile(project, "tests/guests-wasi/Cargo.toml", target, "guests-wasi-build", named)?
+        {
+            // What there is of it for one target only needs no name of its own.
+            let both = name == "cases";
+            let file = if both { format!("{name}{ending}.wasm") } else { format!("{name}.wasm") };
+            kept.insert(put(shelf, Path::new(&file), &bytes)?);
+        }
+    }
+    Ok(kept)
+}
+
+/// Builds packages of a workspace of guests; returns their modules by name.
+fn compile<'a>(
+    project: &Project,
+    manifest: &str,
+    target: &str,
+    folder: &str,
+    packages: impl Iterator<Item = &'a str>,
+) -> Result<Vec<(String, Vec<u8>)>, Problem> {
+    let manifest = project.root.join(manifest);
     if !manifest.is_file() {
         return Err(Problem::new(format!("{} is missing: the guests are built from it", manifest.display())));
     }
     let mut modules = Vec::new();
     let built = Step::cargo(&project.root)
-        .args(["build", "--release", "--target", WASM_TARGET, "--manifest-path"])
+        .args(["build", "--release", "--target", target, "--manifest-path"])
         .arg(&manifest)
         .arg("--target-dir")
-        .arg(project.target.join("guests-build"))
+        .arg(project.target.join(folder))
         .arg("--message-format=json-render-diagnostics")
+        .args(packages)
         .run_reading(|line| {
             modules.extend(serde_json::from_str(line).ok().and_then(|message| module_of(&message)));
             false
         })?;
     if !built {
-        return Err(Problem::new("the Rust guests did not build"));
+        return Err(Problem::new(format!("the guests for {target} did not build")));
     }
-    let mut kept = BTreeSet::new();
-    for module in modules {
+    let read = |module: PathBuf| {
         let bytes = fs::read(&module).map_err(|error| Problem::file("read", &module, &error))?;
-        let name = module.file_stem().unwrap_or_default();
-        kept.insert(put(shelf, &Path::new(name).with_extension("wasm"), &bytes)?);
+        Ok((module.file_stem().unwrap_or_default().to_string_lossy().into_owned(), bytes))
+    };
+    modules.into_iter().map(read).collect()
+}
+
+fn build_rust(project: &Project, shelf: &Path) -> Result<BTreeSet<PathBuf>, Problem> {
+    let built = compile(project, "tests/guests/Cargo.toml", WASM_TARGET, "guests-build", std::iter::empty())?;
+    let mut kept = BTreeSet::new();
+    for (name, bytes) in built {
+        kept.insert(put(shelf, &Path::new(&name).with_extension("wasm"), &bytes)?);
     }
     Ok(kept)
 }

@@ -36,6 +36,7 @@ mod fuzz;
 mod group;
 mod guests;
 mod problem;
+mod programs;
 mod project;
 mod python;
 mod request;

@@ -18,7 +18,7 @@ pub(crate) fn run(project: &Project) -> Verdict {
 }
 
 /// The interpreter of our virtual environment, which is made if it is not there.
-fn environment(project: &Project) -> Result<PathBuf, Problem> {
+pub(crate) fn environment(project: &Project) -> Result<PathBuf, Problem> {
     let folder = project.target.join("python");
     let python = folder.join("bin/python");
     if has_pip(project, &python) {

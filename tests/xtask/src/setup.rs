@@ -14,6 +14,9 @@ use crate::vm;
 /// What the guests are built for.
 pub(crate) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
+/// What the programs for WASI are built for: 0.1, and 0.2 as components.
+pub(crate) const WASI_TARGETS: [&str; 2] = ["wasm32-wasip1", "wasm32-wasip2"];
+
 /// The second supported machine, which is compile-checked.
 pub(crate) const AARCH64_TARGET: &str = "aarch64-unknown-linux-gnu";
 
@@ -33,7 +36,8 @@ pub(crate) fn everything(project: &Project) -> Result<(), Problem> {
 pub(crate) fn for_demo(project: &Project) -> Result<(), Problem> {
     c_compiler()?;
     static_programs(project);
-    add_targets(project, &[WASM_TARGET])
+    add_targets(project, &[WASM_TARGET])?;
+    add_targets(project, &WASI_TARGETS)
 }
 
 /// What these groups need. A group whose need is not met fails by itself later, so this only says what it could not do.

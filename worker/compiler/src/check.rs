@@ -22,13 +22,15 @@ pub(crate) fn features() -> WasmFeatures {
 pub(crate) fn check(wasm: &[u8]) -> Result<ModuleFacts, Refusal> {
     let bare = |error| Box::new((error, None));
     match sniff(wasm) {
-        Sniffed::Module => {}
-        Sniffed::Component => return Err(bare(CompileError::Component)),
+        Sniffed::Module | Sniffed::Component => {}
         Sniffed::NotWasm(what) => return Err(bare(CompileError::NotWasm(what))),
     }
     let bytes = u64::try_from(wasm.len()).unwrap_or(u64::MAX);
     OverLimit::check(Limit::ModuleBytes, bytes, MODULE_BYTES_MAX)
         .map_err(|over| bare(CompileError::TooLarge(over)))?;
+    if matches!(sniff(wasm), Sniffed::Component) {
+        return crate::component::check(wasm);
+    }
     let facts = gather(wasm).map_err(|error| Box::new((error, None)))?;
     if let Some(found) = glue(&facts) {
         return Err(Box::new((CompileError::Glue(found), Some(facts))));

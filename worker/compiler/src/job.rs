@@ -1,8 +1,11 @@
 //! One job, from its input to its output.
 
 use crate::check::check;
-use casemate_engine::EngineOptions;
-use casemate_protocol::module::{Accepted, Code, CompileError, CompileReport, MODULE_BYTES_MAX, Message};
+use casemate_engine::{EngineKind, EngineOptions};
+use casemate_protocol::certificate::Profile;
+use casemate_protocol::module::{
+    Accepted, Code, CompileError, CompileReport, MODULE_BYTES_MAX, Message, ModuleFacts, profile,
+};
 use casemate_protocol::spawn::CompileSpec;
 use std::io::{self, Read, Write};
 
@@ -22,7 +25,7 @@ pub fn run(input: &mut impl Read, output: &mut impl Write, spec: &CompileSpec) -
 /// What a module is, and its native code if it is a plugin and that was asked for.
 pub fn compile(wasm: &[u8], spec: &CompileSpec) -> (CompileReport, Vec<u8>) {
     let (error, facts) = match check(wasm) {
-        Ok(facts) => match generate(wasm, spec) {
+        Ok(facts) => match generate(wasm, &facts, spec) {
             Ok((bytes, compatibility)) => {
                 let cwasm_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 let code = Code { cwasm_bytes, compatibility };
@@ -38,16 +41,25 @@ pub fn compile(wasm: &[u8], spec: &CompileSpec) -> (CompileReport, Vec<u8>) {
     (CompileReport::Refused { error, facts }, Vec::new())
 }
 
-fn generate(wasm: &[u8], spec: &CompileSpec) -> Result<(Vec<u8>, u64), CompileError> {
+fn generate(wasm: &[u8], facts: &ModuleFacts, spec: &CompileSpec) -> Result<(Vec<u8>, u64), CompileError> {
     if spec.inspect_only {
         return Ok((Vec::new(), 0));
     }
     let failed = |error: wasmtime::Error| CompileError::CompileFailed {
         message: Message::escaped(&format!("{error:#}")),
     };
-    let options = EngineOptions { max_wasm_stack_bytes: spec.stack_bytes, fuel: spec.fuel };
+    let kind = match profile(facts).map_err(CompileError::Dialect)? {
+        Profile::Core => EngineKind::Core,
+        _ => EngineKind::Components,
+    };
+    let options = EngineOptions { max_wasm_stack_bytes: spec.stack_bytes, fuel: spec.fuel, kind };
     let engine = casemate_engine::engine(&options).map_err(failed)?;
-    let code = engine.precompile_module(wasm).map_err(failed)?;
+    let code = if facts.sizes.is_component {
+        engine.precompile_component(wasm)
+    } else {
+        engine.precompile_module(wasm)
+    };
+    let code = code.map_err(failed)?;
     Ok((code, casemate_engine::compatibility(&options)))
 }
 
@@ -92,7 +104,7 @@ mod tests {
         assert_eq!(code_of_wat(PLUGIN), "accepted");
         assert_eq!(code_of(b""), "not_wasm");
         assert_eq!(code_of(b"\x7fELF\x02\x01\x01"), "not_wasm");
-        assert_eq!(code_of(b"\0asm\x0d\0\x01\0"), "component");
+        assert_eq!(code_of(b"\0asm\x0d\0\x01\0"), "no_dialect", "a component that exports nothing");
         assert_eq!(code_of_wat(&format!(r#"(import "env" "mystery" (func)) {PLUGIN}"#)), "unknown_import");
         assert_eq!(
             code_of_wat(&PLUGIN.replace("(result i64) i64.const 0", "(result i32) i32.const 0")),

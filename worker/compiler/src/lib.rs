@@ -4,6 +4,7 @@
 //! and is not believed: whoever reads its output decodes it under limits.
 
 mod check;
+mod component;
 mod facts;
 pub mod job;
 

@@ -1,4 +1,4 @@
-//! The one wasmtime configuration, for the side that compiles and the side that runs.
+//! The one wasmtime configuration, for the side that compiles and the side that runs; and beside it the one for components.
 //!
 //! Compiled code loads only in an engine of the same configuration, and some defaults depend on cargo features that the
 //! two sides do not share. So every such default is pinned here, and nowhere else is a [`Config`] made.
@@ -12,6 +12,17 @@ pub struct EngineOptions {
     pub max_wasm_stack_bytes: u64,
     /// Whether the code counts fuel.
     pub fuel: bool,
+    /// Which of the two configurations.
+    pub kind: EngineKind,
+}
+
+/// The two configurations. Code of one does not load in an engine of the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Modules, in a worker that has nothing else compiled in.
+    Core,
+    /// Modules that want WASI, and components. Only a build with the feature `components` has it.
+    Components,
 }
 
 /// Address space of one linear memory: with it, and the guard behind it, no access needs a bounds check.
@@ -36,9 +47,12 @@ pub fn config(options: &EngineOptions) -> Config {
     // Nobody unwinds through guest frames, and registering them would be one more thing to trust.
     config.native_unwind_info(false);
 
-    // Threads, exceptions, garbage collection, components and stack switching are not even compiled in: both sides leave
-    // out those cargo features. These two have switches without them, and no use here.
+    // Threads, exceptions, garbage collection and stack switching are not even compiled in: both sides leave out those cargo
+    // features. These have switches without them, and no use here.
     config.gc_support(false).wasm_memory64(false).concurrency_support(false).shared_memory(false);
+    // The compiler and the worker with WASI have components compiled in, which the first configuration must not notice.
+    #[cfg(feature = "components")]
+    config.wasm_component_model(options.kind == EngineKind::Components);
     // The same input must give the same answer on every machine.
     config.relaxed_simd_deterministic(true);
     config
@@ -58,7 +72,11 @@ pub fn compatibility(options: &EngineOptions) -> u64 {
     // FNV-1a: the same number in every build, which the standard library's hasher does not promise.
     let fuel = if options.fuel { b"fuel" } else { b"free" };
     let stack = options.max_wasm_stack_bytes.to_le_bytes();
-    let bytes = ENGINE_VERSION.bytes().chain(stack).chain(fuel.iter().copied());
+    let kind = match options.kind {
+        EngineKind::Core => b"core",
+        EngineKind::Components => b"comp",
+    };
+    let bytes = ENGINE_VERSION.bytes().chain(stack).chain(fuel.iter().copied()).chain(kind.iter().copied());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
@@ -74,12 +92,12 @@ mod tests {
 
     #[test]
     fn options_make_a_difference() {
-        let options = EngineOptions { max_wasm_stack_bytes: 1 << 20, fuel: false };
+        let options = EngineOptions { max_wasm_stack_bytes: 1 << 20, fuel: false, kind: EngineKind::Core };
         let fuel = EngineOptions { fuel: true, ..options };
         let stack = EngineOptions { max_wasm_stack_bytes: 2 << 20, ..options };
-        assert!(
-            compatibility(&options) != compatibility(&fuel)
-                && compatibility(&options) != compatibility(&stack)
-        );
+        let kind = EngineOptions { kind: EngineKind::Components, ..options };
+        for other in [fuel, stack, kind] {
+            assert_ne!(compatibility(&options), compatibility(&other));
+        }
     }
 }

@@ -27,12 +27,12 @@ impl Control {
     /// Waits for the next packet; `None` when the supervisor is gone.
     pub(crate) fn receive<T: Decode<()>>(
         &self,
-        descriptors: usize,
+        descriptors: impl Fn(usize) -> bool,
     ) -> Result<Option<(T, Vec<OwnedFd>)>, LockdownError> {
         let step = "reading the control socket";
         let mut buffer = [0; ORDER_BYTES_MAX];
         let received = loop {
-            match packet::receive(self.socket.as_fd(), &mut buffer, |count| count == descriptors) {
+            match packet::receive(self.socket.as_fd(), &mut buffer, &descriptors) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other.step(step)?,
             }
@@ -47,7 +47,7 @@ impl Control {
     /// As [`Control::receive`], where the supervisor's end means failure.
     pub(crate) fn expect<T: Decode<()>>(
         &self,
-        descriptors: usize,
+        descriptors: impl Fn(usize) -> bool,
     ) -> Result<(T, Vec<OwnedFd>), LockdownError> {
         self.receive(descriptors)?
             .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))

@@ -2,9 +2,10 @@
 
 use crate::error::{LockdownError, Step};
 use crate::experiment;
+use crate::walls::Grant;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, Ruleset, RulesetAttr,
-    RulesetError, RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
 
 /// What the kernel enforces now.
@@ -21,11 +22,16 @@ const ABI_KNOWN: ABI = ABI::V6;
 
 /// Denies everything that the kernel's Landlock can deny, with no rule to allow anything.
 pub(crate) fn deny_all() -> Result<Enforced, LockdownError> {
+    deny_all_but(&[])
+}
+
+/// The same, but for what these folders hold.
+pub(crate) fn deny_all_but(grants: &[Grant<'_>]) -> Result<Enforced, LockdownError> {
     if experiment::is_left_out("landlock") {
         return Ok(Enforced::Abi(ABI_KNOWN as u32));
     }
     let step = "restricting with Landlock";
-    let status = restrict().map_err(|error| std::io::Error::other(error.to_string())).step(step)?;
+    let status = restrict(grants).map_err(|error| std::io::Error::other(error.to_string())).step(step)?;
     match (status.ruleset, status.landlock) {
         (RulesetStatus::NotEnforced, _) => Ok(Enforced::Absent),
         (_, LandlockStatus::Available { effective_abi, kernel_abi }) => Ok(Enforced::Abi(
@@ -35,13 +41,33 @@ pub(crate) fn deny_all() -> Result<Enforced, LockdownError> {
     }
 }
 
-fn restrict() -> Result<landlock::RestrictionStatus, RulesetError> {
-    Ruleset::default()
+fn restrict(grants: &[Grant<'_>]) -> Result<landlock::RestrictionStatus, RulesetError> {
+    let mut ruleset = Ruleset::default()
         // Older kernels know fewer rights: take what there is, and report it.
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI_KNOWN))?
         .handle_access(AccessNet::from_all(ABI_KNOWN))?
         .scope(Scope::from_all(ABI_KNOWN))?
-        .create()?
-        .restrict_self()
+        .create()?;
+    for grant in grants {
+        let rights = if grant.write { read() | write() } else { read() };
+        ruleset = ruleset.add_rule(PathBeneath::new(grant.folder, rights))?;
+    }
+    ruleset.restrict_self()
+}
+
+fn read() -> BitFlags<AccessFs> {
+    AccessFs::ReadFile | AccessFs::ReadDir
+}
+
+/// Files, folders and symbolic links, and renaming between folders below. No device, no socket, no pipe, nothing to execute.
+fn write() -> BitFlags<AccessFs> {
+    AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::MakeSym
+        | AccessFs::Refer
 }

@@ -33,5 +33,5 @@ mod worker;
 
 pub use error::LockdownError;
 pub use start::{Stage, start};
-pub use walls::{CodeRange, Entered, Filtered, Job, Locked, Walled};
+pub use walls::{CodeRange, Entered, Filtered, Grant, Granting, Job, Locked, Walled};
 pub use worker::{Confined, Spawned};

@@ -15,10 +15,9 @@ pub(crate) struct Initial {
     pub(crate) data_bytes: u64,
     pub(crate) cpu_seconds: Option<u64>,
     pub(crate) file_bytes: u64,
+    pub(crate) open_files: u64,
 }
 
-/// Descriptors a zygote may have: control, module, listener and a link at a time, with room for Landlock's ruleset.
-const ZYGOTE_DESCRIPTORS: u64 = 64;
 /// Signals that may queue: SIGUSR1 does not queue, so this is for nobody.
 const PENDING_SIGNALS: u64 = 16;
 
@@ -30,7 +29,7 @@ pub(crate) fn set_initial(initial: &Initial) -> Result<(), LockdownError> {
         (Resource::RLIMIT_CPU, initial.cpu_seconds.unwrap_or(RLIM_INFINITY)),
         (Resource::RLIMIT_DATA, initial.data_bytes),
         (Resource::RLIMIT_FSIZE, initial.file_bytes),
-        (Resource::RLIMIT_NOFILE, ZYGOTE_DESCRIPTORS),
+        (Resource::RLIMIT_NOFILE, initial.open_files),
         (Resource::RLIMIT_STACK, initial.stack_bytes),
         // The kernel (6.18) holds what becomes writable to RLIMIT_DATA only as long as there is room for it here once more,
         // so this one is never set.
@@ -52,7 +51,7 @@ pub(crate) fn set_zygote(processes_max: u64) -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NPROC, processes_max)
 }
 
-/// What a worker may still do: open nothing, fork nothing, have this much data, and use so much CPU time.
+/// What a worker may still do: open nothing (or, with WASI, so many files), fork nothing, have this much data, and use so much CPU time.
 pub(crate) fn set_worker(limits: &SpawnLimits) -> Result<(), LockdownError> {
     lower(Resource::RLIMIT_NPROC, 0)?;
     lower(Resource::RLIMIT_DATA, limits.data_bytes)?;
@@ -60,7 +59,7 @@ pub(crate) fn set_worker(limits: &SpawnLimits) -> Result<(), LockdownError> {
         // The first is a signal that says what it is for; nothing survives the second.
         setrlimit(Resource::RLIMIT_CPU, seconds, seconds.saturating_add(1)).step(STEP)?;
     }
-    lower(Resource::RLIMIT_NOFILE, 0)
+    lower(Resource::RLIMIT_NOFILE, limits.open_files.into())
 }
 
 /// No process and no new descriptor, for a program that does its job in place.

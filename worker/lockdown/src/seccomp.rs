@@ -11,7 +11,7 @@
 //!
 //! ```text
 //!   a worker's call          A        B        together
-//!   in CORE                  allow    allow    runs
+//!   in the worker's list     allow    allow    runs
 //!   only in ZYGOTE_EXTRA     allow    kill     SIGSYS
 //!   in neither               notify   allow    the supervisor is told, and kills
 //! ```
@@ -28,6 +28,7 @@ pub mod list;
 mod tests;
 
 pub use bpf::{Action, Insn, Program};
+use casemate_protocol::certificate::Profile;
 pub use casemate_protocol::syscalls::{Arch, CANARY_DELTA, CANARY_OUTSIDE};
 pub use interp::SeccompData;
 
@@ -56,21 +57,21 @@ impl From<Default> for Action {
 
 /// Filter A: for the zygote, inherited by its workers.
 #[must_use]
-pub fn filter_a(default: Default) -> Program {
-    made(&unless_left_out("filter-a", filters::a(Arch::NATIVE, default)))
+pub fn filter_a(default: Default, profile: Profile) -> Program {
+    made(&unless_left_out("filter-a", filters::a(Arch::NATIVE, default, profile)))
 }
 
 /// Filter B: what a worker, or a compiler before its job, takes away from itself.
 #[must_use]
-pub fn filter_b() -> Program {
-    made(&unless_left_out("filter-b", filters::b(Arch::NATIVE)))
+pub fn filter_b(profile: Profile) -> Program {
+    made(&unless_left_out("filter-b", filters::b(Arch::NATIVE, profile)))
 }
 
 /// Filter B with one call of the worker's list taken away too.
 #[cfg(feature = "experiment")]
 #[must_use]
-pub fn filter_b_without(syscall: &str) -> Program {
-    made(&filters::b_without(Arch::NATIVE, syscall))
+pub fn filter_b_without(profile: Profile, syscall: &str) -> Program {
+    made(&filters::b_without(Arch::NATIVE, profile, syscall))
 }
 
 /// The compiler's first filter: its job, and the steps between this filter and [`filter_b`], which must follow before
@@ -118,14 +119,14 @@ pub struct Effective(pub Vec<EffectiveSyscall>);
 
 /// The system calls that a worker has left on this machine.
 #[must_use]
-pub fn effective_worker() -> Effective {
-    effective_worker_on(Arch::NATIVE)
+pub fn effective_worker(profile: Profile) -> Effective {
+    effective_worker_on(Arch::NATIVE, profile)
 }
 
 /// The system calls that a worker has left on a machine.
 #[must_use]
-pub fn effective_worker_on(arch: Arch) -> Effective {
-    let left = list::CORE.iter().filter(|syscall| syscall.number(arch).is_some());
+pub fn effective_worker_on(arch: Arch, profile: Profile) -> Effective {
+    let left = list::of_profile(profile).iter().filter(|syscall| syscall.number(arch).is_some());
     let row = |syscall: &list::Syscall| EffectiveSyscall {
         name: syscall.name,
         arguments: syscall.rule_text(),

@@ -56,7 +56,7 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
     setsid().step("leaving the host's session")?;
     // Keys of the host's session are no business of a plugin; where there are none, or none may be made, none are lost.
     let _ = casemate_sys::process::leave_keyring();
-    let (spec, mut fds): (StubSpec, _) = control.expect(1)?;
+    let (spec, mut fds): (StubSpec, _) = control.expect(|count| count == 1)?;
     let Some(host) = fds.pop() else {
         return Err(std::io::Error::from(std::io::ErrorKind::InvalidData)).step("taking the host's pidfd");
     };
@@ -66,6 +66,7 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
         data_bytes: spec.data_bytes,
         cpu_seconds: spec.cpu_seconds,
         file_bytes: spec.file_bytes,
+        open_files: spec.open_files,
     })?;
     if let Some(identity) = spec.identity {
         privileges::become_identity(identity)?;

@@ -10,7 +10,7 @@ use crate::stub::LIVENESS;
 use crate::worker::Spawned;
 use crate::{privileges, rlimits, root};
 use bincode::Decode;
-use casemate_protocol::certificate::{Layer, LayerSet};
+use casemate_protocol::certificate::{Layer, LayerSet, Profile};
 use casemate_protocol::spawn::{self, FailedReport, ListenerReport, SealedReport, SpawnSpec, WalledReport};
 use casemate_sys::{descriptors, memory, process, seccomp as kernel, signal};
 use nix::errno::Errno;
@@ -19,7 +19,7 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{getpid, read};
 use std::io;
-use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
 
 /// A zygote that dies with its stub, and has no wall yet: the place to make what the walls would forbid.
@@ -53,8 +53,18 @@ impl Entered {
     /// Raises every wall that needs no module, tells the supervisor, and waits for its word to go on, which comes as the
     /// next packet, [`Walled::receive`]. On failure the supervisor has been told.
     pub fn wall_up(self) -> Result<Walled, LockdownError> {
+        self.try_wall_up(Landlock::Now)
+    }
+
+    /// The same but for Landlock, which must know the folders that come with the job: [`Granting::grant`] raises it, before
+    /// anything of the module is looked at.
+    pub fn wall_up_granting(self) -> Result<Granting, LockdownError> {
+        self.try_wall_up(Landlock::Later).map(Granting)
+    }
+
+    fn try_wall_up(self, landlock: Landlock) -> Result<Walled, LockdownError> {
         let mut report = Report::default();
-        match self.raise(&mut report) {
+        match self.raise(&mut report, landlock) {
             Ok(landlock_abi) => {
                 let walled = spawn::Report::Walled(WalledReport {
                     layers: report.layers.bits(),
@@ -62,7 +72,8 @@ impl Entered {
                     why_not: report.take_why_not(),
                 });
                 self.control.report(walled, &[])?;
-                Ok(Walled { control: self.control, namespaces: self.namespaces })
+                let Self { control, namespaces } = self;
+                Ok(Walled { control, namespaces, profile: Profile::Core, kept: 0, report: Report::default() })
             }
             Err(error) => {
                 self.control.fail_step(&error);
@@ -71,7 +82,7 @@ impl Entered {
         }
     }
 
-    fn raise(&self, report: &mut Report) -> Result<u32, LockdownError> {
+    fn raise(&self, report: &mut Report, landlock: Landlock) -> Result<u32, LockdownError> {
         signal::ignore_children().step("ignoring SIGCHLD")?;
         if self.namespaces {
             root::swap()?;
@@ -93,16 +104,73 @@ impl Entered {
                 "without a user namespace the supervisor could not look at it then",
             );
         }
-        match landlock::deny_all()? {
-            Enforced::Abi(abi) => {
-                report.holds(Layer::Landlock);
-                Ok(abi)
-            }
-            Enforced::Absent => {
-                report.missing(Layer::Landlock, "there is no Landlock: this kernel has none, it is not enabled at boot, or a filter hides it");
-                Ok(0)
-            }
+        match landlock {
+            Landlock::Now => Ok(enforced(report, landlock::deny_all()?)),
+            Landlock::Later => Ok(0),
         }
+    }
+}
+
+/// When Landlock comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Landlock {
+    Now,
+    Later,
+}
+
+/// Reports Landlock; returns its ABI.
+fn enforced(report: &mut Report, enforced: Enforced) -> u32 {
+    match enforced {
+        Enforced::Abi(abi) => {
+            report.holds(Layer::Landlock);
+            abi
+        }
+        Enforced::Absent => {
+            report.missing(
+                Layer::Landlock,
+                "there is no Landlock: this kernel has none, it is not enabled at boot, or a filter hides it",
+            );
+            0
+        }
+    }
+}
+
+/// A zygote behind every wall of [`Walled`] but Landlock.
+#[derive(Debug)]
+pub struct Granting(Walled);
+
+/// A folder that stays reachable.
+#[derive(Debug, Clone, Copy)]
+pub struct Grant<'a> {
+    /// The folder, open.
+    pub folder: BorrowedFd<'a>,
+    /// Whether what is in it may be changed.
+    pub write: bool,
+}
+
+impl Granting {
+    /// Receives the job and its descriptors, of which there must be at least so many.
+    pub fn receive<T: Decode<()>>(&self, least: usize) -> Result<(T, Vec<OwnedFd>), LockdownError> {
+        self.0.control.expect(|count| count >= least)
+    }
+
+    /// Tells the supervisor that the job cannot be done.
+    pub fn fail(&self, report: FailedReport) {
+        self.0.fail(report);
+    }
+
+    /// Raises Landlock: everything is denied but these folders, each with its rights. Without Landlock no folder is granted.
+    /// Descriptors 1 to `kept` stay open in the zygote and its workers.
+    pub fn grant(self, grants: &[Grant<'_>], kept: u32) -> Result<Walled, LockdownError> {
+        let Self(mut walled) = self;
+        let raised = landlock::deny_all_but(grants).and_then(|raised| match raised {
+            Enforced::Absent if !grants.is_empty() => Err(io::Error::from(io::ErrorKind::Unsupported))
+                .step("granting folders, which needs Landlock"),
+            raised => Ok(raised),
+        });
+        let raised = raised.inspect_err(|error| walled.control.fail_step(error))?;
+        enforced(&mut walled.report, raised);
+        Ok(Walled { profile: Profile::Wasi, kept, ..walled })
     }
 }
 
@@ -111,12 +179,17 @@ impl Entered {
 pub struct Walled {
     control: Control,
     namespaces: bool,
+    profile: Profile,
+    /// Descriptors above 0 that stay open.
+    kept: u32,
+    /// What has been raised since the last report.
+    report: Report,
 }
 
 impl Walled {
     /// Receives the job and its descriptors.
     pub fn receive<T: Decode<()>>(&self, descriptors: usize) -> Result<(T, Vec<OwnedFd>), LockdownError> {
-        self.control.expect(descriptors)
+        self.control.expect(|count| count == descriptors)
     }
 
     /// Tells the supervisor that the job cannot be done.
@@ -129,12 +202,13 @@ impl Walled {
     pub fn filter(self, processes_max: u64) -> Result<Filtered, LockdownError> {
         let parent = (!self.namespaces).then(getpid);
         warm_up();
-        let mut report = Report::default();
+        let Self { control, namespaces, profile, kept, mut report } = self;
         // Without a user namespace of its own the count is of all that its user has.
-        let limited = if self.namespaces { rlimits::set_zygote(processes_max) } else { Ok(()) };
-        let listener = limited.and_then(|()| listen(&mut report, seccomp::filter_a));
-        let listener = listener.inspect_err(|error| self.control.fail_step(error))?;
-        let filtered = Filtered { reports: listener.is_some(), control: self.control, parent };
+        let limited = if namespaces { rlimits::set_zygote(processes_max) } else { Ok(()) };
+        let listener =
+            limited.and_then(|()| listen(&mut report, |default| seccomp::filter_a(default, profile)));
+        let listener = listener.inspect_err(|error| control.fail_step(error))?;
+        let filtered = Filtered { reports: listener.is_some(), control, parent, profile, kept };
         let (layers, why_not) = (report.layers.bits(), report.take_why_not());
         let report = ListenerReport { listener: filtered.reports, layers, why_not };
         let descriptors: Vec<_> = listener.iter().map(AsFd::as_fd).collect();
@@ -166,7 +240,7 @@ impl Walled {
             input: descriptors::inherited(0).step(step)?,
             output: descriptors::inherited(1).step(step)?,
         };
-        kernel::install(seccomp::filter_b().instructions()).step("installing filter B")?;
+        kernel::install(seccomp::filter_b(Profile::Core).instructions()).step("installing filter B")?;
         Ok(job)
     }
 
@@ -192,6 +266,8 @@ pub struct Filtered {
     parent: Option<nix::unistd::Pid>,
     /// Whether violations are reported.
     reports: bool,
+    profile: Profile,
+    kept: u32,
 }
 
 impl Filtered {
@@ -205,8 +281,16 @@ impl Filtered {
         match self.try_lock(code) {
             Ok(report) => {
                 self.control.report(spawn::Report::Sealed(report), &[])?;
-                let filter_b = Arc::new(seccomp::filter_b());
-                Ok(Locked { control: self.control, parent: self.parent, filter_b })
+                let Self { control, parent, profile, kept, .. } = self;
+                let filter_b = Arc::new(seccomp::filter_b(profile));
+                Ok(Locked {
+                    control,
+                    parent,
+                    filter_b,
+                    #[cfg(feature = "experiment")]
+                    profile,
+                    kept,
+                })
             }
             Err(error) => {
                 self.control.fail_step(&error);
@@ -218,14 +302,14 @@ impl Filtered {
     fn try_lock(&self, code: &CodeRange) -> Result<SealedReport, LockdownError> {
         // The engine keeps the module's file open behind its mapping, for uses that our configuration rules out. It is
         // never dropped in a process that ends by `exit_now`, so nobody will close that number again.
-        raise("descriptors", || descriptors::close_from(1)).step("closing the module's file")?;
+        raise("descriptors", || descriptors::close_from(self.kept + 1)).step("closing the module's file")?;
         let mut report = Report::default();
         let why_not = "this kernel has no mseal (6.10)";
         let sealed = raise("sealed-code", || memory::seal(code.clone()));
         optional(&mut report, Layer::SealedCode, "sealing the code", why_not, sealed)?;
         deny_new_executable(&mut report)?;
         if !self.reports {
-            let filter = seccomp::filter_a(FilterDefault::Kill);
+            let filter = seccomp::filter_a(FilterDefault::Kill, self.profile);
             kernel::install(filter.instructions()).step(FILTERING)?;
         }
         Ok(SealedReport {
@@ -242,7 +326,7 @@ const FILTERING: &str = "installing filter A";
 /// Installs a filter that reports, if there can be one.
 fn listen(
     report: &mut Report,
-    filter: fn(FilterDefault) -> seccomp::Program,
+    filter: impl Fn(FilterDefault) -> seccomp::Program,
 ) -> Result<Option<OwnedFd>, LockdownError> {
     report.holds(Layer::Seccomp);
     match kernel::install_with_listener(filter(FilterDefault::Notify).instructions()) {
@@ -320,6 +404,9 @@ pub struct Locked {
     parent: Option<nix::unistd::Pid>,
     /// What each worker will install.
     filter_b: Arc<seccomp::Program>,
+    #[cfg(feature = "experiment")]
+    profile: Profile,
+    kept: u32,
 }
 
 impl Locked {
@@ -342,14 +429,24 @@ impl Locked {
     /// `None` when the supervisor has closed the control socket.
     pub fn next_worker(&self) -> Result<Option<Spawned>, LockdownError> {
         loop {
-            let Some((spec, mut links)) = self.control.receive::<SpawnSpec>(1)? else { return Ok(None) };
+            let Some((spec, mut links)) = self.control.receive::<SpawnSpec>(|count| count == 1)? else {
+                return Ok(None);
+            };
             let Some(link) = links.pop() else {
                 return Err(io::Error::from(io::ErrorKind::InvalidData)).step("taking a worker's link");
             };
             match process::fork().step("forking a worker")? {
                 process::Fork::Child => {
                     let filter_b = Arc::clone(&self.filter_b);
-                    return Ok(Some(Spawned::new(link, spec, self.parent, filter_b)));
+                    return Ok(Some(Spawned {
+                        link,
+                        spec,
+                        parent: self.parent,
+                        filter_b,
+                        #[cfg(feature = "experiment")]
+                        profile: self.profile,
+                        kept: self.kept,
+                    }));
                 }
                 process::Fork::Parent(pidfd) => {
                     drop(link);

@@ -1,8 +1,11 @@
-//! The last wall: a forked process becomes a worker that holds one descriptor and nine system calls.
+//! The last wall: a forked process becomes a worker that holds one descriptor (with WASI, those of its folders too) and the
+//! system calls of its profile.
 
 use crate::error::{LockdownError, Step};
 use crate::experiment::raise;
 use crate::{rlimits, seccomp};
+#[cfg(feature = "experiment")]
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::spawn::{Role, SpawnSpec};
 use casemate_sys::{descriptors, process, seccomp as kernel};
 use nix::sys::prctl;
@@ -15,11 +18,15 @@ use std::sync::Arc;
 /// Just forked: it still has the zygote's control socket and the zygote's filter.
 #[derive(Debug)]
 pub struct Spawned {
-    link: OwnedFd,
-    spec: SpawnSpec,
-    parent: Option<Pid>,
+    pub(crate) link: OwnedFd,
+    pub(crate) spec: SpawnSpec,
+    pub(crate) parent: Option<Pid>,
     /// Made before the fork: making it takes longer than installing it.
-    filter_b: Arc<seccomp::Program>,
+    pub(crate) filter_b: Arc<seccomp::Program>,
+    #[cfg(feature = "experiment")]
+    pub(crate) profile: Profile,
+    /// Descriptors above 0 that it keeps: its folders.
+    pub(crate) kept: u32,
 }
 
 /// A worker behind every wall.
@@ -30,15 +37,6 @@ pub struct Confined {
 }
 
 impl Spawned {
-    pub(crate) fn new(
-        link: OwnedFd,
-        spec: SpawnSpec,
-        parent: Option<Pid>,
-        filter_b: Arc<seccomp::Program>,
-    ) -> Self {
-        Self { link, spec, parent, filter_b }
-    }
-
     /// The link, before it is the only descriptor: for whoever wants to lie early.
     pub fn link(&self) -> BorrowedFd<'_> {
         self.link.as_fd()
@@ -59,7 +57,8 @@ impl Spawned {
     /// whether the list needs it.
     #[cfg(feature = "experiment")]
     pub fn confine_without(self, syscall: &str) -> Result<Confined, LockdownError> {
-        self.confine_behind(&seccomp::filter_b_without(syscall))
+        let filter_b = seccomp::filter_b_without(self.profile, syscall);
+        self.confine_behind(&filter_b)
     }
 
     fn confine_behind(self, filter_b: &seccomp::Program) -> Result<Confined, LockdownError> {
@@ -74,7 +73,7 @@ impl Spawned {
         // Descriptor 0 was the control socket; from here on it is the link.
         descriptors::duplicate_to(self.link.as_fd(), 0).step(step)?;
         std::mem::drop(self.link);
-        raise("descriptors", || descriptors::close_from(1)).step(step)?;
+        raise("descriptors", || descriptors::close_from(self.kept + 1)).step(step)?;
         let link = descriptors::inherited(0).step(step)?;
         rlimits::set_worker(&self.spec.limits)?;
         kernel::install(filter_b.instructions()).step("installing filter B")?;

@@ -1,35 +1,54 @@
 //! One guest: its store, and the instance once there is one.
 
-use crate::abi::{self, Answer, GuestAbi};
+use crate::abi::Answer;
 use crate::epoch;
 use crate::fault::{Fault, backtrace};
 use crate::limiter::Limiter;
-use crate::link::{Buffers, Link};
-use crate::load;
+use crate::link::{Buffers, Link, SharedLink};
+use crate::load::Loaded;
+use crate::program::Program;
 use casemate_lockdown::CodeRange;
 use casemate_protocol::link::DownBounds;
 use casemate_protocol::module::Dialect;
 use casemate_protocol::outcome::LimitName;
 use casemate_protocol::spawn::LoadSpec;
-use wasmtime::{Engine, Instance, InstancePre, Linker, Memory, Module, Store};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wasmtime::{Engine, Memory, Store};
+
+/// What comes beside a module: folders and the like, for a worker with WASI.
+#[cfg(feature = "wasi")]
+pub(crate) type Outside = Option<crate::wasi::World>;
+/// Nothing.
+#[cfg(not(feature = "wasi"))]
+pub(crate) type Outside = ();
 
 /// What host functions reach through the store.
 pub(crate) struct State {
     pub(crate) limiter: Limiter,
     /// There is none before the worker is confined, and no guest code runs before that.
-    pub(crate) link: Option<Link>,
+    pub(crate) link: Option<SharedLink>,
     /// The guest's exported memory.
     pub(crate) memory: Option<Memory>,
     /// Body of a reply, and of host calls either way, in bytes.
     pub(crate) output_bytes_max: u32,
+    /// Whether the bodies of the call that runs are still under way.
+    #[cfg(feature = "wasi")]
+    pub(crate) streams: bool,
+    /// What WASI shows it.
+    #[cfg(feature = "wasi")]
+    pub(crate) around: crate::wasi::Around,
+}
+
+impl State {
+    pub(crate) fn link(&self) -> Option<MutexGuard<'_, Link>> {
+        self.link.as_ref().map(|link| link.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// A module, and its instance when that was made before the fork.
 pub struct Guest {
     store: Store<State>,
-    pre: InstancePre<State>,
-    abi: Box<dyn GuestAbi>,
-    instance: Option<Instance>,
+    program: Program,
     spec: LoadSpec,
     /// For the link, until there is one.
     buffers: Option<Buffers>,
@@ -48,33 +67,32 @@ impl std::fmt::Debug for Guest {
 
 impl Guest {
     /// Links a module; instantiates it too where the specification says so, which runs no guest code.
-    pub(crate) fn new(engine: &Engine, module: &Module, spec: LoadSpec) -> Result<Self, Fault> {
+    pub(crate) fn new(
+        engine: &Engine,
+        module: &Loaded,
+        spec: LoadSpec,
+        outside: Outside,
+    ) -> Result<Self, Fault> {
         let dialect = Dialect::from_number(spec.dialect)
             .ok_or_else(|| Fault::Abi(format!("dialect {} is not known to this worker", spec.dialect)))?;
-        let abi = abi::adapter(dialect)?;
         let state = State {
             limiter: Limiter::new(spec.memory_bytes, spec.table_entries),
             link: None,
             memory: None,
             output_bytes_max: spec.output_bytes,
+            #[cfg(feature = "wasi")]
+            streams: false,
+            #[cfg(feature = "wasi")]
+            around: crate::wasi::Around::new(outside),
         };
+        #[cfg(not(feature = "wasi"))]
+        let () = outside;
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limiter);
-        let mut linker = Linker::new(engine);
-        let linked = abi.link(&mut linker).and_then(|()| linker.instantiate_pre(module));
-        let pre = linked.map_err(|error| Fault::from_engine(&error, None, None))?;
+        let program = Program::link(engine, module, dialect)?;
         let buffers = Some(Buffers::new(bounds(&spec)));
-        let mut guest = Self {
-            store,
-            pre,
-            abi,
-            instance: None,
-            spec,
-            buffers,
-            ready: Ok(()),
-            backtrace: String::new(),
-            armed: false,
-        };
+        let mut guest =
+            Self { store, program, spec, buffers, ready: Ok(()), backtrace: String::new(), armed: false };
         if guest.spec.instantiate {
             // Filling memories and tables is code of the engine's making, and counts like a guest's.
             guest.begin()?;
@@ -86,7 +104,7 @@ impl Guest {
 
     /// Whether the instance exists.
     pub(crate) fn is_instantiated(&self) -> bool {
-        self.instance.is_some()
+        self.program.is_instantiated()
     }
 
     /// Linear memories together, in bytes.
@@ -96,7 +114,7 @@ impl Guest {
 
     /// Where its sealed native code lies.
     pub fn code(&self) -> CodeRange {
-        load::code_range(self.pre.module())
+        self.program.code()
     }
 
     pub(crate) fn take_buffers(&mut self) -> Buffers {
@@ -105,11 +123,21 @@ impl Guest {
 
     /// Gives the guest its link. From here on its code may run.
     pub(crate) fn attach(&mut self, link: Link) {
-        self.store.data_mut().link = Some(link);
+        self.store.data_mut().link = Some(Arc::new(Mutex::new(link)));
     }
 
-    pub(crate) fn link(&mut self) -> Option<&mut Link> {
-        self.store.data_mut().link.as_mut()
+    pub(crate) fn link(&self) -> Option<MutexGuard<'_, Link>> {
+        self.store.data().link()
+    }
+
+    /// The next call's bodies are whole, or still under way, which only a WASI program makes a difference of.
+    pub(crate) fn expect_streams(&mut self, streams: bool) {
+        #[cfg(feature = "wasi")]
+        {
+            self.store.data_mut().streams = streams;
+        }
+        #[cfg(not(feature = "wasi"))]
+        let _ = streams;
     }
 
     /// Makes the instance if the zygote did not, and runs the guest's own initialisation. A failure stays: every call
@@ -128,32 +156,34 @@ impl Guest {
     fn try_set_up(&mut self, config: Option<&[u8]>) -> Result<(), Fault> {
         self.begin()?;
         self.armed = true;
-        if self.instance.is_none() {
+        #[cfg(feature = "wasi")]
+        self.store.data_mut().look_around();
+        if !self.is_instantiated() {
             self.instantiate()?;
             self.bind()?;
         }
-        let started = self.abi.start(&mut self.store, config);
+        let started = self.program.start(&mut self.store, config);
         started.map_err(|error| self.explain(&error))
     }
 
     /// Answers one call.
     pub(crate) fn call(&mut self, method: &str, content_type: u32, body: &[u8]) -> Result<Answer, Fault> {
         self.begin()?;
-        let answer = self.abi.call(&mut self.store, method, content_type, body);
+        let answer = self.program.call(&mut self.store, method, content_type, body);
         answer.map_err(|error| self.explain(&error))
     }
 
     /// What it says of itself; empty where it has no words for that.
     pub(crate) fn describe(&mut self) -> Result<Answer, Fault> {
         self.begin()?;
-        let answer = self.abi.describe(&mut self.store);
+        let answer = self.program.describe(&mut self.store);
         answer.map_err(|error| self.explain(&error))
     }
 
     /// Tells it an event; whoever has no ear for any answers an error.
     pub(crate) fn event(&mut self, topic: &str, content_type: u32, body: &[u8]) -> Result<Answer, Fault> {
         self.begin()?;
-        let answer = self.abi.event(&mut self.store, topic, content_type, body);
+        let answer = self.program.event(&mut self.store, topic, content_type, body);
         answer.map_err(|error| self.explain(&error))
     }
 
@@ -179,15 +209,13 @@ impl Guest {
     }
 
     fn instantiate(&mut self) -> Result<(), Fault> {
-        let instance = self.pre.instantiate(&mut self.store).map_err(|error| self.explain(&error))?;
-        self.instance = Some(instance);
-        Ok(())
+        let made = self.program.instantiate(&mut self.store);
+        made.map_err(|error| self.explain(&error))
     }
 
     /// Finds the exports, which runs no guest code.
     fn bind(&mut self) -> Result<(), Fault> {
-        let Some(instance) = self.instance else { return Err(Fault::Abi("there is no instance".to_owned())) };
-        let bound = self.abi.bind(&mut self.store, &instance);
+        let bound = self.program.bind(&mut self.store);
         bound.map_err(|error| self.explain(&error))
     }
 

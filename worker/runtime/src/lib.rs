@@ -14,7 +14,10 @@ mod guest;
 mod limiter;
 mod link;
 mod load;
+mod program;
 mod serve;
+#[cfg(feature = "wasi")]
+mod wasi;
 mod zygote;
 
 pub use guest::Guest;

@@ -6,6 +6,7 @@ use casemate_protocol::link::{
 };
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex};
 
 /// Room for most answers.
 const SMALL_FRAME_BYTES: usize = 512;
@@ -27,7 +28,7 @@ pub(crate) enum LinkError {
 #[derive(Debug)]
 pub(crate) enum Job {
     Setup(Setup, Vec<u8>),
-    Call { method: String, content_type: u32, body: Vec<u8> },
+    Call { method: String, content_type: u32, body: Vec<u8>, streams: bool },
     Describe,
     Event { topic: String, content_type: u32, body: Vec<u8> },
     HostResult { status: HostStatus, content_type: u32, body: Vec<u8> },
@@ -48,6 +49,9 @@ impl Buffers {
         Self { decoder, out: Vec::with_capacity(SMALL_FRAME_BYTES) }
     }
 }
+
+/// A link that host functions and streams of the guest reach; one thread, so nobody ever waits for it.
+pub(crate) type SharedLink = Arc<Mutex<Link>>;
 
 /// A connected link.
 #[derive(Debug)]
@@ -90,6 +94,7 @@ impl Link {
                         method: call.method,
                         content_type: call.content_type,
                         body: body.to_vec(),
+                        streams: call.streams,
                     },
                     Down::HostResult(status, content_type, body) => {
                         Job::HostResult { status, content_type, body: body.to_vec() }

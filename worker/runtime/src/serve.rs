@@ -8,6 +8,7 @@ use casemate_lockdown::{Confined, Spawned};
 use casemate_protocol::certificate::{Layer, LayerSet};
 use casemate_protocol::link::{CallResult, Status};
 use casemate_sys::process::exit_now;
+use std::sync::MutexGuard;
 
 /// How a call is answered: method, content type and body in, the result and its body out.
 pub type Answer = fn(&mut Guest, &str, u32, &[u8]) -> (CallResult, Vec<u8>);
@@ -40,7 +41,8 @@ fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), Link
         let job = link(guest)?.next()?;
         match job {
             Job::Setup(setup, config) => guest.set_up(setup.has_config.then_some(config.as_slice())),
-            Job::Call { method, content_type, body } => {
+            Job::Call { method, content_type, body, streams } => {
+                guest.expect_streams(streams);
                 let (result, body) = answer(guest, &method, content_type, &body);
                 link(guest)?.result(&result, &body)?;
             }
@@ -58,7 +60,7 @@ fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), Link
     }
 }
 
-fn link(guest: &mut Guest) -> Result<&mut Link, LinkError> {
+fn link(guest: &Guest) -> Result<MutexGuard<'_, Link>, LinkError> {
     guest.link().ok_or(LinkError::Closed)
 }
 
@@ -89,6 +91,7 @@ fn end(
                 status: status.into(),
                 content_type: answer.content_type,
                 memory_bytes: guest.memory_bytes(),
+                exit_code: answer.exit_code,
                 ..CallResult::default()
             };
             (result, answer.body)

@@ -29,6 +29,7 @@ fn plugin_facts() -> ModuleFacts {
         globals: 3,
         has_start: false,
         has_names: true,
+        is_component: false,
     };
     facts
 }

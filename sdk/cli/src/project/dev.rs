@@ -1,7 +1,8 @@
 //! `dev`: made anew and reloaded at every change, with its examples and its log, until it is stopped.
 
 use super::changes::Changes;
-use super::{Project, configuration, examples};
+use super::keeping::Keeping;
+use super::{Project, configuration, examples, until_interrupted};
 use crate::args::{Cli, Dev};
 use crate::exit::Exit;
 use crate::log;
@@ -15,9 +16,14 @@ use casemate::{Casemate, Plugin};
 const LOG_SHOWN: u8 = 1;
 
 pub(crate) async fn perform(cli: &Cli, order: &Dev, screen: &mut Screen) -> Result<Exit, Problem> {
+    until_interrupted(for_ever(cli, order, screen)).await.unwrap_or(Ok(Exit::Done))
+}
+
+async fn for_ever(cli: &Cli, order: &Dev, screen: &mut Screen) -> Result<Exit, Problem> {
     let verbose = screen.verbose().saturating_add(LOG_SHOWN);
-    let casemate =
-        run::builder(cli, screen, false)?.on_log(move |record| log::show(&record, verbose)).build()?;
+    let keeping = Keeping::new(cli)?;
+    let builder = run::builder(cli, screen, false)?.on_log(move |record| log::show(&record, verbose));
+    let casemate = keeping.of(builder).build()?;
     let config = configuration(order.with.as_deref())?;
     let mut changes = Changes::watch(&order.plugin)?;
     let mut running: Option<Running> = None;

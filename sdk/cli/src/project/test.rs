@@ -1,6 +1,7 @@
 //! `test`: the examples of a manifest, in the real sandbox.
 
-use super::{Project, configuration, examples};
+use super::keeping::Keeping;
+use super::{Project, configuration, examples, until_interrupted};
 use crate::args::{Cli, Test};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -8,6 +9,13 @@ use crate::run;
 use crate::screen::Screen;
 
 pub(crate) async fn perform(cli: &Cli, order: &Test, screen: &mut Screen) -> Result<Exit, Problem> {
+    match until_interrupted(once(cli, order, screen)).await {
+        Some(ended) => ended,
+        None => Err(Problem::interrupted()),
+    }
+}
+
+async fn once(cli: &Cli, order: &Test, screen: &mut Screen) -> Result<Exit, Problem> {
     let project = Project::open(&order.plugin)?;
     let plugin_id = project.manifest.id.to_string();
     if project.manifest.examples.is_empty() {
@@ -20,7 +28,8 @@ pub(crate) async fn perform(cli: &Cli, order: &Test, screen: &mut Screen) -> Res
         project.make(screen).await?;
     }
     let policy = project.policy(cli, order.policy.as_deref())?;
-    let casemate = run::builder(cli, screen, false)?.build()?;
+    let keeping = Keeping::new(cli)?;
+    let casemate = keeping.of(run::builder(cli, screen, false)?).build()?;
     let working = screen.working(&format!("loading {}", project.module.display()));
     let loaded = casemate.load_with(&project.module, policy, config).await;
     drop(working);

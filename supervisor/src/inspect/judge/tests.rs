@@ -20,6 +20,7 @@ fn spec() -> StubSpec {
         data_bytes: 64 << 20,
         cpu_seconds: None,
         file_bytes: 0,
+        open_files: 64,
     }
 }
 
@@ -56,7 +57,12 @@ fn worker() -> Look {
 fn judge(look: &Look) -> Result<Observed, InspectError> {
     let (host, spec) = (host(), spec());
     let mut observed = Observed::default();
-    look.core(Expect { host: &host, spec: &spec, namespaces: true }, 2, Place::Inside, &mut observed)?;
+    look.core(
+        Expect { host: &host, spec: &spec, namespaces: true, folders: 0 },
+        2,
+        Place::Inside,
+        &mut observed,
+    )?;
     look.code_is_fixed(Some(&[CODE]), &mut observed)?;
     look.descriptors(&mut observed)?;
     look.limits(&ORDERED, &mut observed)?;
@@ -174,7 +180,7 @@ fn root_without_an_identity_is_not_an_unprivileged_uid() {
     let mut look = worker();
     look.status.uids = [0; 4];
     let mut observed = Observed::default();
-    look.identity(Expect { host: &host, spec: &spec, namespaces: true }, &mut observed).unwrap();
+    look.identity(Expect { host: &host, spec: &spec, namespaces: true, folders: 0 }, &mut observed).unwrap();
     assert!(observed.unseen.contains_key(&Layer::UnprivilegedUid) && observed.layers.is_empty());
 }
 

@@ -198,6 +198,11 @@ const fn permission(
     limit(name, Kind::Texts(texts), PLUGIN_SCOPE, field, doc, by).at_once()
 }
 
+/// What a zygote is started with.
+const fn outside(name: &'static str, texts: Texts, field: Field, doc: &'static str, by: &'static str) -> Key {
+    limit(name, Kind::Texts(texts), PLUGIN_SCOPE, field, doc, by)
+}
+
 const NOT_HERE: &str = "denied to all in this version";
 
 pub(super) const PERMISSIONS: &[Key] = &[
@@ -222,15 +227,19 @@ pub(super) const PERMISSIONS: &[Key] = &[
         "Topics of events it may receive: all of its manifest's `subscriptions` must be among them",
         "the supervisor, at the load",
     ),
-    permission(
+    outside(
         "filesystem",
         Texts::Files,
-        Field::None,
-        "Folders: `read:/host` or `write:/host`, with `=/guest` to differ",
-        NOT_HERE,
-    )
-    .later(),
-    permission("env", Texts::Variables, Field::None, "Variables of the environment it may see", NOT_HERE)
-        .later(),
+        of_policy!(Texts filesystem),
+        "Folders of a plugin with WASI: `read:/host` or `write:/host`, with `=/guest` to differ",
+        "Landlock and the worker: nothing else is there",
+    ),
+    outside(
+        "env",
+        Texts::Variables,
+        of_policy!(Texts env),
+        "The environment of a plugin with WASI: `NAME` for the host's value, or `NAME=VALUE`",
+        "the supervisor, when a zygote starts",
+    ),
     permission("network", Texts::Hosts, Field::None, "Hosts it may reach", NOT_HERE).later(),
 ];

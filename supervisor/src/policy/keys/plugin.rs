@@ -42,6 +42,16 @@ pub(in crate::policy) const PLUGIN: &[Key] = &[
     .choice()
     .within(PLUGINS),
     Key::new(
+        "args",
+        Kind::Texts(Texts::Command),
+        PLUGIN_SCOPE,
+        of_policy!(Texts args),
+        "Arguments of a WASI program, without its name",
+        "the worker",
+    )
+    .choice()
+    .within(PLUGINS),
+    Key::new(
         "enabled",
         Kind::Flag,
         PLUGIN_SCOPE,

@@ -4,23 +4,24 @@ use crate::seccomp::Default;
 use crate::seccomp::bpf::Action;
 use crate::seccomp::emit::{ArgCond, Case, Clause, Cond, EmitError, Table};
 use crate::seccomp::list::{self, Arg, List, Syscall, Value, Want};
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::syscalls::Arch;
 
 /// The zygote's filter.
-pub(crate) fn a(arch: Arch, default: Default) -> Result<Table, EmitError> {
-    allow(arch, default.into(), entries(&[list::CORE, list::ZYGOTE_EXTRA]))
+pub(crate) fn a(arch: Arch, default: Default, profile: Profile) -> Result<Table, EmitError> {
+    allow(arch, default.into(), entries(&[*list::of_profile(profile), list::ZYGOTE_EXTRA]))
 }
 
 /// The worker's second filter: the zygote's list without the worker's.
-pub(crate) fn b(arch: Arch) -> Result<Table, EmitError> {
-    take_away(arch, entries(&[list::ZYGOTE_EXTRA]), entries(&[list::CORE]))
+pub(crate) fn b(arch: Arch, profile: Profile) -> Result<Table, EmitError> {
+    take_away(arch, entries(&[list::ZYGOTE_EXTRA]), entries(&[*list::of_profile(profile)]))
 }
 
 /// The same for a worker's list that is one call shorter.
 #[cfg(feature = "experiment")]
-pub(crate) fn b_without(arch: Arch, name: &str) -> Result<Table, EmitError> {
+pub(crate) fn b_without(arch: Arch, profile: Profile, name: &str) -> Result<Table, EmitError> {
     let (gone, core): (Vec<Syscall>, Vec<Syscall>) =
-        entries(&[list::CORE]).into_iter().partition(|syscall| syscall.name == name);
+        entries(&[*list::of_profile(profile)]).into_iter().partition(|syscall| syscall.name == name);
     take_away(arch, [entries(&[list::ZYGOTE_EXTRA]), gone].concat(), core)
 }
 

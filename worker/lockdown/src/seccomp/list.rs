@@ -3,17 +3,23 @@
 //! Every entry carries its reason. Numbers are written out for both machines, so that both tables are proven on either.
 
 mod compiler;
+mod files;
 mod memory;
 mod settle;
 mod stub;
 mod worker;
 mod zygote;
 
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::syscalls::Arch;
 use std::fmt;
 
 /// What a worker may do: talk over its link, manage memory of its own, end.
 pub static CORE: List = List(&[worker::LINK, memory::OWN, worker::EVENTS]);
+
+/// What a worker with WASI may do: the same over its folders' files too, waiting, and random numbers.
+pub static WASI: List =
+    List(&[files::LINK_AND_FILES, memory::OWN, worker::EVENTS, files::FOLDERS, files::WAITING]);
 
 /// What a zygote may do beyond [`CORE`]: fork workers and hand them their place.
 pub static ZYGOTE_EXTRA: List = List(&[settle::SETTLE, zygote::FORK]);
@@ -26,6 +32,15 @@ pub static COMPILER_EXTRA: List = List(&[settle::SETTLE]);
 
 /// What a stub may do: wait for two deaths, then kill.
 pub static STUB: List = List(&[stub::WATCH]);
+
+/// A worker's list.
+#[must_use]
+pub fn of_profile(profile: Profile) -> &'static List {
+    match profile {
+        Profile::Wasi => &WASI,
+        _ => &CORE,
+    }
+}
 
 /// A list of system calls, in parts that other lists share.
 #[derive(Debug, Clone, Copy)]

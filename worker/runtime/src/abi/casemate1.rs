@@ -8,7 +8,7 @@
 //! guest returns, as `length << 32 | address`, belong to it until `casemate_free(address, length, 1)`.
 
 use super::memory::{Block, read, write};
-use super::{Answer, GuestAbi, host};
+use super::{Answer, GuestAbi, host, invoke};
 use crate::fault::Fault;
 use crate::guest::State;
 use casemate_protocol::link::CONTENT_JSON;
@@ -26,6 +26,8 @@ type OnBlock = TypedFunc<(i32, i32), i64>;
 /// The exports of one instance.
 struct Exports {
     memory: Memory,
+    /// A WASI library's own constructors.
+    initialize: Option<TypedFunc<(), ()>>,
     version: TypedFunc<(), i32>,
     alloc: Alloc,
     free: Free,
@@ -72,6 +74,10 @@ impl GuestAbi for Casemate1 {
             alloc: instance.get_typed_func(&mut *store, "casemate_alloc")?,
             free: instance.get_typed_func(&mut *store, "casemate_free")?,
             call: instance.get_typed_func(&mut *store, "casemate_call")?,
+            initialize: match instance.get_func(&mut *store, "_initialize") {
+                Some(initialize) => Some(initialize.typed(&*store)?),
+                None => None,
+            },
             init: match instance.get_func(&mut *store, "casemate_init") {
                 Some(init) => Some(init.typed(&*store)?),
                 None => None,
@@ -90,7 +96,10 @@ impl GuestAbi for Casemate1 {
 
     fn start(&mut self, store: &mut Store<State>, config: Option<&[u8]>) -> wasmtime::Result<()> {
         let exports = self.exports()?;
-        let version = exports.version.call(&mut *store, ())?;
+        if let Some(initialize) = &exports.initialize {
+            invoke(initialize, &mut *store, ())?;
+        }
+        let version = invoke(&exports.version, &mut *store, ())?;
         if version != VERSION {
             return Err(
                 Fault::Abi(format!("its casemate_abi is {version}; this worker speaks {VERSION}")).into()
@@ -98,7 +107,7 @@ impl GuestAbi for Casemate1 {
         }
         let Some(init) = &exports.init else { return Ok(()) };
         let block = place(exports, store, &[config.unwrap_or_default()])?;
-        let packed = init.call(&mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
+        let packed = invoke(init, &mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
         let answer = take_reply(exports, store, packed)?;
         if answer.is_error {
             let Answer { content_type, body, .. } = answer;
@@ -110,9 +119,9 @@ impl GuestAbi for Casemate1 {
     fn describe(&mut self, store: &mut Store<State>) -> wasmtime::Result<Answer> {
         let exports = self.exports()?;
         let Some(describe) = &exports.describe else {
-            return Ok(Answer { is_error: false, content_type: 0, body: Vec::new() });
+            return Ok(Answer::new(false, 0, Vec::new()));
         };
-        let packed = describe.call(&mut *store, ())?;
+        let packed = invoke(describe, &mut *store, ())?;
         take_reply(exports, store, packed)
     }
 
@@ -126,7 +135,7 @@ impl GuestAbi for Casemate1 {
         let exports = self.exports()?;
         let block = place_request(exports, store, method, content_type, body)?;
         let packed =
-            exports.call.call(&mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
+            invoke(&exports.call, &mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
         take_reply(exports, store, packed)
     }
 
@@ -142,8 +151,8 @@ impl GuestAbi for Casemate1 {
             return Ok(event_error("no_event", "it exports no casemate_event"));
         };
         let block = place_request(exports, store, topic, content_type, body)?;
-        match event.call(&mut *store, (block.address.cast_signed(), block.length.cast_signed()))? {
-            0 => Ok(Answer { is_error: false, content_type: 0, body: Vec::new() }),
+        match invoke(event, &mut *store, (block.address.cast_signed(), block.length.cast_signed()))? {
+            0 => Ok(Answer::new(false, 0, Vec::new())),
             code => Ok(event_error(
                 "event",
                 &format!("its casemate_event answered {code}; what it says of that is in its log"),
@@ -155,7 +164,7 @@ impl GuestAbi for Casemate1 {
 /// As a guest's own error. The words are ours and need no escaping.
 fn event_error(code: &str, message: &str) -> Answer {
     let body = format!(r#"{{"code":"{code}","message":"{message}","retryable":false}}"#).into_bytes();
-    Answer { is_error: true, content_type: CONTENT_JSON, body }
+    Answer::new(true, CONTENT_JSON, body)
 }
 
 /// A request, or an event, in a block of the guest's.
@@ -186,7 +195,7 @@ fn place_with(
     let length = i32::try_from(bytes)
         .ok()
         .ok_or_else(|| Fault::Abi(format!("{bytes} bytes do not fit into a 32-bit memory")))?;
-    let address = alloc.call(&mut store, (length, 1))?;
+    let address = invoke(alloc, &mut store, (length, 1))?;
     let block = Block::new(address, length);
     if block.address == 0 && length > 0 {
         return Err(Fault::Abi(format!("casemate_alloc gave no block of {length} bytes")).into());
@@ -207,7 +216,7 @@ fn take_reply(exports: &Exports, store: &mut Store<State>, packed: i64) -> wasmt
         }
         match reply {
             [status @ (0 | 1), content_type @ (0 | 1), body @ ..] => {
-                Answer { is_error: *status == 1, content_type: (*content_type).into(), body: body.to_vec() }
+                Answer::new(*status == 1, (*content_type).into(), body.to_vec())
             }
             [] | [_] => {
                 return Err(
@@ -222,7 +231,7 @@ fn take_reply(exports: &Exports, store: &mut Store<State>, packed: i64) -> wasmt
             }
         }
     };
-    exports.free.call(&mut *store, (block.address.cast_signed(), block.length.cast_signed(), 1))?;
+    invoke(&exports.free, &mut *store, (block.address.cast_signed(), block.length.cast_signed(), 1))?;
     Ok(answer)
 }
 

@@ -8,6 +8,7 @@ use crate::link::{Link, LinkError};
 use casemate_protocol::link::{HostCall, HostStatus, LOG_LINE_BYTES_MAX, METHOD_BYTES_MAX};
 use casemate_protocol::outcome::LimitName;
 use casemate_sys::process::exit_now;
+use std::sync::MutexGuard;
 use wasmtime::{Caller, Memory};
 
 /// The host's answer.
@@ -36,20 +37,29 @@ pub(crate) fn call(
     content_type: u32,
     body: &[u8],
 ) -> Result<HostAnswer, Fault> {
+    call_in(caller.data_mut(), method, content_type, body)
+}
+
+/// The same, for whoever has the store's data and no caller.
+pub(crate) fn call_in(
+    state: &mut State,
+    method: &str,
+    content_type: u32,
+    body: &[u8],
+) -> Result<HostAnswer, Fault> {
     if method.len() > METHOD_BYTES_MAX {
         return Err(Fault::Abi(format!(
             "a host call's method has {} bytes; {METHOD_BYTES_MAX} are allowed",
             method.len()
         )));
     }
-    let configured = caller.data().output_bytes_max;
+    let configured = state.output_bytes_max;
     let observed = u64::try_from(body.len()).unwrap_or(u64::MAX);
     if observed > u64::from(configured) {
         return Err(Fault::Limit { limit: LimitName::Output, configured: configured.into(), observed });
     }
-    let link = link(caller)?;
-    let (status, content_type, body) =
-        or_exit(link.host_call(&HostCall { method: method.to_owned(), content_type }, body));
+    let call = HostCall { method: method.to_owned(), content_type };
+    let (status, content_type, body) = or_exit(link(state)?.host_call(&call, body));
     Ok(HostAnswer { is_error: status != HostStatus::Ok, content_type, body })
 }
 
@@ -62,7 +72,18 @@ pub(crate) fn log(caller: &mut Caller<'_, State>, level: i32, block: Block) -> R
     let line = read(memory, caller, kept, "a log line")?.to_vec();
     let cut_bytes = u64::from(block.length.saturating_sub(kept.length));
     let level = u32::try_from(level.clamp(0, 4)).unwrap_or(2);
-    or_exit(link(caller)?.log(level, &line, cut_bytes));
+    or_exit(link(caller.data_mut())?.log(level, &line, cut_bytes));
+    Ok(())
+}
+
+/// Logs a line that has left the guest's memory already.
+#[cfg(feature = "wasi")]
+pub(crate) fn log_in(state: &mut State, level: i32, line: &[u8]) -> Result<(), Fault> {
+    let kept = usize::try_from(LOG_LINE_BYTES_MAX).unwrap_or(usize::MAX).min(line.len());
+    let (line, cut) = line.split_at_checked(kept).unwrap_or((line, &[]));
+    let cut_bytes = u64::try_from(cut.len()).unwrap_or(u64::MAX);
+    let level = u32::try_from(level.clamp(0, 4)).unwrap_or(2);
+    or_exit(link(state)?.log(level, line, cut_bytes));
     Ok(())
 }
 
@@ -71,13 +92,9 @@ pub(crate) fn is_cancelled() -> bool {
     epoch::is_over()
 }
 
-fn link<'a>(caller: &'a mut Caller<'_, State>) -> Result<&'a mut Link, Fault> {
+fn link(state: &State) -> Result<MutexGuard<'_, Link>, Fault> {
     // Only a guest that runs before the worker is confined could see this, and none does.
-    caller
-        .data_mut()
-        .link
-        .as_mut()
-        .ok_or_else(|| Fault::Abi("it called the host before it was set up".to_owned()))
+    state.link().ok_or_else(|| Fault::Abi("it called the host before it was set up".to_owned()))
 }
 
 /// A link that fails inside a guest's import leaves nothing to go back to.

@@ -7,10 +7,12 @@ use crate::seccomp::bpf::Action;
 use crate::seccomp::emit::{Table, emit};
 use crate::seccomp::filters::{self, entries};
 use crate::seccomp::list::{self, List, Syscall, Want};
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::syscalls::Arch;
 use casemate_protocol::syscalls::syscall_name;
 
-const LISTS: [List; 5] = [list::CORE, list::ZYGOTE_EXTRA, list::COMPILER, list::COMPILER_EXTRA, list::STUB];
+const LISTS: [List; 6] =
+    [list::CORE, list::WASI, list::ZYGOTE_EXTRA, list::COMPILER, list::COMPILER_EXTRA, list::STUB];
 
 #[test]
 fn numbers_are_those_of_the_kernels_tables() {
@@ -88,6 +90,7 @@ fn every_entry_decides_something() {
             vec![list::CORE, list::ZYGOTE_EXTRA],
             vec![list::COMPILER, list::COMPILER_EXTRA],
             vec![list::STUB],
+            vec![list::WASI],
         ] {
             let all = entries(&lists);
             let whole = filters::allow(arch, Action::Notify, all.clone()).unwrap();
@@ -104,7 +107,7 @@ fn every_entry_decides_something() {
             }
         }
         let (extra, core) = (entries(&[list::ZYGOTE_EXTRA]), entries(&[list::CORE]));
-        let whole = filters::b(arch).unwrap();
+        let whole = filters::b(arch, Profile::Core).unwrap();
         for index in 0..extra.len() {
             let mut fewer = extra.clone();
             let entry = fewer.remove(index);
@@ -118,7 +121,7 @@ fn every_entry_decides_something() {
 fn every_condition_decides_something() {
     for arch in Arch::ALL {
         let tables = [
-            filters::a(arch, Default::Notify).unwrap(),
+            filters::a(arch, Default::Notify, Profile::Core).unwrap(),
             filters::compiler(arch, Default::Notify).unwrap(),
             filters::stub(arch).unwrap(),
         ];

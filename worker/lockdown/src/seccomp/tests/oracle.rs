@@ -8,6 +8,7 @@ use crate::seccomp::bpf::{Insn, Program};
 use crate::seccomp::filters::{self, entries};
 use crate::seccomp::list::{self, Arg, Syscall, Want};
 use crate::seccomp::{Default, interp};
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::syscalls::Arch;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
@@ -82,7 +83,7 @@ fn compare(arch: Arch, syscalls: &[Syscall], ours: &Program, theirs: &Program) {
 fn allow_lists_agree_with_another_compiler() {
     for arch in Arch::ALL {
         let filters = [
-            (entries(&[list::CORE, list::ZYGOTE_EXTRA]), filters::a(arch, Default::Kill)),
+            (entries(&[list::CORE, list::ZYGOTE_EXTRA]), filters::a(arch, Default::Kill, Profile::Core)),
             (entries(&[list::COMPILER, list::COMPILER_EXTRA]), filters::compiler(arch, Default::Kill)),
             (entries(&[list::STUB]), filters::stub(arch)),
         ];
@@ -107,6 +108,6 @@ fn filter_b_agrees_with_another_compiler() {
         let syscalls = entries(&[list::ZYGOTE_EXTRA]);
         let numbered = syscalls.iter().filter_map(|syscall| Some((syscall.number(arch)?, Vec::new())));
         let theirs = oracle(arch, numbered, SeccompAction::Allow, SeccompAction::KillProcess);
-        compare(arch, &syscalls, &program(filters::b(arch)), &theirs);
+        compare(arch, &syscalls, &program(filters::b(arch, Profile::Core)), &theirs);
     }
 }

@@ -8,6 +8,7 @@ use crate::seccomp::filters::{self, entries};
 use crate::seccomp::interp::{SeccompData, strictest};
 use crate::seccomp::list::{self, Syscall};
 use crate::seccomp::{self, Default};
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::syscalls::Arch;
 
 fn everything(arch: Arch) -> Vec<SeccompData> {
@@ -29,10 +30,10 @@ fn a_b_and_both_together_say_what_the_lists_say() {
         let (core, extra) = (entries(&[list::CORE]), entries(&[list::ZYGOTE_EXTRA]));
         let both = entries(&[list::CORE, list::ZYGOTE_EXTRA]);
         let calls = everything(arch);
-        let b = program(filters::b(arch));
+        let b = program(filters::b(arch, Profile::Core));
         compare(arch, &calls, &b, |call| naive::take_away(&extra, &core, arch, call));
         for (default, word) in [(Default::Notify, NOTIFY), (Default::Kill, KILL)] {
-            let a = program(filters::a(arch, default));
+            let a = program(filters::a(arch, default, Profile::Core));
             compare(arch, &calls, &a, |call| naive::allow(&both, word, arch, call));
             for call in &calls {
                 let together = strictest([verdict(&a, call), verdict(&b, call)]);
@@ -51,7 +52,10 @@ fn a_b_and_both_together_say_what_the_lists_say() {
 #[test]
 fn a_worker_is_left_with_its_list_and_the_table_says_so() {
     for arch in Arch::ALL {
-        let filters = [program(filters::a(arch, Default::Notify)), program(filters::b(arch))];
+        let filters = [
+            program(filters::a(arch, Default::Notify, Profile::Core)),
+            program(filters::b(arch, Profile::Core)),
+        ];
         let mut left: Vec<&str> = everything(arch)
             .iter()
             .filter(|call| strictest(filters.iter().map(|filter| verdict(filter, call))) == ALLOW)
@@ -59,7 +63,7 @@ fn a_worker_is_left_with_its_list_and_the_table_says_so() {
             .collect();
         left.sort_unstable();
         left.dedup();
-        let table = seccomp::effective_worker_on(arch);
+        let table = seccomp::effective_worker_on(arch, Profile::Core);
         let mut told: Vec<_> = table.0.iter().map(|row| row.name).collect();
         told.sort_unstable();
         assert_eq!(left, told);
@@ -84,7 +88,8 @@ fn compiler_and_stub_filters_say_what_their_lists_say() {
         compare(arch, &calls, &stub, |call| naive::allow(&entries(&[list::STUB]), KILL, arch, call));
 
         // With the same filter B a compiler is left with its job and nothing of the steps before it.
-        let filters = [program(filters::compiler(arch, Default::Notify)), program(filters::b(arch))];
+        let filters =
+            [program(filters::compiler(arch, Default::Notify)), program(filters::b(arch, Profile::Core))];
         let job = entries(&[list::COMPILER]);
         for call in &calls {
             let runs = strictest(filters.iter().map(|filter| verdict(filter, call))) == ALLOW;
@@ -95,9 +100,15 @@ fn compiler_and_stub_filters_say_what_their_lists_say() {
 
 #[test]
 fn the_public_filters_are_those_of_this_machine() {
-    assert_eq!(seccomp::filter_a(Default::Kill), program(filters::a(Arch::NATIVE, Default::Kill)));
-    assert_eq!(seccomp::filter_a(Default::Notify), program(filters::a(Arch::NATIVE, Default::Notify)));
-    assert_eq!(seccomp::filter_b(), program(filters::b(Arch::NATIVE)));
+    assert_eq!(
+        seccomp::filter_a(Default::Kill, Profile::Core),
+        program(filters::a(Arch::NATIVE, Default::Kill, Profile::Core))
+    );
+    assert_eq!(
+        seccomp::filter_a(Default::Notify, Profile::Core),
+        program(filters::a(Arch::NATIVE, Default::Notify, Profile::Core))
+    );
+    assert_eq!(seccomp::filter_b(Profile::Core), program(filters::b(Arch::NATIVE, Profile::Core)));
     assert_eq!(
         seccomp::compiler_filter(Default::Kill),
         program(filters::compiler(Arch::NATIVE, Default::Kill))
@@ -107,7 +118,7 @@ fn the_public_filters_are_those_of_this_machine() {
 
 #[test]
 fn a_canary_outside_notifies_and_one_of_the_delta_is_killed() {
-    let filters = [seccomp::filter_a(Default::Notify), seccomp::filter_b()];
+    let filters = [seccomp::filter_a(Default::Notify, Profile::Core), seccomp::filter_b(Profile::Core)];
     let words = |nr: i64| {
         let call = call(Arch::NATIVE, u32::try_from(nr).unwrap(), [0; 6]);
         filters.each_ref().map(|filter| verdict(filter, &call))
@@ -127,8 +138,8 @@ fn calls_of_another_machines_table_are_killed() {
     // i386 (`int 0x80`), 32-bit Arm, RISC-V, x86-64 without its 64-bit mark, and the other one of ours.
     for arch in Arch::ALL {
         let programs = [
-            program(filters::a(arch, Default::Notify)),
-            program(filters::b(arch)),
+            program(filters::a(arch, Default::Notify, Profile::Core)),
+            program(filters::b(arch, Profile::Core)),
             program(filters::compiler(arch, Default::Notify)),
             program(filters::stub(arch)),
         ];
@@ -148,8 +159,11 @@ fn calls_of_another_machines_table_are_killed() {
 #[test]
 fn every_number_that_runs_is_killed_as_an_x32_call() {
     let arch = Arch::X86_64;
-    let programs =
-        [program(filters::a(arch, Default::Notify)), program(filters::b(arch)), program(filters::stub(arch))];
+    let programs = [
+        program(filters::a(arch, Default::Notify, Profile::Core)),
+        program(filters::b(arch, Profile::Core)),
+        program(filters::stub(arch)),
+    ];
     for nr in (0..1024).map(|nr| nr | 0x4000_0000).chain([0x4000_0000, 0x7fff_ffff, 0x8000_0000, u32::MAX]) {
         for program in &programs {
             assert_eq!(verdict(program, &call(arch, nr, [0; 6])), KILL);
@@ -161,9 +175,9 @@ fn every_number_that_runs_is_killed_as_an_x32_call() {
 fn programs_are_short_and_every_instruction_can_be_reached() {
     for arch in Arch::ALL {
         let programs = [
-            ("a, notify", program(filters::a(arch, Default::Notify)), 140),
-            ("a, kill", program(filters::a(arch, Default::Kill)), 140),
-            ("b", program(filters::b(arch)), 40),
+            ("a, notify", program(filters::a(arch, Default::Notify, Profile::Core)), 140),
+            ("a, kill", program(filters::a(arch, Default::Kill, Profile::Core)), 140),
+            ("b", program(filters::b(arch, Profile::Core)), 40),
             ("compiler", program(filters::compiler(arch, Default::Notify)), 130),
             ("stub", program(filters::stub(arch)), 40),
         ];
@@ -226,7 +240,8 @@ fn unreachable(program: &Program) -> Vec<usize> {
 #[test]
 fn named_attacks_are_refused() {
     let (arch, huge) = (Arch::X86_64, 1_u64 << 32);
-    let filters = [program(filters::a(arch, Default::Notify)), program(filters::b(arch))];
+    let filters =
+        [program(filters::a(arch, Default::Notify, Profile::Core)), program(filters::b(arch, Profile::Core))];
     let minus_one = u64::MAX;
     let runs = |name: &str, args: [u64; 6]| {
         let nr =
