@@ -207,9 +207,9 @@ fn a_change_is_made_reloaded_and_tried() {
     // A build that fails, which the next change mends; then another manifest.
     fs::write(folder.join("build.sh"), "exit 1\n").unwrap();
     dev.until("changed");
+    // It may come in time for the round that has begun, and is no change after it then.
     build_copies(&folder, &guests::rust("statistics"));
-    dev.until("changed");
-    assert_eq!(dev.until("passed"), "sums: 2 passed, 0 failed");
+    dev.until("sums: 2 passed, 0 failed");
     fs::write(folder.join("plugin.toml"), format!("{HEAD}{GOOD}{GOOD}")).unwrap();
     dev.until("changed");
     assert_eq!(dev.until("passed"), "sums: 4 passed, 0 failed");
