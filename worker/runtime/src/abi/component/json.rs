@@ -15,6 +15,7 @@
 //! | resource | `{"resource": number}`, as long as the instance lives |
 
 use serde_json::{Map, Number, Value};
+use wasmtime::component::types::Record;
 use wasmtime::component::{ResourceAny, Type, Val};
 
 /// Resources that a component has handed out.
@@ -37,25 +38,11 @@ impl Resources {
 
 /// A value of a type, or what is wrong with it.
 pub(super) fn value(ty: &Type, json: &Value, resources: &mut Resources) -> Result<Val, String> {
+    if let Some(value) = plain(ty, json)? {
+        return Ok(value);
+    }
     let wrong = |wanted: &str| format!("{} is no {wanted}", shown(json));
     Ok(match ty {
-        Type::Bool => Val::Bool(json.as_bool().ok_or_else(|| wrong("bool"))?),
-        Type::S8 => Val::S8(signed(json).ok_or_else(|| wrong("s8"))?),
-        Type::U8 => Val::U8(unsigned(json).ok_or_else(|| wrong("u8"))?),
-        Type::S16 => Val::S16(signed(json).ok_or_else(|| wrong("s16"))?),
-        Type::U16 => Val::U16(unsigned(json).ok_or_else(|| wrong("u16"))?),
-        Type::S32 => Val::S32(signed(json).ok_or_else(|| wrong("s32"))?),
-        Type::U32 => Val::U32(unsigned(json).ok_or_else(|| wrong("u32"))?),
-        Type::S64 => Val::S64(signed(json).ok_or_else(|| wrong("s64"))?),
-        Type::U64 => Val::U64(unsigned(json).ok_or_else(|| wrong("u64"))?),
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the nearest number of its type is what is asked for"
-        )]
-        Type::Float32 => Val::Float32(float(json).ok_or_else(|| wrong("f32"))? as f32),
-        Type::Float64 => Val::Float64(float(json).ok_or_else(|| wrong("f64"))?),
-        Type::Char => Val::Char(char_of(json).ok_or_else(|| wrong("char"))?),
-        Type::String => Val::String(json.as_str().ok_or_else(|| wrong("string"))?.to_owned()),
         Type::List(list) => {
             let ty = list.ty();
             let items = json.as_array().ok_or_else(|| wrong("list"))?;
@@ -64,24 +51,7 @@ pub(super) fn value(ty: &Type, json: &Value, resources: &mut Resources) -> Resul
         Type::Tuple(tuple) => {
             Val::Tuple(values(tuple.types(), json, resources).ok_or_else(|| wrong("tuple"))??)
         }
-        Type::Record(record) => {
-            let object = json.as_object().ok_or_else(|| wrong("record"))?;
-            let known = |name: &str| record.fields().any(|field| field.name == name);
-            if let Some(name) = object.keys().find(|name| !known(name)) {
-                return Err(format!("there is no field {name:?}"));
-            }
-            let field = |name: &str, ty: &Type, resources: &mut Resources| {
-                let missing = matches!(ty, Type::Option(_)).then_some(&Value::Null);
-                let json =
-                    object.get(name).or(missing).ok_or_else(|| format!("the field {name:?} is missing"))?;
-                value(ty, json, resources).map_err(|why| format!("{name}: {why}"))
-            };
-            let mut fields = Vec::new();
-            for part in record.fields() {
-                fields.push((part.name.to_owned(), field(part.name, &part.ty, resources)?));
-            }
-            Val::Record(fields)
-        }
+        Type::Record(record) => of_record(record, json, resources)?,
         Type::Variant(variant) => {
             let (name, payload) = case(json).ok_or_else(|| wrong("variant"))?;
             let case = variant.cases().find(|case| case.name == name);
@@ -121,6 +91,50 @@ pub(super) fn value(ty: &Type, json: &Value, resources: &mut Resources) -> Resul
         Type::Borrow(_) => Val::Resource(resources.find(json, false).ok_or_else(|| wrong("resource"))?),
         _ => return Err("values of this type cannot be given".to_owned()),
     })
+}
+
+fn of_record(record: &Record, json: &Value, resources: &mut Resources) -> Result<Val, String> {
+    let wrong = |wanted: &str| format!("{} is no {wanted}", shown(json));
+    let object = json.as_object().ok_or_else(|| wrong("record"))?;
+    let known = |name: &str| record.fields().any(|field| field.name == name);
+    if let Some(name) = object.keys().find(|name| !known(name)) {
+        return Err(format!("there is no field {name:?}"));
+    }
+    let field = |name: &str, ty: &Type, resources: &mut Resources| {
+        let missing = matches!(ty, Type::Option(_)).then_some(&Value::Null);
+        let json = object.get(name).or(missing).ok_or_else(|| format!("the field {name:?} is missing"))?;
+        value(ty, json, resources).map_err(|why| format!("{name}: {why}"))
+    };
+    let mut fields = Vec::new();
+    for part in record.fields() {
+        fields.push((part.name.to_owned(), field(part.name, &part.ty, resources)?));
+    }
+    Ok(Val::Record(fields))
+}
+
+/// One without parts, if the type is of that kind.
+fn plain(ty: &Type, json: &Value) -> Result<Option<Val>, String> {
+    let wrong = |wanted: &str| format!("{} is no {wanted}", shown(json));
+    Ok(Some(match ty {
+        Type::Bool => Val::Bool(json.as_bool().ok_or_else(|| wrong("bool"))?),
+        Type::S8 => Val::S8(signed(json).ok_or_else(|| wrong("s8"))?),
+        Type::U8 => Val::U8(unsigned(json).ok_or_else(|| wrong("u8"))?),
+        Type::S16 => Val::S16(signed(json).ok_or_else(|| wrong("s16"))?),
+        Type::U16 => Val::U16(unsigned(json).ok_or_else(|| wrong("u16"))?),
+        Type::S32 => Val::S32(signed(json).ok_or_else(|| wrong("s32"))?),
+        Type::U32 => Val::U32(unsigned(json).ok_or_else(|| wrong("u32"))?),
+        Type::S64 => Val::S64(signed(json).ok_or_else(|| wrong("s64"))?),
+        Type::U64 => Val::U64(unsigned(json).ok_or_else(|| wrong("u64"))?),
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the nearest number of its type is what is asked for"
+        )]
+        Type::Float32 => Val::Float32(float(json).ok_or_else(|| wrong("f32"))? as f32),
+        Type::Float64 => Val::Float64(float(json).ok_or_else(|| wrong("f64"))?),
+        Type::Char => Val::Char(char_of(json).ok_or_else(|| wrong("char"))?),
+        Type::String => Val::String(json.as_str().ok_or_else(|| wrong("string"))?.to_owned()),
+        _ => return Ok(None),
+    }))
 }
 
 /// As many values as there are types.
