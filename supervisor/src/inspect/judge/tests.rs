@@ -64,7 +64,7 @@ fn judge(look: &Look) -> Result<Observed, InspectError> {
         &mut observed,
     )?;
     look.code_is_fixed(Some(&[CODE]), &mut observed)?;
-    look.descriptors(&mut observed)?;
+    look.descriptors(Expect { host: &host, spec: &spec, namespaces: true, folders: 0 }, &mut observed)?;
     look.limits(&ORDERED, &mut observed)?;
     Ok(observed)
 }
