@@ -123,7 +123,7 @@ fn arguments(run: &Run) -> Result<Vec<String>, Problem> {
         let shown = || escape(&arg.to_string_lossy(), 80);
         arg.clone()
             .into_string()
-            .map_err(|_| Problem::usage(format!("the argument {} is not UTF-8", shown())))
+            .map_err(|_bytes| Problem::usage(format!("the argument {} is not UTF-8", shown())))
     };
     run.args.iter().map(text).collect()
 }
