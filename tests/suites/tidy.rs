@@ -16,7 +16,7 @@ use packages::{Package, packages, tree};
 use source::{Source, sources, text_files};
 
 /// Which of our crates each may depend on, in any way. Whoever is not listed sees all, and nobody sees them.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 13] = [
     ("casemate-protocol", &[]),
     ("casemate-sys", &[]),
     ("casemate-lockdown", &["casemate-protocol", "casemate-sys"]),
