@@ -40,7 +40,7 @@ pub use diff::{Changes, Difference};
 pub use effective::{Effective, EffectiveValue, Origin, Overrides, Section};
 pub use error::{ConfigError, ConfigProblem};
 pub use explain::{Explanation, HostTrial};
-pub use manifest::{Example, MANIFEST_FILE, Manifest, Method};
+pub use manifest::{Build, Example, MANIFEST_FILE, Manifest, Method};
 pub use order::{Order, Width};
 pub use place::Place;
 pub(crate) use renewal::needs_new_version;

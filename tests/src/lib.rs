@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod gate;
 pub mod groups;
 pub mod guests;
+pub mod guide;
 pub mod host;
 pub mod processes;
 pub mod scratch;

@@ -72,6 +72,12 @@ pub enum Command {
     Cache(Cache),
     /// What plugins may do and use, and why
     Policy(Policy),
+    /// Writes the project of a plugin, which builds and passes its test
+    New(New),
+    /// Makes a plugin, runs the examples of its manifest behind the walls, and compares
+    Test(Test),
+    /// Makes a plugin anew whenever its files change, reloads it, runs its examples and shows its log
+    Dev(Dev),
     /// Lets clients in other processes use plugins over a local socket, until a signal stops it
     Serve(Serve),
     /// What a daemon has written down for those who keep it safe
@@ -109,6 +115,70 @@ pub(crate) fn completions(shell: clap_complete::Shell) -> Vec<u8> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "casemate", &mut text);
     text
+}
+
+/// `new`.
+#[derive(Debug, Args)]
+pub struct New {
+    /// The folder to make; its last part is what the plugin is called
+    #[arg(value_name = "NAME")]
+    pub folder: PathBuf,
+    /// What it is written in
+    #[arg(long, value_enum)]
+    pub lang: Language,
+    /// A checkout of Casemate to take the SDK from; without it the project gets a copy
+    #[arg(long, value_name = "DIR")]
+    pub sdk: Option<PathBuf>,
+}
+
+/// What a plugin is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Rust
+    Rust,
+    /// C
+    C,
+    /// C++
+    Cpp,
+    /// AssemblyScript
+    Assemblyscript,
+    /// Go
+    Go,
+    /// JavaScript
+    Js,
+    /// Python
+    Python,
+}
+
+/// `test`.
+#[derive(Debug, Args)]
+pub struct Test {
+    /// A folder with a plugin.toml, whose `build` is run first; or a .wasm file with one beside it, as it is
+    #[arg(value_name = "PLUGIN", default_value = ".", hide_default_value = true)]
+    pub plugin: PathBuf,
+    /// Takes the module as it is
+    #[arg(long)]
+    pub no_build: bool,
+    /// The configuration for its initialisation: a file, - for standard input, or JSON itself
+    #[arg(long, value_name = "FILE|-|JSON", id = "test-config")]
+    pub with: Option<OsString>,
+    /// A whole casemate.toml; without it the plugin is granted what its manifest asks for
+    #[arg(long, value_name = "FILE", id = "test-policy")]
+    pub policy: Option<PathBuf>,
+}
+
+/// `dev`.
+#[derive(Debug, Args)]
+pub struct Dev {
+    /// A folder with a plugin.toml; or a .wasm file with one beside it
+    #[arg(value_name = "PLUGIN", default_value = ".", hide_default_value = true)]
+    pub plugin: PathBuf,
+    /// The configuration for its initialisation: a file, - for standard input, or JSON itself
+    #[arg(long, value_name = "FILE|-|JSON", id = "dev-config")]
+    pub with: Option<OsString>,
+    /// A whole casemate.toml; without it the plugin is granted what its manifest asks for
+    #[arg(long, value_name = "FILE", id = "dev-policy")]
+    pub policy: Option<PathBuf>,
 }
 
 /// `serve`.

@@ -15,6 +15,8 @@ pub(crate) struct Flags<'a> {
     pub(crate) file: Option<&'a Path>,
     pub(crate) plugin: Option<&'a str>,
     pub(crate) module: &'a Path,
+    /// Whose grant it is where no file grants anything: what the manifest asks for.
+    pub(crate) by_author: bool,
     /// Of a WASI program.
     pub(crate) outside: Outside<'a>,
 }
@@ -29,12 +31,17 @@ pub(crate) struct Outside<'a> {
 
 /// What holds for a module: its table in the file with the flags over it, what its manifest asks for, and the ceiling.
 pub(crate) fn resolve(flags: &Flags<'_>) -> Result<Policy, Problem> {
-    let overrides = overrides(flags)?;
+    let mut overrides = overrides(flags)?;
     let configuration = match flags.file {
         Some(path) => Configuration::read(path)?,
         None => Configuration::default(),
     };
     let manifest = Manifest::beside(flags.module)?;
+    if flags.by_author && flags.file.is_none() {
+        for (key, asked) in manifest.iter().flat_map(Manifest::asked) {
+            overrides = overrides.with("its author", key, Value::List(asked));
+        }
+    }
     let name = match flags.plugin {
         Some(name) => Some(name),
         None => table_of(&configuration, flags.module)?,
@@ -154,6 +161,7 @@ mod tests {
             file: None,
             plugin: None,
             module,
+            by_author: false,
             outside: Outside::default(),
         }
     }

@@ -12,6 +12,7 @@
 //! | `certificate` | a certificate for people and programs |
 //! | `places` | where the code cache is |
 //! | `run`, `inspect`, `doctor`, `demo`, `cache`, `policy`, `serve`, `audit`, `remote` | the commands; `remote` has those that need a daemon |
+//! | `project` | for authors: `new`, `test` and `dev` |
 //! | `reply` | a method's answer for people and programs |
 #![forbid(unsafe_code)]
 
@@ -30,6 +31,7 @@ mod log;
 mod places;
 mod policy;
 mod problem;
+mod project;
 mod remote;
 mod reply;
 mod run;
@@ -80,6 +82,9 @@ fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
             Command::Doctor(doctor) => Box::pin(doctor::perform(doctor, screen)).await,
             Command::Demo(demo) => Box::pin(demo::perform(demo, screen)).await,
             Command::Cache(order) => cache::perform(&cli.places, order, screen),
+            Command::New(new) => project::new::perform(new, screen),
+            Command::Test(test) => Box::pin(project::test::perform(cli, test, screen)).await,
+            Command::Dev(dev) => Box::pin(project::dev::perform(cli, dev, screen)).await,
             Command::Serve(serve) => Box::pin(serve::perform(cli, serve, screen)).await,
             Command::Policy(args::Policy { command: args::PolicyCommand::Reload }) => {
                 remote::reload_policy(cli, screen).await

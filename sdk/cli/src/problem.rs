@@ -57,6 +57,16 @@ impl Problem {
         Self::own(Exit::NotFound, "file.unreadable", message)
     }
 
+    /// Somebody did not want to wait for the end.
+    pub(crate) fn interrupted() -> Self {
+        Self::own(Exit::Lost, "interrupted", "interrupted before its end")
+    }
+
+    /// A plugin's own build failed.
+    pub(crate) fn build(message: impl Into<String>) -> Self {
+        Self::own(Exit::Guest, "build.failed", message)
+    }
+
     /// The code cache cannot be used.
     pub(crate) fn cache(exit: Exit, message: impl Into<String>) -> Self {
         Self::own(exit, "cache.unusable", message)

@@ -64,6 +64,9 @@ pub(crate) async fn perform(cli: &Cli, order: &Command, screen: &mut Screen) -> 
         | Command::Demo(_)
         | Command::Cache(_)
         | Command::Policy(_)
+        | Command::New(_)
+        | Command::Test(_)
+        | Command::Dev(_)
         | Command::Audit(_)
         | Command::Completions(_)
         | Command::Serve(_) => Err(Problem::ours("this command needs no daemon")),

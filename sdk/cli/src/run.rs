@@ -32,6 +32,7 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
         file: run.policy.as_deref().or(cli.config.as_deref()),
         plugin: run.plugin.as_deref(),
         module: &run.file,
+        by_author: false,
         outside: grant::Outside { folders: &run.dir, env: &run.env, args: &args },
     })?;
     let metadata = std::fs::metadata(&run.file);
@@ -44,17 +45,7 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
         Form::Program => None,
     };
 
-    let mut builder = builder(screen);
-    if !run.no_cache
-        && let Some(places) = places::wanted(&cli.places, screen)?
-    {
-        builder = builder.cache(places);
-    }
-    // A call in passing leaves nothing behind, unless it is said where.
-    if let Some(state_dir) = &cli.places.state_dir {
-        builder = builder.state_dir(state_dir);
-    }
-    let casemate = builder.build()?;
+    let casemate = builder(cli, screen, run.no_cache)?.build()?;
     let working = screen.working(&format!("loading {}", run.file.display()));
     let loaded = casemate.load(&run.file, policy).await;
     drop(working);
@@ -130,10 +121,23 @@ fn arguments(run: &Run) -> Result<Vec<String>, Problem> {
 
 /// A supervisor that shows the plugin's log lines if they are wanted.
 pub(crate) fn embedded(screen: &Screen) -> Result<Casemate, Problem> {
-    Ok(builder(screen).build()?)
+    Ok(logging(screen).build()?)
 }
 
-fn builder(screen: &Screen) -> Builder {
+/// As [`embedded`], to be made; what it compiles is kept, unless that is not wanted.
+pub(crate) fn builder(cli: &Cli, screen: &Screen, no_cache: bool) -> Result<Builder, Problem> {
+    let mut builder = logging(screen);
+    if !no_cache && let Some(places) = places::wanted(&cli.places, screen)? {
+        builder = builder.cache(places);
+    }
+    // A call in passing leaves nothing behind, unless it is said where.
+    if let Some(state_dir) = &cli.places.state_dir {
+        builder = builder.state_dir(state_dir);
+    }
+    Ok(builder)
+}
+
+fn logging(screen: &Screen) -> Builder {
     let verbose = screen.verbose();
     Casemate::builder().on_log(move |record| log::show(&record, verbose))
 }

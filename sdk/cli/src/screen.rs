@@ -149,6 +149,15 @@ impl Screen {
         Working { bar: Some(bar) }
     }
 
+    /// A problem that ends nothing.
+    pub(crate) fn told(&mut self, problem: &Problem) -> Result<(), Problem> {
+        if self.json {
+            return self.value(&problem.to_json());
+        }
+        self.aside(format!("casemate: {problem}"));
+        Ok(())
+    }
+
     /// The last word of a command.
     pub(crate) fn finish(&mut self, ended: Result<Exit, Problem>) -> Exit {
         let problem = match ended {

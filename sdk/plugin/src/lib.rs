@@ -90,6 +90,7 @@
 
 #[expect(unsafe_code, reason = "the one room for it: memory that crosses to the host, imports and exports")]
 mod abi;
+mod base64;
 mod body;
 mod context;
 mod descriptor;
@@ -98,6 +99,7 @@ mod error;
 mod event;
 pub mod host;
 mod instance;
+pub mod kv;
 pub mod log;
 mod reply;
 pub mod stream;

@@ -4,7 +4,7 @@ use crate::compile::Compiled;
 use crate::instance::{Instance, Shared};
 use crate::load::load;
 use crate::zygote::Zygote;
-use casemate_protocol::module::{Accepted, CompileReport, ModuleFacts};
+use casemate_protocol::module::{Accepted, CompileReport, Dialect, ModuleFacts};
 use casemate_protocol::outcome::{Cause, Failure};
 use casemate_protocol::policy::Policy;
 use casemate_protocol::spawn::CompileSpec;
@@ -77,7 +77,9 @@ impl Version {
     }
 
     pub(super) fn takes_events(&self) -> bool {
-        self.module.facts().export("casemate_event").is_some()
+        // The world of a plugin has events; core modules may have them.
+        self.module.dialect() == Dialect::PluginComponent
+            || self.module.facts().export("casemate_event").is_some()
     }
 
     pub(super) fn report(&self) -> CompileReport {

@@ -174,6 +174,7 @@ impl<'a> Entry<'a> {
             ),
             Texts::Hosts => (plain && !text.contains(char::is_whitespace), "write the name of a host"),
             Texts::Command => (!text.contains('\0'), "a program's argument has no zero byte"),
+            Texts::Paths => (is_below(text), "write a path below the file's folder, without .."),
         };
         match right {
             true => Ok(()),
@@ -221,6 +222,7 @@ fn never_empty(kind: Texts) -> Option<&'static str> {
         Texts::Plugins => Some("name plugins, write [\"*\"] for all, or leave the client out"),
         Texts::Rights => Some("name rights, or leave the client out"),
         Texts::Command => Some("name a program"),
+        Texts::Paths => Some("name files or folders, or leave it out: it is the whole folder then"),
         _ => None,
     }
 }
@@ -251,6 +253,12 @@ fn hundredths(text: &str) -> Option<u32> {
     }
     let part: u32 = format!("{part:0<2}").parse().ok()?;
     whole.parse::<u32>().ok()?.checked_mul(100)?.checked_add(part)
+}
+
+/// A path that leads nowhere but into the folder it starts from.
+fn is_below(text: &str) -> bool {
+    let plain = !text.is_empty() && !text.chars().any(char::is_control);
+    plain && !text.starts_with('/') && !text.split('/').any(|part| part == "..")
 }
 
 /// TOML as JSON.

@@ -97,6 +97,8 @@ pub(super) enum Texts {
     Layers,
     /// A program and its arguments.
     Command,
+    /// Files and folders below the file's own.
+    Paths,
     /// Names of plugins, or `*` for all.
     Plugins,
     /// What a client of the daemon may do.

@@ -44,6 +44,8 @@ pub struct Manifest {
     pub config_schema: Option<Json>,
     /// Events it wants.
     pub subscriptions: Vec<String>,
+    /// How its author makes the module. Nothing of a host's looks at it.
+    pub build: Build,
     settings: Settings,
     source: Arc<Source>,
 }
@@ -70,6 +72,19 @@ pub struct Example {
     pub input: Option<Json>,
     /// What it answers.
     pub output: Option<Json>,
+    /// Or the code of the error that it answers.
+    pub error: Option<String>,
+}
+
+/// How a module is made from what lies beside its manifest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Build {
+    /// A program and its arguments; none where the module is made by other means.
+    pub command: Vec<String>,
+    /// The module: the name of a file beside the manifest.
+    pub module: Option<String>,
+    /// What it is made from: paths from the manifest's folder.
+    pub watch: Vec<String>,
 }
 
 impl Manifest {
@@ -106,9 +121,11 @@ impl Manifest {
             methods: methods(&settings),
             examples: examples(&settings)?,
             config_schema: json(&settings, "config_schema"),
-            subscriptions: match settings.get("subscriptions").map(|setting| &setting.value) {
-                Some(Value::List(texts)) => texts.clone(),
-                _ => Vec::new(),
+            subscriptions: texts(&settings, "subscriptions"),
+            build: Build {
+                command: texts(&settings, "build.command"),
+                module: text("build.module"),
+                watch: texts(&settings, "build.watch"),
             },
             settings,
             source,
@@ -126,6 +143,20 @@ impl Manifest {
         };
         let config: Json = serde_json::from_slice(config).map_err(|error| misfit(error.to_string()))?;
         schema::fits(schema, &config).map_err(misfit)
+    }
+
+    /// Whether an answer fits the method's schema. Without a schema anything does.
+    pub fn check_output(&self, method: &str, output: &Json) -> Result<(), String> {
+        match self.methods.get(method).and_then(|method| method.output.as_ref()) {
+            Some(schema) => schema::fits(schema, output),
+            None => Ok(()),
+        }
+    }
+
+    /// Host methods, topics to publish and topics to hear that it asks for.
+    pub fn asked(&self) -> [(&'static str, Vec<String>); 3] {
+        ["permissions.host", "permissions.publish", "permissions.subscribe"]
+            .map(|key| (key, texts(&self.settings, key)))
     }
 
     /// Whether a policy grants all events that the plugin wants.
@@ -158,7 +189,17 @@ impl Manifest {
                 Problem::Shape { key: "version".into(), found, wanted },
             ));
         }
+        if let Some(module) = self.build.module.as_deref().filter(|module| !is_file_name(module)) {
+            let (found, wanted) = (module.chars().take(80).collect(), "write the name of a file beside it");
+            let problem = Problem::Shape { key: "build.module".into(), found, wanted };
+            return Err(fail(&self.settings, "build.module", problem));
+        }
         for (number, example) in self.examples.iter().enumerate() {
+            if example.output.is_some() && example.error.is_some() {
+                let [key, other] = ["error", "output"].map(|name| format!("examples[{number}].{name}"));
+                let problem = Problem::Exclusive { key: key.clone(), other };
+                return Err(fail(&self.settings, &key, problem));
+            }
             let path = format!("examples[{number}].method");
             let Some(method) = self.methods.get(&example.method) else {
                 let nearest =
@@ -200,6 +241,18 @@ fn json(settings: &Settings, path: &str) -> Option<Json> {
     }
 }
 
+fn is_file_name(text: &str) -> bool {
+    let plain = !text.is_empty() && !text.chars().any(|c| c == '/' || c.is_control());
+    plain && text != "." && text != ".."
+}
+
+fn texts(settings: &Settings, path: &str) -> Vec<String> {
+    match settings.get(path).map(|setting| &setting.value) {
+        Some(Value::List(texts)) => texts.clone(),
+        _ => Vec::new(),
+    }
+}
+
 fn methods(settings: &Settings) -> BTreeMap<String, Method> {
     let method = |name: &str| {
         let path = |key: &str| format!("methods.{}.{key}", as_part(name));
@@ -220,6 +273,7 @@ fn examples(settings: &Settings) -> Result<Vec<Example>, ConfigError> {
             description: settings.text(&path("description")).map(str::to_owned),
             input: json(settings, &path("input")),
             output: json(settings, &path("output")),
+            error: settings.text(&path("error")).map(str::to_owned),
         })
     };
     settings.groups("examples").map(example).collect()

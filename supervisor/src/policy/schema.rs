@@ -89,7 +89,7 @@ fn item(texts: Texts) -> Json {
         Texts::Rights => json!({"type": "string", "enum": ["call", "serve", "admin"]}),
         Texts::Files => json!({"type": "string", "pattern": "^(read|write):/[^=]*(=.+)?$"}),
         Texts::Variables => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*(=.*)?$"}),
-        Texts::Events | Texts::Hosts | Texts::Command | Texts::Plugins => {
+        Texts::Events | Texts::Hosts | Texts::Command | Texts::Paths | Texts::Plugins => {
             json!({"type": "string", "minLength": 1})
         }
     }

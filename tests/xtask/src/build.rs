@@ -9,7 +9,7 @@ use crate::project::Project;
 use crate::step::Step;
 
 /// Test targets that are groups of their own.
-const GROUPS_OF_THEIR_OWN: [&str; 4] = ["tidy", "soak", "toolchains", "vm"];
+const GROUPS_OF_THEIR_OWN: [&str; 5] = ["tidy", "scaffold", "soak", "toolchains", "vm"];
 
 /// What one build of the whole workspace's tests made.
 #[derive(Debug, Default)]

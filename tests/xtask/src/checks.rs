@@ -1,5 +1,7 @@
 //! The groups that are one tool's verdict.
 
+use std::ffi::OsString;
+
 use crate::guests;
 use crate::problem::Problem;
 use crate::project::{Project, in_ci};
@@ -95,8 +97,20 @@ pub(crate) fn doctests(project: &Project) -> Verdict {
     )
 }
 
-/// A group that has the test target of its name in the tests crate, or has nothing yet.
-pub(crate) fn long_group(project: &Project, name: &str) -> Verdict {
+/// A Rust plugin from nothing, with the real cargo.
+pub(crate) fn scaffold(project: &Project) -> Verdict {
+    match Step::cargo(&project.root).args(["build", "--package", "casemate-cli"]).run() {
+        Ok(()) => group_of_tests(project, "scaffold", &[]),
+        Err(problem) => Verdict::Failed(problem),
+    }
+}
+
+/// A group that is the test target of its name in the tests crate, with these variables in its environment.
+pub(crate) fn group_of_tests(
+    project: &Project,
+    name: &str,
+    variables: &[(&'static str, OsString)],
+) -> Verdict {
     if !project.has_test_target(name) {
         println!("{name}: nothing in this group yet");
         return Verdict::Empty;
@@ -107,12 +121,11 @@ pub(crate) fn long_group(project: &Project, name: &str) -> Verdict {
     let skips = project.target.join(format!("skips-{name}"));
     // One that was killed may have left some.
     take_skips(&skips);
-    let verdict = counted(
-        Step::cargo(&project.root)
-            .args(["test", "--workspace", "--test", name, "--", "--include-ignored"])
-            .env("CASEMATE_GUESTS", project.guests())
-            .env("CASEMATE_SKIPS", &skips),
-    );
+    let step = Step::cargo(&project.root)
+        .args(["test", "--workspace", "--test", name, "--", "--include-ignored"])
+        .env("CASEMATE_GUESTS", project.guests())
+        .env("CASEMATE_SKIPS", &skips);
+    let verdict = counted(variables.iter().fold(step, |step, (name, value)| step.env(name, value)));
     let Verdict::Counted(mut count) = verdict else { return verdict };
     for skip in take_skips(&skips) {
         println!("{name}: skipped: {skip}");

@@ -7,7 +7,7 @@ use crate::project::{Project, in_ci};
 use crate::request::TestPlan;
 use crate::suite::{Prepared, Who};
 use crate::tally::{Tally, Verdict};
-use crate::{checks, fuzz, guests, python, setup, suite, vm};
+use crate::{checks, fuzz, guests, python, setup, suite, toolchains, vm};
 
 /// A group of checks with a name, a time and a verdict of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub(crate) enum Group {
     SuiteUser,
     Doctests,
     Python,
+    Scaffold,
     Advisories,
     Fuzz,
     Soak,
@@ -33,7 +34,7 @@ pub(crate) enum Group {
 
 impl Group {
     /// What runs when no group is named, in this order.
-    pub(crate) const DEFAULT: [Self; 12] = [
+    pub(crate) const DEFAULT: [Self; 13] = [
         Self::Fmt,
         Self::Clippy,
         Self::Deny,
@@ -46,6 +47,7 @@ impl Group {
         Self::SuiteUser,
         Self::Doctests,
         Self::Python,
+        Self::Scaffold,
     ];
 
     /// What takes long or needs more than a default run may ask for.
@@ -66,6 +68,7 @@ impl Group {
             Self::SuiteUser => "suite-user",
             Self::Doctests => "doctests",
             Self::Python => "python",
+            Self::Scaffold => "scaffold",
             Self::Advisories => "advisories",
             Self::Fuzz => "fuzz",
             Self::Soak => "soak",
@@ -88,12 +91,13 @@ impl Group {
             Self::SuiteUser => "every test executable, as a fresh ordinary user",
             Self::Doctests => "the examples in the documentation",
             Self::Python => "the Python client against the real daemon; needs python3 and PyPI",
+            Self::Scaffold => "a new Rust plugin builds and passes its test; needs crates.io",
             Self::Advisories => "cargo-deny: known vulnerabilities; needs the RustSec database on GitHub",
             Self::Fuzz => "every fuzz target for a minute; needs a nightly toolchain",
             Self::Soak => {
                 "two minutes of calls while supervisors and all that they start are killed and stopped"
             }
-            Self::Toolchains => "guests from other languages' toolchains",
+            Self::Toolchains => "plugins in every other language, by tools it installs; needs npm and PyPI",
             Self::Vm => "suites on Debian's 6.1 kernel in a virtual machine, as root and as an ordinary user",
         }
     }
@@ -165,10 +169,12 @@ impl Run<'_> {
             Group::SuiteUser => self.suite(Who::OrdinaryUser),
             Group::Doctests => checks::doctests(project),
             Group::Python => python::run(project),
+            Group::Scaffold => checks::scaffold(project),
             Group::Advisories => checks::advisories(project),
             Group::Fuzz => fuzz::run(project, self.plan.fuzz_seconds),
             Group::Vm => vm::run(project, self.plan.executable_limit),
-            Group::Soak | Group::Toolchains => checks::long_group(project, group.name()),
+            Group::Soak => checks::group_of_tests(project, group.name(), &[]),
+            Group::Toolchains => toolchains::run(project),
         }
     }
 

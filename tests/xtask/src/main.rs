@@ -18,6 +18,7 @@
 //! | [`watch`] | one executable, its time limit, and whatever it left behind |
 //! | [`fuzz`] | the `fuzz` group |
 //! | [`python`] | the `python` group: the Python client |
+//! | [`toolchains`] | the `toolchains` group: plugins in every other language |
 //! | [`vm`] | the `vm` group: suites in a virtual machine with an older kernel |
 //! | [`tally`] | counts, verdicts and the closing lines |
 //! | [`problem`] | what went wrong, in words for the person at the terminal |
@@ -44,6 +45,7 @@ mod stage;
 mod step;
 mod suite;
 mod tally;
+mod toolchains;
 mod user;
 mod vm;
 mod watch;

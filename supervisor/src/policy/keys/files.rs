@@ -114,6 +114,7 @@ pub(in crate::policy) const MANIFEST: &[Key] = &[
         "checked against the schemas",
     )
     .within(ASKED),
+    Key::table("build", BUILD, "How its author makes it; a host never looks").within(ASKED),
     plain(
         "config_schema",
         Kind::Schema,
@@ -142,5 +143,38 @@ const EXAMPLE: &[Key] = &[
     plain("method", Kind::Text, METHOD_SCOPE, "Which method", "must be one of `methods`"),
     plain("description", Kind::Text, METHOD_SCOPE, "What it shows", "for people"),
     plain("input", Kind::Json, METHOD_SCOPE, "What it is called with", "must fit the method's schema"),
-    plain("output", Kind::Json, METHOD_SCOPE, "What it answers", "must fit the method's schema"),
+    plain(
+        "output",
+        Kind::Json,
+        METHOD_SCOPE,
+        "What it answers",
+        "must fit the method's schema; `casemate test` compares",
+    ),
+    plain(
+        "error",
+        Kind::Text,
+        METHOD_SCOPE,
+        "Or the code of the error it answers",
+        "`casemate test` compares",
+    ),
+];
+
+const AUTHOR: &str = "`casemate test` and `casemate dev`, of a folder";
+
+const BUILD: &[Key] = &[
+    plain(
+        "command",
+        Kind::Texts(Texts::Command),
+        PLUGIN_SCOPE,
+        "A program and its arguments, which make the module; run in the manifest's folder",
+        AUTHOR,
+    ),
+    plain("module", Kind::Text, PLUGIN_SCOPE, "The module it makes: a file beside the manifest", AUTHOR),
+    plain(
+        "watch",
+        Kind::Texts(Texts::Paths),
+        PLUGIN_SCOPE,
+        "Files and folders it is made from; `casemate dev` makes it anew when one changes",
+        "`casemate dev`",
+    ),
 ];

@@ -16,6 +16,13 @@ fn the_reference_is_read_as_a_whole() {
     assert_eq!(rate.output, Some(json!({"type": "number", "minimum": -1, "maximum": 1})));
     assert_eq!(rate.input.as_ref().unwrap()["properties"]["text"]["type"], "string");
     assert_eq!(manifest.examples[0].output, Some(json!(0.9)));
+    assert_eq!(manifest.examples[1].error.as_deref(), Some("empty_text"));
+    assert_eq!(manifest.build.command, ["sh", "build.sh"]);
+    assert_eq!(manifest.build.module.as_deref(), Some("sentiment.wasm"));
+    assert_eq!(manifest.build.watch, ["src", "build.sh"]);
+    assert!(manifest.check_output("rate", &json!(1)).is_ok());
+    assert!(manifest.check_output("rate", &json!(2)).unwrap_err().contains('2'));
+    assert_eq!(manifest.asked()[0], ("permissions.host", vec!["query:ai.ocr".to_owned()]));
     assert!(manifest.check_config(b"{\"language\": \"de\"}").is_ok());
     let error = manifest.check_config(b"{\"language\": \"fr\"}").unwrap_err().to_string();
     assert!(
@@ -45,6 +52,13 @@ fn mistakes_have_a_place() {
             "[methods.m]\ninput = { type = \"number\" }\n[[examples]]\nmethod = \"m\"\ninput = \"x\"",
             ":8:9: examples[0].input does not fit methods.m.input: ",
         ),
+        (
+            "[methods.m]\n[[examples]]\nmethod = \"m\"\noutput = 1\nerror = \"no\"",
+            ":8:9: examples[0].error and examples[0].output exclude each other",
+        ),
+        ("[build]\nmodule = \"../a.wasm\"", ":5:10: build.module has \"../a.wasm\": write the name of a"),
+        ("[build]\nwatch = [\"src\", \"/\"]", ":5:17: build.watch has \"/\": write a path below"),
+        ("[build]\ncommand = []", ":5:11: build.command"),
         ("[methods.m]\nmemory = 1", ":5:1: unknown key methods.m.memory; did you mean limits.memory?"),
         ("limits.memory = \"1 potato\"", ":4:17: limits.memory: "),
         ("[permissions]\nhosts = []", ":5:1: unknown key permissions.hosts; did you mean permissions.host?"),

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Makes {{name}}.wasm. Needs clang++ and lld (Debian: apt install clang lld); CXX names another clang++.
+set -eu
+cd "$(dirname "$0")"
+"${CXX:-clang++}" --target=wasm32-unknown-unknown -mbulk-memory -std=c++17 -O2 -Wall -Wextra -nostdlib -ffreestanding \
+    -fno-builtin -fno-exceptions -fno-rtti -fno-threadsafe-statics \
+    -I sdk/c -Wl,--no-entry -Wl,--strip-all -o "{{name}}.wasm" src/*.cpp

@@ -1,0 +1,17 @@
+// Greets.
+// @ts-check
+import { PluginError, log, plugin } from "../sdk/plugin-js/casemate.js";
+
+/** @param {{ name: string }} somebody */
+function greet({ name }) {
+    if (!name) throw new PluginError("no_name", "there is nobody to greet");
+    log.info(`greeting ${name}`);
+    return { greeting: `Hello, ${name}!` };
+}
+
+export const guest = plugin({
+    id: "{{name}}",
+    name: "{{name}}",
+    version: "0.1.0",
+    methods: { greet },
+});

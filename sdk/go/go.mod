@@ -1,0 +1,3 @@
+module github.com/casemate/casemate/sdk/go
+
+go 1.24
