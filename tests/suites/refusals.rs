@@ -23,7 +23,6 @@ fn modules_that_are_none_are_refused_by_name() {
         ("text", b"hello".to_vec(), "module.not_wasm"),
         ("ELF", elf, "module.not_wasm"),
         ("truncated", truncated, "module.invalid"),
-        ("component", std::fs::read(guests::wat("component")).unwrap(), "module.component"),
         ("emscripten", std::fs::read(guests::wat("emscripten_like")).unwrap(), "module.emscripten"),
         ("napi", std::fs::read(guests::wat("napi_like")).unwrap(), "module.napi"),
     ];

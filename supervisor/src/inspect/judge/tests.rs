@@ -64,7 +64,7 @@ fn judge(look: &Look) -> Result<Observed, InspectError> {
         &mut observed,
     )?;
     look.code_is_fixed(Some(&[CODE]), &mut observed)?;
-    look.descriptors(&mut observed)?;
+    look.descriptors(Expect { host: &host, spec: &spec, namespaces: true, folders: 0 }, &mut observed)?;
     look.limits(&ORDERED, &mut observed)?;
     Ok(observed)
 }
@@ -113,11 +113,11 @@ fn every_disagreement_is_named() {
     );
     refused(
         |look| look.descriptors = Seen::Yes(vec![0, 3]),
-        "(descriptors): its open descriptors must be [0] and is [0, 3]",
+        "(descriptors): its open descriptors must be 0 to 0 and is [0, 3]",
     );
     refused(
         |look| look.descriptors = Seen::Yes(vec![]),
-        "(descriptors): its open descriptors must be [0] and is []",
+        "(descriptors): its open descriptors must be 0 to 0 and is []",
     );
     refused(
         |look| look.limits = limits((0, 0), (1_000_000, u64::MAX)),

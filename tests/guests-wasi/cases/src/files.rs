@@ -156,7 +156,9 @@ pub(crate) const CASES: &[Case] = &[
 fn kind<T>(result: std::io::Result<T>) -> Said {
     match result {
         Ok(_) => Ok("it worked".to_owned()),
-        Err(error) if error.kind() == ErrorKind::Other || format!("{:?}", error.kind()) == "Uncategorized" => {
+        Err(error)
+            if error.kind() == ErrorKind::Other || format!("{:?}", error.kind()) == "Uncategorized" =>
+        {
             Ok(format!("refused: {error}"))
         }
         Err(error) => Ok(format!("refused: {:?}", error.kind())),
@@ -167,7 +169,11 @@ fn list(path: &str) -> Said {
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {
         let entry = entry?;
-        names.push(format!("{}{}", entry.file_name().to_string_lossy(), if entry.file_type()?.is_dir() { "/" } else { "" }));
+        names.push(format!(
+            "{}{}",
+            entry.file_name().to_string_lossy(),
+            if entry.file_type()?.is_dir() { "/" } else { "" }
+        ));
     }
     names.sort();
     Ok(names.join(" "))

@@ -34,7 +34,12 @@ pub(crate) const CASES: &[Case] = &[
         Ok("out".to_owned())
     }),
     ("terminals", || {
-        Ok(format!("{} {} {}", io::stdin().is_terminal(), io::stdout().is_terminal(), io::stderr().is_terminal()))
+        Ok(format!(
+            "{} {} {}",
+            io::stdin().is_terminal(),
+            io::stdout().is_terminal(),
+            io::stderr().is_terminal()
+        ))
     }),
     ("exit-0", || std::process::exit(0)),
     ("exit-3", || {

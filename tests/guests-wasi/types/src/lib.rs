@@ -27,7 +27,16 @@ impl GuestCounter for Counting {
 impl Guest for Types {
     type Counter = Counting;
 
-    fn integers(a: i8, b: u8, c: i16, d: u16, e: i32, f: u32, g: i64, h: u64) -> (i8, u8, i16, u16, i32, u32, i64, u64) {
+    fn integers(
+        a: i8,
+        b: u8,
+        c: i16,
+        d: u16,
+        e: i32,
+        f: u32,
+        g: i64,
+        h: u64,
+    ) -> (i8, u8, i16, u16, i32, u32, i64, u64) {
         (a, b, c, d, e, f, g, h)
     }
 

@@ -18,6 +18,7 @@ use serde_json::Value;
 use wasmtime::component::{Component, Func, HasSelf, Instance, InstancePre, Linker, Val};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::p2;
+use wasmtime_wasi::p2::bindings::Command as Program;
 
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::large_futures, reason = "made from sdk/wit")]
 mod bindings {
@@ -32,7 +33,7 @@ mod bindings {
 /// What is spoken with an instance.
 enum Spoken {
     Plugin(bindings::Plugin),
-    Command(Option<p2::bindings::Command>),
+    Command(Option<Program>),
     Any { instance: Instance, resources: Resources },
 }
 
@@ -107,9 +108,7 @@ impl ComponentAbi {
     pub(crate) fn bind(&mut self, store: &mut Store<State>, instance: Instance) -> wasmtime::Result<()> {
         self.spoken = Some(match self.dialect {
             Dialect::PluginComponent => Spoken::Plugin(bindings::Plugin::new(&mut *store, &instance)?),
-            Dialect::CommandComponent => {
-                Spoken::Command(Some(p2::bindings::Command::new(&mut *store, &instance)?))
-            }
+            Dialect::CommandComponent => Spoken::Command(Some(Program::new(&mut *store, &instance)?)),
             _ => Spoken::Any { instance, resources: Resources::default() },
         });
         Ok(())
