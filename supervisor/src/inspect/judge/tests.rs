@@ -57,14 +57,10 @@ fn worker() -> Look {
 fn judge(look: &Look) -> Result<Observed, InspectError> {
     let (host, spec) = (host(), spec());
     let mut observed = Observed::default();
-    look.core(
-        Expect { host: &host, spec: &spec, namespaces: true, folders: 0 },
-        2,
-        Place::Inside,
-        &mut observed,
-    )?;
+    let expect = Expect { host: &host, spec: &spec, namespaces: true, folders: 0 };
+    look.core(expect, 2, Place::Inside, &mut observed)?;
     look.code_is_fixed(Some(&[CODE]), &mut observed)?;
-    look.descriptors(Expect { host: &host, spec: &spec, namespaces: true, folders: 0 }, &mut observed)?;
+    look.descriptors(expect, &mut observed)?;
     look.limits(&ORDERED, &mut observed)?;
     Ok(observed)
 }
