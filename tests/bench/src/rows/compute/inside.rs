@@ -18,6 +18,7 @@ impl Inside {
     pub(super) fn new(wasm: &[u8]) -> Outcome<Self> {
         let limits = Limits::default();
         let engine = casemate_engine::engine(&casemate_engine::EngineOptions {
+            kind: casemate_engine::EngineKind::Core,
             max_wasm_stack_bytes: limits.stack_bytes,
             fuel: limits.fuel.is_some(),
         })?;
