@@ -123,6 +123,18 @@ pub struct PolicySpec {
     pub env: Vec<String>,
     /// Its arguments, without its name.
     pub args: Vec<String>,
+    /// Its own files.
+    pub storage: Storage,
+}
+
+/// Whether a plugin has files of its own that stay.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// None.
+    #[default]
+    None,
+    /// A folder in the state directory, which the plugin sees as `/`.
+    Vfs,
 }
 
 /// A checked policy.
@@ -141,6 +153,7 @@ pub struct Policy {
     filesystem: Vec<Folder>,
     env: Vec<Variable>,
     args: Vec<String>,
+    storage: Storage,
 }
 
 /// A policy that cannot be. The operator is at fault.
@@ -247,7 +260,7 @@ impl Policy {
 
     fn of(spec: PolicySpec, host: Vec<HostPattern>) -> Self {
         let PolicySpec { limits, host: _, publish, subscribe, args, .. } = spec;
-        let PolicySpec { require, snapshot, isolation, instances, restart, methods, .. } = spec;
+        let PolicySpec { require, snapshot, isolation, instances, restart, methods, storage, .. } = spec;
         let (filesystem, env) = (Vec::new(), Vec::new());
         Self {
             limits,
@@ -263,12 +276,18 @@ impl Policy {
             filesystem,
             env,
             args,
+            storage,
         }
     }
 
     /// Folders that a plugin with WASI is given; nothing else of the host's files exists for it.
     pub fn filesystem(&self) -> &[Folder] {
         &self.filesystem
+    }
+
+    /// Whether a plugin with WASI has files of its own.
+    pub fn storage(&self) -> Storage {
+        self.storage
     }
 
     /// The environment of a plugin with WASI.

@@ -8,7 +8,7 @@ use rustix::fs::{fstat, fsync, futimens, linkat, mkdirat, openat, renameat, stat
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -129,6 +129,11 @@ impl Directory {
             return Err(DirectoryError::WritableByOthers { path, mode });
         }
         Ok(Self { fd, path })
+    }
+
+    /// For what is reached through it.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
     /// Where it was when it was opened.

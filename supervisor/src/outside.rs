@@ -3,10 +3,11 @@
 use crate::memfd;
 use crate::process::control::broken;
 use crate::process::stub::off_the_standard_descriptors;
+use crate::store::{Store, give_to};
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::outcome::{Cause, Failure, escape};
-use casemate_protocol::policy::{Policy, Variable};
-use casemate_protocol::spawn::{Folder, WasiOrder, WasiSpec};
+use casemate_protocol::policy::{Policy, Storage, Variable};
+use casemate_protocol::spawn::{Folder, Identity, WasiOrder, WasiSpec};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -17,12 +18,14 @@ pub(crate) struct Outside {
     pub(crate) order: WasiOrder,
     spec: OwnedFd,
     folders: Vec<OwnedFd>,
+    /// Whether the first of them is the plugin's own.
+    has_vfs: bool,
 }
 
 impl Outside {
     /// Opens what a policy grants. Folders are opened without a right to anything in them: whether their files may be read is
     /// between the kernel and the plugin's own user.
-    pub(crate) fn open(name: &PluginName, policy: &Policy) -> Result<Self, Failure> {
+    pub(crate) fn open(name: &PluginName, policy: &Policy, store: Option<&Store>) -> Result<Self, Failure> {
         let failed = |error| broken("passing on what a plugin sees of the host", error);
         let mut spec = WasiSpec {
             // As a program finds it anywhere: the name of its file.
@@ -31,6 +34,16 @@ impl Outside {
             folders: Vec::new(),
         };
         let mut folders = Vec::new();
+        let has_vfs = policy.storage() == Storage::Vfs;
+        if has_vfs {
+            let Some(store) = store else {
+                let message = "storage = \"vfs\" needs a state directory, and this supervisor was given none"
+                    .to_owned();
+                return Err(Failure::not_started(Cause::Configuration { message }));
+            };
+            folders.push(store.vfs().map_err(|error| error.not_loaded())?);
+            spec.folders.push(Folder { guest: "/".to_owned(), write: true });
+        }
         for folder in policy.filesystem() {
             folders.push(open_folder(&folder.host)?);
             spec.folders.push(Folder { guest: folder.guest.clone(), write: folder.write });
@@ -42,7 +55,17 @@ impl Outside {
         };
         let spec = memfd::sealed("casemate-outside", &bytes)
             .map_err(|error| broken("passing on what a plugin sees of the host", error))?;
-        Ok(Self { order, spec, folders })
+        Ok(Self { order, spec, folders, has_vfs })
+    }
+
+    /// Gives a plugin's own files to the user that it runs as.
+    pub(crate) fn give_to(&self, identity: Option<Identity>) -> Result<(), Failure> {
+        match (self.folders.first().filter(|_| self.has_vfs), identity) {
+            (Some(vfs), Some(identity)) => {
+                give_to(vfs.as_fd(), identity).map_err(|error| broken("giving a plugin its own files", error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Behind the module, in the order's packet.

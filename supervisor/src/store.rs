@@ -3,6 +3,7 @@
 //! ```text
 //! STATE/plugins/NAME/NAME.json   its configuration and whether it is enabled: the supervisor's, no plugin sees the file
 //!                    kv.sqlite3  keys and values: the plugin's own, through the host calls kv.*
+//!                    vfs/        its files (`storage = "vfs"`), with data, config and tmp in it; tmp is emptied by each load
 //! ```
 //! Nothing is made before there is something to keep. It must never be reached by a path that a plugin chooses: names of
 //! directories come from [`PluginName`], which has no separators, and keys are rows.
@@ -10,10 +11,12 @@
 mod error;
 mod kv;
 mod record;
+mod vfs;
 
 pub(crate) use error::StoreError;
 pub(crate) use kv::{KEY_BYTES_MAX, Kv};
 pub(crate) use record::Record;
+pub(crate) use vfs::give_to;
 
 use crate::directory::Directory;
 use casemate_protocol::ids::PluginName;
@@ -78,6 +81,10 @@ impl Store {
         Ok(plugins.inside(self.name.as_str())?)
     }
 
+    fn folder(&self) -> PathBuf {
+        self.state_dir.join(PLUGINS).join(self.name.as_str())
+    }
+
     /// Its keys and values.
     pub(crate) fn kv(&self) -> Result<&Kv, StoreError> {
         if !self.kv.is_open() {
@@ -93,7 +100,7 @@ impl Store {
 
     /// What is known of it; nothing, if nothing was kept.
     pub(crate) fn record(&self) -> Result<Record, StoreError> {
-        let path = self.state_dir.join(PLUGINS).join(self.name.as_str()).join(self.record_name());
+        let path = self.folder().join(self.record_name());
         // Reading makes no directories.
         if matches!(path.symlink_metadata(), Err(error) if error.kind() == std::io::ErrorKind::NotFound) {
             return Ok(Record::default());

@@ -228,6 +228,9 @@ impl Supervisor {
             Some(config) => Some(config),
             None => self.kept(name.as_str())?.config(),
         };
+        if let Some(store) = &store {
+            store.empty_tmp().map_err(|error| error.not_loaded())?;
+        }
         let shared = Arc::new(Shared::new(context, name, policy, config, store));
         let proven = load(&shared, &Arc::from(wasm)).await?;
         if shared.config().is_some() {

@@ -12,7 +12,7 @@ use crate::tree::{Tree, cause_of, is_child_of};
 use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Status};
 use casemate_protocol::module::Accepted;
 use casemate_protocol::outcome::{Cause, Exit, Failure};
-use casemate_protocol::policy::{Limits, Policy, Snapshot};
+use casemate_protocol::policy::{Limits, Policy, Snapshot, Storage};
 use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnLimits, SpawnSpec, StubSpec, ZYGOTE_OPEN_FILES};
 use casemate_protocol::syscalls::CANARY_OUTSIDE;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -39,6 +39,18 @@ const ROOM_PAUSE: Duration = Duration::from_millis(1);
 const WASI_OPEN_FILES: u32 = 1024;
 /// Data of a worker with WASI above that of another: streams, tables of what is open, and pieces of files.
 const WASI_DATA_BYTES: u64 = 16 << 20;
+/// What one file may have: any length in a folder that is granted for writing, and no more than all of them together may in
+/// the plugin's own.
+fn file_bytes(policy: &Policy) -> u64 {
+    if policy.filesystem().iter().any(|folder| folder.write) {
+        return u64::MAX;
+    }
+    match policy.storage() {
+        Storage::Vfs => policy.limits().store_bytes,
+        Storage::None => 0,
+    }
+}
+
 /// The step, in a failure.
 const FORKING: &str = "forking a worker";
 /// Stack besides the guest's: ours, and the kernel's signal frames.
@@ -89,7 +101,7 @@ impl Zygote {
         let (context, policy) = (&shared.context, &shared.policy());
         let profile = module.profile();
         let outside = match profile {
-            Profile::Wasi => Some(Outside::open(&shared.name, policy)?),
+            Profile::Wasi => Some(Outside::open(&shared.name, policy, shared.store.as_deref())?),
             _ => None,
         };
         let cgroup = context.groups.make(policy)?;
@@ -100,6 +112,9 @@ impl Zygote {
                 Some(cause) => Failure::not_started(cause),
                 None => failure,
             })?;
+        if let Some(outside) = &outside {
+            outside.give_to(tree.spec.identity)?;
+        }
         let limits = policy.limits();
         let order = LoadSpec {
             dialect: module.dialect().number(),
@@ -474,7 +489,7 @@ fn stub_spec(policy: &Policy, module: &Accepted) -> StubSpec {
             + copies,
         cpu_seconds: None,
         // The kernel's own word for no limit. How much a folder may hold is for its file system to say.
-        file_bytes: if policy.filesystem().iter().any(|folder| folder.write) { u64::MAX } else { 0 },
+        file_bytes: file_bytes(policy),
         open_files: match profile {
             Profile::Wasi => u64::from(WASI_OPEN_FILES),
             _ => ZYGOTE_OPEN_FILES,

@@ -199,6 +199,69 @@ fn a_configuration_stays_with_the_versions_before_it() {
     });
 }
 
+fn with_files(change: impl FnOnce(&mut PolicySpec)) -> Policy {
+    policy(|spec| {
+        spec.storage = casemate::policy::Storage::Vfs;
+        change(spec);
+    })
+}
+
+#[test]
+fn a_plugins_files_are_its_root_and_stay_but_for_what_is_temporary() {
+    let folder = Scratch::new();
+    std::fs::write(folder.join("secret"), "of the host").unwrap();
+    let module = guests::wasi("reactor");
+    let write = async |plugin: &Plugin, path: &str, bytes: usize| {
+        plugin.call::<_, Value>("write", &json!({"path": path, "bytes": bytes})).await
+    };
+    let list = async |plugin: &Plugin, path: &str| plugin.call::<_, Value>("list", path).await.unwrap();
+    block_on(async {
+        let casemate = keeping(&folder);
+        let plugin = casemate.load(&module, with_files(|_| ())).await.unwrap();
+        assert_eq!(list(&plugin, "/").await, json!(["config", "data", "tmp"]));
+        for path in ["/data/kept", "/tmp/gone", "/note"] {
+            write(&plugin, path, 3).await.unwrap();
+        }
+        assert_eq!(plugin.call::<_, Value>("read", "/data/kept").await.unwrap(), "xxx");
+        // Above its root is its root: the record and the database beside it, and the host, are not there.
+        for path in ["/../reactor.json", "/../kv.sqlite3", "/../../../../secret", "/etc/passwd"] {
+            plugin.call::<_, Value>("read", path).await.unwrap_err();
+        }
+        // A new worker, and a new version of the plugin, find what the old ones left, also what is temporary.
+        plugin.reload(&module).await.unwrap();
+        assert_eq!(list(&plugin, "/tmp").await, json!(["gone"]));
+        write(&plugin, "/data/kept", 4).await.unwrap();
+        casemate.shutdown().await;
+    });
+    // What somebody planted there in between leads nowhere.
+    let vfs = folder.join("state/plugins/reactor/vfs");
+    std::os::unix::fs::symlink(folder.join("secret"), vfs.join("data/link")).unwrap();
+    std::os::unix::fs::symlink(&*folder, vfs.join("tmp/link")).unwrap();
+    block_on(async {
+        let casemate = keeping(&folder);
+        let plugin = casemate.load(&module, with_files(|_| ())).await.unwrap();
+        assert_eq!(list(&plugin, "/tmp").await, json!([]));
+        assert_eq!(list(&plugin, "/").await, json!(["config", "data", "note", "tmp"]));
+        assert_eq!(plugin.call::<_, Value>("read", "/data/kept").await.unwrap(), "xxxx");
+        plugin.call::<_, Value>("read", "/data/link").await.unwrap_err();
+        // One file is at most as long as all together may be; nobody else is any the worse for it.
+        drop(plugin);
+        let small = with_files(|spec| spec.limits.store_bytes = 10_000);
+        let plugin = casemate.load(&module, small).await.unwrap();
+        write(&plugin, "/data/large", 10_000).await.unwrap();
+        let failure = write(&plugin, "/data/larger", 10_001).await.unwrap_err();
+        assert_eq!(failure.code(), "guest.error", "{failure}");
+        casemate.shutdown().await;
+    });
+    assert_eq!(std::fs::read_to_string(folder.join("secret")).unwrap(), "of the host");
+    assert!(std::fs::metadata(vfs.join("data/larger")).unwrap().len() <= 10_000);
+    block_on(async {
+        let nowhere = Casemate::embedded().unwrap();
+        let refused = nowhere.load(&module, with_files(|_| ())).await.unwrap_err();
+        assert!(refused.to_string().contains("needs a state directory"), "{refused}");
+    });
+}
+
 /// The value that belongs to a number: its eight bytes, again and again.
 fn value(number: u64) -> Vec<u8> {
     number.to_le_bytes().repeat(usize::try_from(1 + number % 2000).unwrap())

@@ -41,11 +41,20 @@ pub fn block_asynchronous() -> io::Result<()> {
 
 /// Ignores SIGCHLD: children are reaped by the kernel as they end.
 pub fn ignore_children() -> io::Result<()> {
+    ignore(libc::SIGCHLD)
+}
+
+/// Ignores SIGXFSZ: a file that would become too long is an error of whoever writes, and no more.
+pub fn ignore_file_size() -> io::Result<()> {
+    ignore(libc::SIGXFSZ)
+}
+
+fn ignore(signal: i32) -> io::Result<()> {
     // SAFETY: all zeroes is a valid sigaction.
     let mut action: libc::sigaction = unsafe { zeroed() };
     action.sa_sigaction = libc::SIG_IGN;
     // SAFETY: the kernel reads `action`.
-    check(unsafe { libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut()) }.into())?;
+    check(unsafe { libc::sigaction(signal, &raw const action, ptr::null_mut()) }.into())?;
     Ok(())
 }
 

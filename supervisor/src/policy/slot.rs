@@ -3,7 +3,7 @@
 use super::keys::Kind;
 use super::value::{Value, layers, number};
 use casemate_protocol::certificate::{Layer, LayerSet};
-use casemate_protocol::policy::{Isolation, Rate, Snapshot};
+use casemate_protocol::policy::{Isolation, Rate, Snapshot, Storage};
 use std::time::Duration;
 
 /// A field of a policy.
@@ -19,12 +19,15 @@ pub(super) enum Slot<'a> {
     Layers(&'a mut LayerSet),
     Snapshot(&'a mut Snapshot),
     Isolation(&'a mut Isolation),
+    Storage(&'a mut Storage),
 }
 
 const SNAPSHOTS: [(&str, Snapshot); 2] = [("module", Snapshot::Module), ("instance", Snapshot::Instance)];
 
 const ISOLATIONS: [(&str, Isolation); 3] =
     [("call", Isolation::Call), ("client", Isolation::Client), ("plugin", Isolation::Plugin)];
+
+const STORAGES: [(&str, Storage); 2] = [("none", Storage::None), ("vfs", Storage::Vfs)];
 
 impl Slot<'_> {
     /// What is there, as a value of a kind; `None` is no limit.
@@ -43,6 +46,7 @@ impl Slot<'_> {
             }
             Self::Snapshot(word) => named(&SNAPSHOTS, word),
             Self::Isolation(word) => named(&ISOLATIONS, word),
+            Self::Storage(word) => named(&STORAGES, word),
         }
     }
 
@@ -60,6 +64,7 @@ impl Slot<'_> {
             (Self::Layers(place), Value::List(names)) => *place = layers(names),
             (Self::Snapshot(place), Value::Text(word)) => *place = meant(&SNAPSHOTS, word)?,
             (Self::Isolation(place), Value::Text(word)) => *place = meant(&ISOLATIONS, word)?,
+            (Self::Storage(place), Value::Text(word)) => *place = meant(&STORAGES, word)?,
             _ => return None,
         }
         Some(())

@@ -52,11 +52,6 @@ pub(crate) fn rows() -> Vec<Row> {
             "casemate.toml:4:12: plugins.p.external = [\"program\"] is not available in this version: leave it out",
         ),
         set(
-            "storage",
-            "storage = \"vfs\"",
-            "casemate.toml:5:11: plugins.p.storage = \"vfs\" is not available in this version: write \"none\" or leave it out",
-        ),
-        set(
             "transport",
             "transport = \"shared\"",
             "casemate.toml:5:13: plugins.p.transport = \"shared\" is not available in this version: write \"socket\" or leave it out",

@@ -18,12 +18,14 @@ pub(crate) fn rows() -> Vec<Row> {
             "args = [\"raw-prestats\"]\npermissions.filesystem = [\"read:/usr=/u\"]",
             "/u",
         ),
+        row("storage", "args = [\"raw-prestats\"]\nstorage = \"vfs\"", "/"),
     ]
 }
 
 /// What the program says.
 async fn said(ground: &Ground) -> String {
-    match ground.load_with(Some(guests::wasi("cases")), |builder| builder).await {
+    let state = ground.folder().join("state");
+    match ground.load_with(Some(guests::wasi("cases")), |builder| builder.state_dir(state)).await {
         Ok(plugin) => match plugin.call_raw("run", b"").await {
             Ok(body) => String::from_utf8_lossy(&body).trim().to_owned(),
             failed => end(failed),

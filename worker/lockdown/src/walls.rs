@@ -84,6 +84,9 @@ impl Entered {
 
     fn raise(&self, report: &mut Report, landlock: Landlock) -> Result<u32, LockdownError> {
         signal::ignore_children().step("ignoring SIGCHLD")?;
+        if landlock == Landlock::Later {
+            signal::ignore_file_size().step("ignoring SIGXFSZ")?;
+        }
         if self.namespaces {
             root::swap()?;
             report.holds(Layer::EmptyRoot);

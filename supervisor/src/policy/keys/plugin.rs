@@ -65,11 +65,10 @@ pub(in crate::policy) const PLUGIN: &[Key] = &[
         "storage",
         Kind::Word(&["none", "vfs"]),
         PLUGIN_SCOPE,
-        Field::None,
-        "Files of its own that stay",
-        "`vfs` is not in this version",
-    )
-    .later(),
+        of_policy!(Storage storage),
+        "Files of its own that stay, which a WASI plugin sees as `/`",
+        "Landlock",
+    ),
     Key::new(
         "transport",
         Kind::Word(&["socket", "shared"]),

@@ -34,6 +34,19 @@ impl Reactor {
         std::fs::read_to_string(path).map_err(|error| Error::new("io", &format!("{:?}", error.kind())))
     }
 
+    /// Writes a file, of so many bytes.
+    pub fn write(&self, path: String, bytes: usize) -> Result<(), Error> {
+        std::fs::write(path, vec![b'x'; bytes])
+            .map_err(|error| Error::new("io", &format!("{:?}", error.kind())))
+    }
+
+    /// What is in a folder, in the order of their names.
+    pub fn list(&self, path: String) -> Result<BTreeSet<String>, Error> {
+        let entries =
+            std::fs::read_dir(path).map_err(|error| Error::new("io", &format!("{:?}", error.kind())))?;
+        Ok(entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+    }
+
     /// Reads a file so many times; every content that it had, and how often that worked.
     pub fn read_many(&self, path: String, times: u32) -> (BTreeSet<String>, u32) {
         let read: Vec<String> = (0..times).filter_map(|_| std::fs::read_to_string(&path).ok()).collect();
