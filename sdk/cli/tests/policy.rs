@@ -318,7 +318,7 @@ fn run_takes_the_table_of_the_plugin_and_what_the_manifest_asks_for() {
         exit == 3 && answer["message"].as_str().unwrap().contains("write it under [plugins.NAME]"),
         "{answer}"
     );
-    folder.write("later.toml", "[plugins.guest]\nstorage = \"vfs\"\n");
+    folder.write("later.toml", "[plugins.guest]\ntransport = \"shared\"\n");
     let (exit, answer) = run(&["--policy", "later.toml"]);
     assert_eq!(
         (exit, &answer["code"], &answer["place"]["line"]),

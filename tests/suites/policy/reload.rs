@@ -233,11 +233,12 @@ fn who_cannot_come_to_the_new_policy_stays_under_the_old_one() {
             panic!("it took it")
         };
         assert!(failure.to_string().contains("limits.memory"), "{failure}");
-        let Taken::Failed { reason: LoadError::Config(error) } = setting.change("storage = \"vfs\"").await
+        let Taken::Failed { reason: LoadError::Config(error) } =
+            setting.change("transport = \"shared\"").await
         else {
             panic!("it took it")
         };
-        assert!(error.to_string().contains("storage"), "{error}");
+        assert!(error.to_string().contains("transport"), "{error}");
         setting.write("[plugins.p]\npath = \"gone.wasm\"");
         let Taken::Failed { reason: LoadError::Failure(failure) } =
             only(setting.casemate.reload().await.unwrap())
