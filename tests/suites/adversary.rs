@@ -15,6 +15,8 @@
 mod cell;
 #[path = "adversary/corpus.rs"]
 mod corpus;
+#[path = "adversary/folders.rs"]
+mod folders;
 #[path = "adversary/memory.rs"]
 mod memory;
 #[path = "adversary/verdict.rs"]
