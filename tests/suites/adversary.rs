@@ -11,12 +11,16 @@
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
 
+#[path = "adversary/belongings.rs"]
+mod belongings;
 #[path = "adversary/cell.rs"]
 mod cell;
 #[path = "adversary/corpus.rs"]
 mod corpus;
 #[path = "adversary/folders.rs"]
 mod folders;
+#[path = "adversary/ground.rs"]
+mod ground;
 #[path = "adversary/memory.rs"]
 mod memory;
 #[path = "adversary/verdict.rs"]
