@@ -85,6 +85,11 @@ fn parent(pid: i32) -> Option<i32> {
     status(pid, "PPid:")
 }
 
+/// Whose process it is.
+pub fn user(pid: i32) -> u32 {
+    status(pid, "Uid:").unwrap().cast_unsigned()
+}
+
 /// The last number of a line of a process's status; none once it is gone.
 fn status(pid: i32, name: &str) -> Option<i32> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

@@ -23,5 +23,6 @@ pub mod routes;
 pub mod sibling;
 
 pub use attacker::{Attacker, End};
+pub use casemate_protocol::certificate::Profile;
 pub use families::{Came, Family, Grounds, families};
 pub use sibling::Sibling;

@@ -3,24 +3,41 @@
 use crate::verdict::{self, Word};
 use casemate::Casemate;
 use casemate::attack::{Attacker, End, Sibling, numbers};
+use casemate_protocol::certificate::Profile;
+use casemate_protocol::policy::Policy;
 use casemate_protocol::syscalls::{Arch, syscall_name};
 use casemate_tests::{casemate, guests, policy};
 
+/// A module that takes its place in such a worker.
+pub(crate) fn module(profile: Profile) -> Vec<u8> {
+    let path = match profile {
+        Profile::Wasi => guests::wasi("reactor"),
+        _ => guests::wat("minimal"),
+    };
+    std::fs::read(path).unwrap()
+}
+
 /// An attacker, and the sibling of another supervisor.
 pub(crate) struct Cell {
+    profile: Profile,
     attacker: Attacker,
     sibling: Sibling,
     _home: Casemate,
 }
 
 impl Cell {
-    pub(crate) async fn open() -> Self {
-        let module = std::fs::read(guests::wat("minimal")).unwrap();
-        let attacker = Attacker::start(&module, policy(|_| ())).await.unwrap();
+    pub(crate) async fn open(profile: Profile) -> Self {
+        Self::under(profile, policy(|_| ())).await
+    }
+
+    /// In the place of a worker with a policy of one's own.
+    pub(crate) async fn under(profile: Profile, policy_of_attacker: Policy) -> Self {
+        let attacker = Attacker::start(&module(profile), policy_of_attacker).await.unwrap();
         assert_ne!(attacker.site(), 0, "it does not take orders");
+        assert_eq!(attacker.plugin().certificate().profile, profile, "it is in another worker's place");
         let home = casemate();
         let good = home.load(guests::wat("minimal"), policy(|_| ())).await.unwrap();
-        Self { attacker, sibling: Sibling::start(good, "m"), _home: home }
+        Self { profile, attacker, sibling: Sibling::start(good, "m"), _home: home }
     }
 
     pub(crate) fn marker(&self) -> String {
@@ -35,7 +52,7 @@ impl Cell {
     pub(crate) async fn meets(&self, number: u32, args: [u64; 6]) -> Word {
         let words: Vec<String> = args.iter().map(|arg| format!("{arg:#x}")).collect();
         let order = format!("syscall {} {}", number.cast_signed(), words.join(" "));
-        let word = verdict::of(number, args);
+        let word = verdict::of(self.profile, number, args);
         let end = self.order(&order).await;
         match (&end, word) {
             (End::Reported(report), Word::Report) => {

@@ -1,12 +1,13 @@
 //! Calls that nearly keep a rule of the worker's list.
 
 use casemate_lockdown::seccomp::{Arch, list, list::Want};
+use casemate_protocol::certificate::Profile;
 
 /// Around each rule of the worker's list: every bit of every argument that it names turned, its halves exchanged, its
 /// neighbours, and -1.
-pub(crate) fn around_rules() -> Vec<(u32, [u64; 6])> {
+pub(crate) fn around_rules(profile: Profile) -> Vec<(u32, [u64; 6])> {
     let mut calls = Vec::new();
-    for syscall in list::CORE.iter() {
+    for syscall in list::of_profile(profile).iter() {
         let Some(number) = syscall.number(Arch::NATIVE) else { continue };
         for rule in syscall.rules {
             let mut kept = [0; 6];

@@ -2,7 +2,7 @@
 
 use crate::bench::Bench;
 use casemate::attack::attempt::{Attempt, Must};
-use casemate::attack::{End, families};
+use casemate::attack::{End, Profile, families};
 use casemate_lockdown::experiment::WALLS;
 use casemate_sys::support;
 use casemate_tests::{block_on, is_root, skip};
@@ -52,7 +52,7 @@ fn attempts() -> Vec<Attempt> {
         let by_number_alone = matches!(attempt.must, Must::Stop(_)) && !attempt.order.contains('@');
         attempt.must != Must::Deadline && !by_number_alone && !attempt.order.starts_with("masked")
     };
-    families().into_iter().flat_map(|family| family.attempts).filter(telling).collect()
+    families(Profile::Core).into_iter().flat_map(|family| family.attempts).filter(telling).collect()
 }
 
 /// What no longer ends as it must, apart from what another wall has refused with an error. Each order gets a worker that

@@ -3,7 +3,7 @@
 use super::guests::ECHO;
 use crate::problem::Problem;
 use crate::screen::{Screen, Tone};
-use casemate::attack::{Came, Family, Grounds, Sibling, families};
+use casemate::attack::{Came, Family, Grounds, Profile, Sibling, families};
 use casemate::outcome::{SyscallReport, escape};
 use casemate::{Casemate, Policy};
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ impl Attacks {
         if !screen.json() {
             head(screen).into_iter().try_for_each(|line| screen.line(line))?;
         }
-        for family in families() {
+        for family in families(Profile::Core) {
             let working = screen.working(family.name);
             let started = super::stage::now();
             let came = grounds.attempt(&family).await?;
@@ -193,7 +193,7 @@ mod tests {
             instruction_pointer: 0x4010,
         };
         Row {
-            family: families().remove(0),
+            family: families(Profile::Core).remove(0),
             came: Came {
                 attempts: 2,
                 reported: 2,

@@ -6,6 +6,7 @@ use super::degraded::{Host, Verdict};
 use super::lies::{self, Lie, timed};
 use super::numbers;
 use super::routes::{self, Route};
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::outcome::{Failure, SyscallReport};
 use casemate_protocol::syscalls::{Arch, syscall_name};
 use std::borrow::Cow;
@@ -121,6 +122,15 @@ impl Came {
     }
 }
 
+/// What the descriptors' calls come to on one that is not there: EBADF.
+const NO_DESCRIPTOR: i32 = 9;
+
+/// Files on a worker's path that may open some: a matter of its folders and not of its list.
+fn files(profile: Profile) -> Vec<Attempt> {
+    let closed = |route: &&Route| !numbers::left(profile).any(|left| left == route.call);
+    routed(&routes::FILES.iter().filter(closed).copied().collect::<Vec<_>>())
+}
+
 fn routed(routes: &[Route]) -> Vec<Attempt> {
     let attempt = |route: &Route| Attempt {
         order: Cow::Borrowed(route.order),
@@ -133,12 +143,12 @@ fn order(order: &'static str, must: Must) -> Attempt {
     Attempt { order: Cow::Borrowed(order), must }
 }
 
-/// Every family, in the order in which they are shown.
-pub fn families() -> Vec<Family> {
+/// Every family, in the order in which they are shown, for attackers in the place of such a worker.
+pub fn families(profile: Profile) -> Vec<Family> {
     let family = |name, wall, attempts| Family { name, wall, attempts, lies: Vec::new() };
     let mut families = vec![
-        family("every system call, by number", "two filters, default deny", by_number()),
-        family("the tables of other programs (x32)", "the filters, which know one table", x32()),
+        family("every system call, by number", "two filters, default deny", by_number(profile)),
+        family("the tables of other programs (x32)", "the filters, which know one table", x32(profile)),
         family("the 32-bit gate (int 0x80)", "the filters, which know one machine", gate()),
         family("executable memory, by every route", "argument rules, MDWE, sealed code", executable()),
         family("memory and page tables without end", "argument rules, RLIMIT_DATA", memory()),
@@ -146,8 +156,8 @@ pub fn families() -> Vec<Family> {
         family("io_uring, bpf, ptrace, keys", "the filters", routed(routes::KERNEL)),
         family("memory and lives of siblings", "the filters; own process ids, Landlock", siblings()),
         family("threads, processes, programs", "the filters; RLIMIT_NPROC behind them", processes()),
-        family("any descriptor but its link", "the filters; there is no other", descriptors()),
-        family("files, /proc, mounts", "the filters; an empty root behind them", routed(routes::FILES)),
+        family("any descriptor but its link", "the filters; there is no other", descriptors(profile)),
+        family("files, /proc, mounts", "the filters; an empty root behind them", files(profile)),
         family("user, signals, timers, devices", "the filters", routed(routes::OTHER)),
         family("forged signal frames", "the filters; a deadline from outside", frames()),
         Family {
@@ -177,12 +187,13 @@ fn stopped(number: u32, args: &str) -> Attempt {
     Attempt { order: Cow::Owned(order.trim_end().to_owned()), must: Must::Stop(number) }
 }
 
-fn by_number() -> Vec<Attempt> {
-    numbers::all().into_iter().filter(|number| !numbers::is_left(*number)).map(|n| stopped(n, "")).collect()
+fn by_number(profile: Profile) -> Vec<Attempt> {
+    let is_closed = |number: &u32| !numbers::is_left(profile, *number);
+    numbers::all().into_iter().filter(is_closed).map(|number| stopped(number, "")).collect()
 }
 
-fn x32() -> Vec<Attempt> {
-    numbers::x32().into_iter().map(|number| stopped(number, "")).collect()
+fn x32(profile: Profile) -> Vec<Attempt> {
+    numbers::x32(profile).into_iter().map(|number| stopped(number, "")).collect()
 }
 
 fn gate() -> Vec<Attempt> {
@@ -224,9 +235,18 @@ fn processes() -> Vec<Attempt> {
     attempts
 }
 
-fn descriptors() -> Vec<Attempt> {
-    let calls = numbers::ON_DESCRIPTORS.iter().filter_map(|name| numbers::of(name));
-    calls.flat_map(|call| numbers::descriptors().map(move |fd| stopped(call, &fd.to_string()))).collect()
+fn descriptors(profile: Profile) -> Vec<Attempt> {
+    let tried = |name: &str, number: u32, fd: u64| {
+        let attempt = stopped(number, &fd.to_string());
+        let must = if numbers::on_any_descriptor(profile, name) {
+            Must::Refuse(NO_DESCRIPTOR)
+        } else {
+            attempt.must
+        };
+        Attempt { must, ..attempt }
+    };
+    let calls = numbers::ON_DESCRIPTORS.iter().filter_map(|name| Some((*name, numbers::of(name)?)));
+    calls.flat_map(|(name, number)| numbers::descriptors().map(move |fd| tried(name, number, fd))).collect()
 }
 
 fn frames() -> Vec<Attempt> {
@@ -249,7 +269,7 @@ mod tests {
 
     #[test]
     fn families_fit_their_columns_and_have_something_to_try() {
-        for family in families() {
+        for family in Profile::ALL.into_iter().flat_map(families) {
             assert!(family.name.chars().count() <= 36 && family.wall.chars().count() <= 40, "{family:?}");
             assert!(!family.is_empty(), "{}", family.name);
         }

@@ -1,12 +1,47 @@
 //! Orders by number: every call there could be, the tables of other programs, every descriptor.
 
 use super::attacker::End;
+use casemate_protocol::certificate::Profile;
 use casemate_protocol::syscalls::{Arch, syscall_name};
 use std::hash::{BuildHasher, RandomState};
 
-/// The calls that a worker has left, by name. The lock-down's list decides; a test holds this one to it.
-pub const LEFT: &[&str] =
+/// The calls that every worker has left, by name. The lock-down's lists decide; a test holds these to them.
+const LEFT: &[&str] =
     &["read", "write", "mmap", "mprotect", "munmap", "mremap", "brk", "rt_sigreturn", "exit_group"];
+
+/// Those that a worker with WASI has left too.
+const LEFT_WITH_WASI: &[&str] = &[
+    "openat2",
+    "openat",
+    "close",
+    "pread64",
+    "pwrite64",
+    "pwritev2",
+    "statx",
+    "fstat",
+    "getdents64",
+    "fcntl",
+    "readlinkat",
+    "mkdirat",
+    "unlinkat",
+    "renameat",
+    "linkat",
+    "symlinkat",
+    "ftruncate",
+    "fsync",
+    "utimensat",
+    "fadvise64",
+    "futex",
+    "clock_gettime",
+    "clock_getres",
+    "getrandom",
+];
+
+/// The calls that a worker has left, by name.
+pub fn left(profile: Profile) -> impl Iterator<Item = &'static str> {
+    let more = if profile == Profile::Wasi { LEFT_WITH_WASI } else { &[] };
+    LEFT.iter().chain(more).copied()
+}
 
 /// Numbers that the kernel's tables may have, now or one day.
 const TABLE: u32 = 1024;
@@ -19,10 +54,9 @@ pub fn all() -> Vec<u32> {
 }
 
 /// What a worker has left, by the numbers of x32 programs; empty where there are none.
-pub fn x32() -> Vec<u32> {
-    let foreign = Arch::NATIVE.foreign_from();
-    let left = LEFT.iter().filter_map(|name| of(name));
-    foreign.into_iter().flat_map(|first| left.clone().map(move |number| number | first)).collect()
+pub fn x32(profile: Profile) -> Vec<u32> {
+    let Some(first) = Arch::NATIVE.foreign_from() else { return Vec::new() };
+    left(profile).filter_map(of).map(|number| number | first).collect()
 }
 
 /// Numbers of the table of 32-bit programs: execve, exit, fork, write, socketcall, and one that a worker may make by its
@@ -39,14 +73,19 @@ pub fn descriptors() -> impl Iterator<Item = u64> {
 /// Calls that a descriptor could be tried with.
 pub const ON_DESCRIPTORS: &[&str] = &["read", "write", "close", "dup", "fcntl", "fstat"];
 
+/// Those of them that a worker with WASI may make on any descriptor: the kernel says that there is none.
+pub fn on_any_descriptor(profile: Profile, name: &str) -> bool {
+    profile == Profile::Wasi && ["read", "write", "close", "fstat"].contains(&name)
+}
+
 /// A number by name.
 pub fn of(name: &str) -> Option<u32> {
     (0..TABLE).find(|number| syscall_name(Arch::NATIVE, *number) == Some(name))
 }
 
 /// Whether a worker may make it, with arguments that suit its list.
-pub fn is_left(number: u32) -> bool {
-    syscall_name(Arch::NATIVE, number).is_some_and(|name| LEFT.contains(&name))
+pub fn is_left(profile: Profile, number: u32) -> bool {
+    syscall_name(Arch::NATIVE, number).is_some_and(|name| left(profile).any(|left| left == name))
 }
 
 /// Whether a call ended as the kernel's two calls for probes do, which it shows to no filter (6.14, 6.18): SIGILL or ENXIO

@@ -1,7 +1,9 @@
 //! What a worker with WASI does beside its link: files below its folders, waiting, random numbers.
 //!
-//! No filter can look at a path, and `openat2` keeps its flags in memory. Where a path may lead is Landlock's to say, which
-//! knows the folders and nothing else; what else there could be to open, the empty root does not have.
+//! No filter can look at a path, and `openat2` keeps its flags in memory. What may be opened, made, moved or removed is
+//! Landlock's to say, which knows the folders and nothing else; by an absolute path there is nothing, the root being empty.
+//! Landlock has no right for metadata: with a folder's descriptor and `..`, `statx`, `readlinkat` and `utimensat` reach
+//! whatever the worker's user reaches. SECURITY.md says so.
 
 use crate::seccomp::list::{Syscall, ZERO, is, one_of, value};
 
