@@ -132,7 +132,7 @@ fn another(kind: &Kind) -> Value {
         Kind::Percent => Value::Percent(70),
         Kind::Hundredths => Value::Hundredths(100),
         Kind::Rate => Value::Rate(Rate { count: 7, window: Duration::from_secs(1) }),
-        Kind::Word([first, ..]) => Value::Text((*first).to_owned()),
+        Kind::Texts(Texts::Files) => Value::List(vec!["read:/seven".to_owned()]),
         Kind::Texts(Texts::Layers) => Value::List(vec!["seccomp".to_owned()]),
         Kind::Texts(_) => Value::List(vec!["seven".to_owned()]),
         _ => panic!("no field of a policy is of this kind"),
@@ -147,8 +147,18 @@ fn a_key_needs_a_new_version_where_a_plugin_needs_one() {
     before.instances.max = 8;
     for (path, key) in leaves(PLUGIN) {
         let Field::Policy(field) = key.field else { continue };
-        let mut after = before.clone();
-        field(&mut after).set(&another(&key.kind)).unwrap();
+        let with = |value: &Value| {
+            let mut after = before.clone();
+            field(&mut after).set(value).unwrap();
+            after
+        };
+        let after = match &key.kind {
+            Kind::Word(words) => {
+                let all = words.iter().map(|word| with(&Value::Text((*word).to_owned())));
+                all.into_iter().find(|after| *after != before).unwrap()
+            }
+            kind => with(&another(kind)),
+        };
         assert_ne!(after, before, "{path}");
         let (old, new) = (Policy::new(before.clone()).unwrap(), Policy::new(after).unwrap());
         assert_eq!(needs_new_version(&old, &new), key.restart, "{path}");

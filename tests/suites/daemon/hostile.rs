@@ -181,22 +181,20 @@ fn who_says_nothing_is_left_and_who_comes_too_much_is_refused() {
     // was here before is served all the while.
     let limit = rustix::process::Rlimit { current: Some(20_000), maximum: Some(20_000) };
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, limit);
-    let flood = std::thread::spawn({
-        let socket = served.socket();
-        move || {
-            let open = || std::os::unix::net::UnixStream::connect(&socket).unwrap();
-            (0..10_000).map(|_| open()).collect::<Vec<_>>()
-        }
-    });
-    let answered = block_on(async {
+    let socket = served.socket();
+    let (answered, flood) = block_on(async {
         let plugin =
             served.connect().await.plugin("statistics").await.unwrap().within(Duration::from_secs(10));
+        let flood = std::thread::spawn(move || {
+            let open = || std::os::unix::net::UnixStream::connect(&socket).unwrap();
+            (0..10_000).map(|_| open()).collect::<Vec<_>>()
+        });
         let mut answered = 0;
         while !flood.is_finished() || answered < 20 {
             plugin.call::<_, Value>("stats", &json!({"numbers": [1]})).await.unwrap();
             answered += 1;
         }
-        answered
+        (answered, flood)
     });
     let held = flood.join().unwrap();
     // What was accepted last is refused within moments, though its other end stays.

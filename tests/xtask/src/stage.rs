@@ -110,12 +110,14 @@ impl Stage {
         self.folder.join("lib")
     }
 
-    /// A folder that only this user may enter, with the folders of a home inside.
+    /// A folder that only this user may look into, with the folders of a home inside. Plugins of root are other users, and
+    /// what is below may be theirs: they may pass through, to temporary files.
     pub(crate) fn home_of(&self, user: &User, inside: &[&str]) -> Result<PathBuf, Problem> {
         let home = self.folder.join("of").join(&user.name);
         for folder in std::iter::once(home.clone()).chain(inside.iter().map(|name| home.join(name))) {
             fs::create_dir_all(&folder).map_err(|error| Problem::file("make", &folder, &error))?;
-            set_mode(&folder, 0o700)?;
+            let passes = folder == home || folder.ends_with("tmp");
+            set_mode(&folder, if passes { 0o711 } else { 0o700 })?;
             if user.dropped {
                 give(&folder, user.uid, user.gid)?;
             }

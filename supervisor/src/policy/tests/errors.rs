@@ -214,7 +214,7 @@ fn lists_are_judged_text_by_text() {
         ),
         (
             "plugins.a.permissions.env = [\"1A\"]",
-            "1:30: plugins.a.permissions.env has \"1A\": write letters, digits and _, and no digit first",
+            "1:30: plugins.a.permissions.env has \"1A\": write letters, digits and _, and no digit first, and =VALUE for another value than the host's",
         ),
         ("plugins.a.external = []", "1:22: plugins.a.external is empty: name a program"),
         (
