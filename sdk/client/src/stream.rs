@@ -7,6 +7,8 @@ use casemate_protocol::outcome::{Cause, Failure};
 use casemate_supervisor::{Bodies, Pipe, Reply, Scope};
 #[cfg(feature = "embedded")]
 use std::sync::Arc;
+#[cfg(feature = "embedded")]
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 #[cfg(feature = "embedded")]
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +17,10 @@ use tracing::Instrument;
 /// Bytes on their way into a plugin, and out of it: whoever is slow stops the other end within that.
 #[cfg(feature = "embedded")]
 const PIPE_BYTES: usize = 64 << 10;
+
+/// How long a reader may take for what a plugin wrote before it failed.
+#[cfg(feature = "embedded")]
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Bytes read or written at once.
 pub(crate) const PIECE_BYTES: usize = 32 << 10;
@@ -164,9 +170,19 @@ async fn pass_through(
             ended = &mut call => break ended,
         }
     };
-    // What it wrote before it failed is its caller's too.
-    if !is_taken {
-        take.await.map_err(failed)?;
+    match ended {
+        Ok(reply) => {
+            if !is_taken {
+                take.await.map_err(failed)?;
+            }
+            Ok(reply)
+        }
+        Err(failure) => {
+            // What it wrote before it failed is its caller's too, if that takes it: it may be what the plugin waited for.
+            if !is_taken {
+                let _ = tokio::time::timeout(LAST_WORDS, take).await;
+            }
+            Err(failure)
+        }
     }
-    ended
 }

@@ -13,6 +13,12 @@ pub(crate) fn guest() -> Outcome<Vec<u8>> {
     Ok(wat::parse_str(include_str!("../guest.wat"))?)
 }
 
+/// The same, which a worker with WASI runs: it imports a function of it and never calls that.
+pub(crate) fn guest_with_wasi() -> Outcome<Vec<u8>> {
+    let import = "(module (import \"wasi_snapshot_preview1\" \"sched_yield\" (func (result i32)))";
+    Ok(wat::parse_str(include_str!("../guest.wat").replacen("(module", import, 1))?)
+}
+
 /// A loaded plugin with the supervisor and the runtime around it. The runtime has one thread, the caller's: with the
 /// async client that is the shortest way to a worker that there is.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ mod program;
 mod restart;
 mod spawn;
 mod thousand;
+mod wasi;
 
 use crate::Outcome;
 use crate::request::Plan;
@@ -19,9 +20,10 @@ use crate::row::Row;
 type Measure = fn(&Plan) -> Outcome<Vec<Row>>;
 
 /// Every row, or few that belong together, by name.
-pub(crate) const ALL: [(&str, Measure); 11] = [
+pub(crate) const ALL: [(&str, Measure); 12] = [
     ("spawn", spawn::measure),
     ("restart", restart::measure),
+    ("wasi", wasi::measure),
     ("isolation", isolation::measure),
     ("call", call::measure),
     ("daemon", daemon::measure),
