@@ -2,7 +2,9 @@
 
 use std::io;
 use std::ops::Deref;
-use std::os::fd::{AsFd as _, OwnedFd};
+#[cfg(feature = "daemon")]
+use std::os::fd::AsFd as _;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -61,6 +63,7 @@ impl Registered {
     /// Sends as much as there is room for, waiting until there is some.
     ///
     /// Cancel safety: what was not returned has not been sent.
+    #[cfg(feature = "daemon")]
     pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match casemate_sys::descriptors::send_nosignal(self.get_ref().as_fd(), bytes) {
