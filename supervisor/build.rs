@@ -5,7 +5,7 @@
 //!
 //! | variable | to |
 //! |---|---|
-//! | `CASEMATE_WORKER_BIN`, `CASEMATE_WORKER_WASI_BIN`, `CASEMATE_COMPILER_BIN`, `CASEMATE_ADVERSARY_BIN`, `CASEMATE_ADVERSARY_WASI_BIN` | a finished static program: it is not built then |
+//! | `CASEMATE_WORKER_BIN`, `CASEMATE_WORKER_WASI_BIN`, `CASEMATE_LAUNCHER_BIN`, `CASEMATE_COMPILER_BIN`, `CASEMATE_ADVERSARY_BIN`, `CASEMATE_ADVERSARY_WASI_BIN` | a finished static program: it is not built then |
 //! | `CASEMATE_EMBED` | `skip`: embed nothing, for checking that the code compiles; loading a plugin then fails |
 #![expect(clippy::disallowed_methods, reason = "a build script reads its environment and starts compilers")]
 
@@ -44,6 +44,13 @@ const WORKER_WASI: Recipe = Recipe {
     embedded: "CASEMATE_EMBEDDED_WORKER_WASI",
     profile: "embedded-worker",
     sources: "worker/wasi",
+};
+const LAUNCHER: Recipe = Recipe {
+    name: "casemate-launcher",
+    prebuilt: "CASEMATE_LAUNCHER_BIN",
+    embedded: "CASEMATE_EMBEDDED_LAUNCHER",
+    profile: "embedded-worker",
+    sources: "worker/launcher",
 };
 const COMPILER: Recipe = Recipe {
     name: "casemate-compiler",
@@ -112,7 +119,7 @@ fn embed() -> Outcome<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={SKIP}");
     let out = PathBuf::from(variable("OUT_DIR")?);
-    let mut recipes = vec![WORKER, WORKER_WASI, COMPILER];
+    let mut recipes = vec![WORKER, WORKER_WASI, LAUNCHER, COMPILER];
     if env::var_os("CARGO_FEATURE_ADVERSARY").is_some() {
         recipes.extend([ADVERSARY, ADVERSARY_WASI]);
     }

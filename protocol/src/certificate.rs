@@ -257,17 +257,22 @@ pub enum Profile {
     Core,
     /// WASI and components, in a worker of its own with a longer list of system calls.
     Wasi,
+    /// A native program behind a bridge, with a root of its own and the longest list of system calls.
+    External,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Core, Self::Wasi];
+    pub const ALL: [Self; 3] = [Self::Core, Self::Wasi, Self::External];
+    /// Those of WebAssembly modules.
+    pub const OF_MODULES: [Self; 2] = [Self::Core, Self::Wasi];
 
     /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
             Self::Wasi => "wasi",
+            Self::External => "external",
         }
     }
 }

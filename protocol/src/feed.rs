@@ -7,6 +7,12 @@ use std::sync::Arc;
 /// The host method by which a guest publishes an event.
 pub const PUBLISH: &str = "events.publish";
 
+/// The host method by which a guest subscribes to topics, besides those of its manifest.
+pub const SUBSCRIBE: &str = "events.subscribe";
+
+/// Patterns that a guest may subscribe to so.
+pub const SUBSCRIPTIONS_MAX: usize = 64;
+
 /// Bytes of an event's body.
 pub const EVENT_BYTES_MAX: usize = 64 << 10;
 
@@ -30,6 +36,13 @@ pub fn split_event(bytes: &[u8]) -> Option<(&str, u32, &[u8])> {
     let (topic, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
     let (content_type, body) = rest.split_first()?;
     (*content_type <= 1).then_some((std::str::from_utf8(topic).ok()?, u32::from(*content_type), body))
+}
+
+/// As a guest writes it, for [`split_event`]; `None`: no topic is so long.
+pub fn join_event(topic: &str, content_type: u32, body: &[u8]) -> Option<Vec<u8>> {
+    let length = u16::try_from(topic.len()).ok()?.to_le_bytes();
+    let content_type = [u8::try_from(content_type).ok()?];
+    Some([&length, topic.as_bytes(), &content_type, body].concat())
 }
 
 /// A log line of a plugin.

@@ -14,6 +14,7 @@
 //! | [`certificate`] | the layers of the wall and what was seen of each |
 //! | [`outcome`] | how a call ended, whose fault it was, whether a retry is safe |
 //! | [`host`] | what a plugin asks its host, and the table of who answers |
+//! | [`room`] | what a worker asks before its plugin's own files grow |
 //! | [`feed`] | events and log lines |
 //! | [`status`] | how a plugin is |
 //! | [`ids`] | names and numbers that must not be mixed up |
@@ -33,6 +34,7 @@ pub mod module;
 pub mod oracle;
 pub mod outcome;
 pub mod policy;
+pub mod room;
 pub mod spawn;
 pub mod status;
 pub mod syscalls;

@@ -70,7 +70,16 @@ pub struct Setup {
     /// Whether the payload is a configuration (it may be empty text).
     #[prost(bool, tag = "2")]
     pub has_config: bool,
+    /// What the plugin's dialect wants to know of it, as `KEY=TEXT`.
+    #[prost(string, repeated, tag = "3")]
+    pub options: Vec<String>,
 }
+
+/// Time has passed: for dialects that want to be polled.
+pub const TURN_POLL: u32 = 1;
+
+/// The instance is about to end.
+pub const TURN_STOP: u32 = 2;
 
 /// One call. Payload: its body.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -85,6 +94,10 @@ pub struct Call {
     /// Whether the call's bodies are still under way: what the guest reads and writes comes and goes by host calls.
     #[prost(bool, tag = "5")]
     pub streams: bool,
+    /// Tells the guest what its dialect may have a word for, in place of a call of a method: [`TURN_POLL`] or [`TURN_STOP`]; 0 is
+    /// a call. The answer is empty, or the guest's error.
+    #[prost(uint32, tag = "6")]
+    pub turn: u32,
     /// At most [`METHOD_BYTES_MAX`] bytes.
     #[prost(string, tag = "1")]
     pub method: String,
@@ -173,6 +186,9 @@ pub struct CallResult {
     /// With [`Status::Ok`]: the code that a program ended with.
     #[prost(uint32, tag = "11")]
     pub exit_code: u32,
+    /// Whether the worker is of no use for another call: a native program that has broken its protocol is asked no more.
+    #[prost(bool, tag = "12")]
+    pub retire: bool,
 }
 
 /// How a call ended inside the worker.

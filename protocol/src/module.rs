@@ -30,7 +30,7 @@ mod text;
 mod wasi;
 
 pub use codec::DecodeViolation;
-pub use dialect::{DetectError, Detected, Dialect, Direction, detect, profile};
+pub use dialect::{DetectError, Detected, Dialect, Direction, Wants, detect, profile};
 pub use error::CompileError;
 pub use facts::{Export, Extent, ExternKind, Import, ModuleFacts, Sizes, function_type};
 pub use glue::{Glue, GlueFound, glue};

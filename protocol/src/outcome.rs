@@ -83,10 +83,14 @@ pub enum LimitName {
     CpuTotal = 9,
     /// `limits.cgroup.memory`, bytes. Only the kernel says so: it is never on the link.
     CgroupMemory = 10,
+    /// `limits.store`, bytes of a plugin's own files. The supervisor says so: it is never on the link.
+    Store = 11,
+    /// `limits.files`, of a plugin's own. The supervisor says so: it is never on the link.
+    Files = 12,
 }
 
 impl LimitName {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 12] = [
         Self::Memory,
         Self::Tables,
         Self::Stack,
@@ -97,6 +101,8 @@ impl LimitName {
         Self::Cpu,
         Self::CpuTotal,
         Self::CgroupMemory,
+        Self::Store,
+        Self::Files,
     ];
 
     /// From its number on the link.
@@ -122,13 +128,18 @@ impl LimitName {
             Self::Cpu => "cpu",
             Self::CpuTotal => "cpu_total",
             Self::CgroupMemory => "cgroup.memory",
+            Self::Store => "store",
+            Self::Files => "files",
         }
     }
 
     /// The unit of its numbers.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::Memory | Self::Stack | Self::Input | Self::Output | Self::CgroupMemory => "bytes",
+            Self::Memory | Self::Stack | Self::Input | Self::Output | Self::CgroupMemory | Self::Store => {
+                "bytes"
+            }
+            Self::Files => "files",
             Self::Tables => "entries",
             Self::Fuel => "units",
             Self::Queue => "calls",
@@ -248,6 +259,8 @@ pub enum Exit {
 impl Exit {
     /// SIGKILL: somebody ended it.
     pub const KILLED: Self = Self::Signal(9);
+    /// SIGUSR1: it was asked to stop, and had no handler for that.
+    pub const USR1: Self = Self::Signal(10);
     /// SIGSEGV.
     pub const SEGV: Self = Self::Signal(11);
     /// SIGXCPU: the kernel's limit of CPU time.
@@ -574,6 +587,13 @@ impl fmt::Display for Cause {
             Self::Limit { limit: LimitName::Queue, configured, .. } => {
                 write!(f, "{configured} calls are waiting already (limits.queue): call less often or raise it")
             }
+            Self::Limit { limit: limit @ (LimitName::Store | LimitName::Files), configured, observed } => write!(
+                f,
+                "limits.{} is {configured} {unit} and the plugin's own files are {observed} {unit} or more, which it cannot \
+                 have done by WASI: look at them, and remove some or raise it",
+                limit.name(),
+                unit = limit.unit()
+            ),
             Self::Limit { limit, configured, observed } => write!(
                 f,
                 "limits.{} is {configured} {unit} and {observed} {unit} were wanted: use less or raise it",

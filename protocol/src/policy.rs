@@ -13,6 +13,7 @@ pub use permission::{
 };
 
 use crate::certificate::LayerSet;
+use crate::module::Dialect;
 use crate::spawn::FOLDERS_MAX;
 use permission::HostPattern;
 use std::collections::BTreeMap;
@@ -57,6 +58,8 @@ pub struct Limits {
     pub host_calls: Option<Rate>,
     /// What the plugin keeps, in bytes: keys and values, with 64 bytes for each key.
     pub store_bytes: u64,
+    /// Files, folders and links of its own (`storage = "vfs"`); their bytes are held to `store_bytes` for themselves.
+    pub files: u32,
     /// Units of fuel of one call; `None`: not counted.
     pub fuel: Option<u64>,
     /// What a control group holds its zygote and all instances to, together.
@@ -88,6 +91,7 @@ impl Default for Limits {
             cpu_total: None,
             host_calls: None,
             store_bytes: 64 << 20,
+            files: 10_000,
             fuel: None,
             cgroup: CgroupLimits::default(),
         }
@@ -125,6 +129,10 @@ pub struct PolicySpec {
     pub args: Vec<String>,
     /// Its own files.
     pub storage: Storage,
+    /// What its module must speak; the one that it is found to speak, if nobody says.
+    pub dialect: Option<Dialect>,
+    /// What its dialect wants to know, by name.
+    pub options: BTreeMap<String, String>,
 }
 
 /// Whether a plugin has files of its own that stay.
@@ -154,6 +162,8 @@ pub struct Policy {
     env: Vec<Variable>,
     args: Vec<String>,
     storage: Storage,
+    dialect: Option<Dialect>,
+    options: BTreeMap<String, String>,
 }
 
 /// A policy that cannot be. The operator is at fault.
@@ -204,7 +214,22 @@ pub enum PolicyError {
     /// Arguments and environment together are too long, or hold a zero byte.
     #[error("args and permissions.env together may have {AROUND_BYTES_MAX} bytes, and no zero byte")]
     Around,
+    /// Options that are too many or too long, or hold what cannot be shown.
+    #[error(
+        "options has {name:?}: a name is 1 to {OPTION_NAME_BYTES_MAX} of a-z A-Z 0-9 . _ -, a value has no control characters, and all together at most {OPTIONS_BYTES_MAX} bytes"
+    )]
+    Option {
+        /// The name, cut to 80 characters.
+        name: String,
+    },
 }
+
+const OPTION_NAME_BYTES_MAX: usize = 64;
+/// Names and values together: they go to an instance with the head of its first frame.
+const OPTIONS_BYTES_MAX: usize = 16 << 10;
+
+/// What an option takes besides its name and its value.
+const OPTION_OVERHEAD_BYTES: usize = 8;
 
 /// Bytes of arguments and environment together.
 const AROUND_BYTES_MAX: usize = 128 << 10;
@@ -255,12 +280,24 @@ impl Policy {
         if bytes > AROUND_BYTES_MAX || around().any(|text| text.contains('\0')) {
             return Err(PolicyError::Around);
         }
+        check_options(&spec.options)?;
         Ok(Self { filesystem, env, ..Self::of(spec, host) })
     }
 
     fn of(spec: PolicySpec, host: Vec<HostPattern>) -> Self {
         let PolicySpec { limits, host: _, publish, subscribe, args, .. } = spec;
-        let PolicySpec { require, snapshot, isolation, instances, restart, methods, storage, .. } = spec;
+        let PolicySpec {
+            require,
+            snapshot,
+            isolation,
+            instances,
+            restart,
+            methods,
+            storage,
+            dialect,
+            options,
+            ..
+        } = spec;
         let (filesystem, env) = (Vec::new(), Vec::new());
         Self {
             limits,
@@ -277,7 +314,14 @@ impl Policy {
             env,
             args,
             storage,
+            dialect,
+            options,
         }
+    }
+
+    /// The dialect that its module must speak.
+    pub fn dialect(&self) -> Option<Dialect> {
+        self.dialect
     }
 
     /// Folders that a plugin with WASI is given; nothing else of the host's files exists for it.
@@ -288,6 +332,11 @@ impl Policy {
     /// Whether a plugin with WASI has files of its own.
     pub fn storage(&self) -> Storage {
         self.storage
+    }
+
+    /// What its dialect wants to know, by name.
+    pub fn options(&self) -> &BTreeMap<String, String> {
+        &self.options
     }
 
     /// The environment of a plugin with WASI.
@@ -371,6 +420,26 @@ impl Policy {
         &self.subscribe
     }
 
+    /// The same without the host methods that these patterns match, and without every pattern that matches one of those.
+    #[must_use]
+    pub fn without_host(mut self, withheld: &[String]) -> Self {
+        let withheld: Result<Vec<HostPattern>, _> =
+            withheld.iter().map(|pattern| HostPattern::parse(pattern)).collect();
+        match withheld {
+            Ok(withheld) => {
+                self.host.retain(|granted| !withheld.iter().any(|withheld| granted.meets(withheld)));
+            }
+            // Nobody knows what was meant.
+            Err(_) => self.host.clear(),
+        }
+        self
+    }
+
+    /// Whether the plugin may receive an event.
+    pub fn allows_hearing(&self, topic: &str) -> bool {
+        self.subscribe.iter().any(|pattern| matches_topic(pattern, topic))
+    }
+
     /// Whether the plugin may receive every event that a pattern matches.
     pub fn allows_subscribe(&self, pattern: &str) -> bool {
         self.subscribe.iter().any(|granted| covers_topics(granted, pattern))
@@ -387,6 +456,24 @@ impl Default for Policy {
 fn check_topics(key: &'static str, patterns: &[String]) -> Result<(), PolicyError> {
     match patterns.iter().find(|pattern| !is_topic_pattern(pattern)) {
         Some(pattern) => Err(PolicyError::TopicPattern { key, pattern: pattern.chars().take(80).collect() }),
+        None => Ok(()),
+    }
+}
+
+fn check_options(options: &BTreeMap<String, String>) -> Result<(), PolicyError> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let is_name = |name: &str| (1..=OPTION_NAME_BYTES_MAX).contains(&name.len()) && name.chars().all(plain);
+    let is_value = |value: &str| !value.chars().any(char::is_control);
+    let mut left = OPTIONS_BYTES_MAX;
+    let mut is_too_much = |name: &str, value: &str| {
+        let rest = left.checked_sub(name.len() + value.len() + OPTION_OVERHEAD_BYTES);
+        left = rest.unwrap_or(0);
+        rest.is_none()
+    };
+    let wrong =
+        options.iter().find(|(name, value)| !is_name(name) || !is_value(value) || is_too_much(name, value));
+    match wrong {
+        Some((name, _)) => Err(PolicyError::Option { name: name.chars().take(80).collect() }),
         None => Ok(()),
     }
 }
@@ -448,6 +535,14 @@ mod tests {
             let spec = PolicySpec { host: vec![bad.into()], ..PolicySpec::default() };
             assert!(Policy::new(spec).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_is_withheld_is_not_granted_by_anything_else() {
+        let granted = ["audio.*", "clipboard.read", "kv.get"].map(str::to_owned).to_vec();
+        let policy = Policy::new(PolicySpec { host: granted, ..PolicySpec::default() }).unwrap();
+        let left = policy.without_host(&["audio.record".to_owned(), "clip*".to_owned()]);
+        assert_eq!(left.host().collect::<Vec<_>>(), ["kv.get"]);
     }
 
     #[test]

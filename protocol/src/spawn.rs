@@ -1,7 +1,7 @@
 //! What the supervisor tells a stub and a zygote over the control socket, and what they answer.
 //!
 //! ```text
-//! supervisor → stub     StubSpec        + pidfd of the host
+//! supervisor → stub     StubSpec        + pidfd of the host      (a native program: + ProgramSpec, for its root's sake)
 //! stub → supervisor     StubReport      + pidfd of the zygote
 //! zygote → supervisor   WalledReport    the supervisor now looks at it from outside
 //! supervisor → zygote   LoadSpec        + compiled module          (a compiler: CompileSpec + input and output;
@@ -125,35 +125,66 @@ pub struct Folder {
     pub guest: String,
     /// Whether it may be changed.
     pub write: bool,
+    /// Whether it is the plugin's own, where room has to be asked for.
+    pub own: bool,
 }
 
-/// Bytes of an encoded [`WasiSpec`].
-pub const WASI_SPEC_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of what comes as a file: an encoded [`WasiSpec`], or [`ProgramSpec`].
+pub const FILE_BYTES_MAX: usize = 256 * 1024;
 
-impl WasiSpec {
-    /// As the file has it.
-    pub fn encode(&self) -> Result<Vec<u8>, BadPacket> {
-        bincode::encode_to_vec(self, spec_configuration()).ok().ok_or(BadPacket)
-    }
-
-    /// From the file.
-    pub fn decode(bytes: &[u8]) -> Result<Self, BadPacket> {
-        match bincode::decode_from_slice(bytes, spec_configuration()) {
-            Ok((value, used)) if used == bytes.len() => Ok(value),
-            _ => Err(BadPacket),
-        }
-    }
+/// A native program and the root directory it is to have. Too long for a packet, so it comes as a sealed file.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Encode, Decode)]
+pub struct ProgramSpec {
+    /// The file that is executed, where the program itself would find it.
+    pub file: String,
+    /// Its arguments; the first is its name.
+    pub args: Vec<String>,
+    /// Its environment.
+    pub env: Vec<(String, String)>,
+    /// The folder it starts in.
+    pub folder: String,
+    /// What of the host stands in its root; nothing below anything else.
+    pub mounts: Vec<Mount>,
+    /// Links in its root: name, and what it points to.
+    pub links: Vec<(String, String)>,
 }
 
-fn spec_configuration() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<WASI_SPEC_BYTES_MAX>()
+/// A file or folder of the host's in a program's root.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Mount {
+    /// Where it is.
+    pub host: String,
+    /// Where the program finds it.
+    pub guest: String,
+    /// What it is.
+    pub kind: MountKind,
 }
+
+/// What a mount is, and so what may be done with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub enum MountKind {
+    /// Programs and libraries, to be read and executed.
+    Programs,
+    /// A folder, to be read.
+    Folder,
+    /// A folder that may be changed.
+    WritableFolder,
+    /// A single file, to be read.
+    File,
+    /// A device.
+    Device,
+}
+
+/// Mounts that a program's root may have.
+pub const MOUNTS_MAX: usize = 128;
 
 /// Second packet to a compiler.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct CompileSpec {
     /// Report only, compile nothing.
     pub inspect_only: bool,
+    /// Number of the dialect that it must speak, [`crate::module::Dialect`]; 0 for the one that it is found to speak.
+    pub dialect: u32,
     /// Wasm stack the code is made for, in bytes.
     pub stack_bytes: u64,
     /// Whether the code counts fuel.
@@ -193,7 +224,9 @@ pub struct SpawnLimits {
 
 /// A packet that cannot be made or read; both ends are ours, so this is our mistake.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a spawn packet of another build or of more than {ORDER_BYTES_MAX} bytes")]
+#[error(
+    "an order of another build, or of more than {ORDER_BYTES_MAX} bytes in a packet or {FILE_BYTES_MAX} in a file"
+)]
 pub struct BadPacket;
 
 fn configuration() -> impl bincode::config::Config {
@@ -207,7 +240,26 @@ pub fn encode_down(value: &impl Encode) -> Result<Vec<u8>, BadPacket> {
 
 /// Reads a packet in a stub or zygote.
 pub fn decode_down<T: Decode<()>>(bytes: &[u8]) -> Result<T, BadPacket> {
-    match bincode::decode_from_slice(bytes, configuration()) {
+    whole(bincode::decode_from_slice(bytes, configuration()), bytes)
+}
+
+fn file_configuration() -> impl bincode::config::Config {
+    bincode::config::standard().with_limit::<FILE_BYTES_MAX>()
+}
+
+/// Makes the file that an order comes with.
+pub fn encode_file(value: &impl Encode) -> Result<Vec<u8>, BadPacket> {
+    bincode::encode_to_vec(value, file_configuration()).ok().ok_or(BadPacket)
+}
+
+/// Reads it in a stub or zygote.
+pub fn decode_file<T: Decode<()>>(bytes: &[u8]) -> Result<T, BadPacket> {
+    whole(bincode::decode_from_slice(bytes, file_configuration()), bytes)
+}
+
+/// What was read, if it was all that there is.
+fn whole<T>(read: Result<(T, usize), bincode::error::DecodeError>, bytes: &[u8]) -> Result<T, BadPacket> {
+    match read {
         Ok((value, used)) if used == bytes.len() => Ok(value),
         _ => Err(BadPacket),
     }

@@ -11,6 +11,9 @@ pub use arch::Arch;
 /// 0, to prove that filter A stands.
 pub const CANARY_OUTSIDE: i64 = if matches!(Arch::NATIVE, Arch::X86_64) { 39 } else { 172 };
 
+/// The same for native programs, whose list has `getpid`: `getsid`.
+pub const CANARY_OUTSIDE_PROGRAM: i64 = if matches!(Arch::NATIVE, Arch::X86_64) { 124 } else { 156 };
+
 /// A system call that filter A allows and filter B kills, and that does nothing if it runs: `getppid`. A canary makes it
 /// to prove that filter B stands.
 pub const CANARY_DELTA: i64 = if matches!(Arch::NATIVE, Arch::X86_64) { 110 } else { 173 };

@@ -14,7 +14,8 @@
  *
  *     clang --target=wasm32-unknown-unknown -mbulk-memory -O2 -nostdlib -ffreestanding -Wl,--no-entry -o greeter.wasm greeter.c
  *
- * Include it in one file of the plugin. The same file compiles as C++ (add -fno-exceptions -fno-rtti).
+ * Include it in one file of the plugin. The same file compiles as C++ (add -fno-exceptions -fno-rtti). With CM_PARTS_ONLY defined
+ * before it there are JSON, numbers and memory alone, and nothing is exported: for plugins of another ABI.
  *
  * Memory: what cm_alloc gives, and with it all values and texts that come from this header, lasts until the exported function
  * returns. What is to stay between calls goes into memory of cm_keep, or into globals.
@@ -872,6 +873,7 @@ static inline uint64_t cm_describe(const char *id, const char *name, const char 
 void __wasm_call_ctors(void);
 #endif
 
+#ifndef CM_PARTS_ONLY
 /* The host asks once, before everything else: constructors of globals run then. */
 CM_EXPORT("casemate_abi") int32_t casemate_abi(void) {
 #ifdef __cplusplus
@@ -891,6 +893,7 @@ CM_EXPORT("casemate_free") void casemate_free(void *block, size_t size, size_t a
     (void)align;
     if (size) cm_drop(block);
 }
+#endif
 
 static inline cm_bytes cm_join(const char *name, int is_json, cm_bytes body) {
     size_t name_length = strlen(name), length = 3 + name_length + body.length;

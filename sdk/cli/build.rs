@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const GUESTS: [&str; 5] = ["echo", "hostile", "liar", "stuck", "stranger"];
 
 /// What each language's project has of the SDKs: folders or files of `sdk/`, in a folder `sdk` of its own.
-const SDKS: [(&str, &[&str]); 7] = [
+const SDKS: [(&str, &[&str]); 9] = [
     (
         "rust",
         &[
@@ -17,13 +17,16 @@ const SDKS: [(&str, &[&str]); 7] = [
             "plugin/src",
             "plugin/macros/Cargo.toml",
             "plugin/macros/src",
+            "wit",
         ],
     ),
+    ("ideanet", &["ideanet/Cargo.toml", "ideanet/src", "ideanet/macros"]),
     ("c", &["c/casemate.h"]),
     ("cpp", &["c/casemate.h"]),
     ("assemblyscript", &["assemblyscript/casemate.ts", "assemblyscript/exports.ts"]),
     ("go", &["go/go.mod", "go/casemate.go", "go/abi.go", "go/native.go"]),
     ("js", &["plugin-js/casemate.js", "plugin-js/casemate.d.ts", "wit"]),
+    ("ts", &["plugin-js/casemate.js", "plugin-js/casemate.d.ts", "wit"]),
     ("python", &["plugin-python/casemate_plugin.py", "wit"]),
 ];
 
@@ -49,6 +52,12 @@ fn templates() -> Result<String, Box<dyn Error>> {
         let mut files = Vec::new();
         for folder in ["common", language] {
             let folder = here.join("templates").join(folder);
+            // A system's template has a manifest of its own.
+            if folder.ends_with("common")
+                && here.join("templates").join(language).join("plugin.toml").exists()
+            {
+                continue;
+            }
             find(&folder, &folder, Path::new(""), &mut files)?;
         }
         for path in sdk {

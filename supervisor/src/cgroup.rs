@@ -62,14 +62,15 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
-    /// `None`: the policy asks for no group.
-    pub(crate) fn by(policy: &Policy) -> Option<Self> {
+    /// `None`: the policy asks for no group. `each`: processes of an instance, threads among them.
+    pub(crate) fn by(policy: &Policy, each: u64) -> Option<Self> {
         let limits = policy.limits().cgroup;
         if limits.memory_bytes.is_none() && limits.cpu_percent.is_none() {
             return None;
         }
         let instances = policy.instances();
-        let processes = u64::from(instances.max) + u64::from(instances.spare) + OTHER_PROCESSES;
+        let at_once = u64::from(instances.max) + u64::from(instances.spare);
+        let processes = at_once * each + OTHER_PROCESSES;
         Some(Self { memory_bytes: limits.memory_bytes, cpu_percent: limits.cpu_percent, processes })
     }
 
@@ -106,8 +107,8 @@ impl Groups {
     }
 
     /// A group for one tree of processes, if its policy asks for one. A limit that cannot be is never dropped in silence.
-    pub(crate) fn make(&self, policy: &Policy) -> Result<Option<Arc<Group>>, Failure> {
-        let Some(wanted) = Wanted::by(policy) else { return Ok(None) };
+    pub(crate) fn make(&self, policy: &Policy, each: u64) -> Result<Option<Arc<Group>>, Failure> {
+        let Some(wanted) = Wanted::by(policy, each) else { return Ok(None) };
         let refused = |message: String| {
             Failure::not_started(Cause::Unavailable { keys: wanted.keys().to_owned(), message })
         };
@@ -130,12 +131,14 @@ mod tests {
 
     #[test]
     fn processes_are_derived_and_only_keys_make_a_group() {
-        assert_eq!(Wanted::by(&Policy::default()), None);
+        assert_eq!(Wanted::by(&Policy::default(), 1), None);
         let mut spec =
             PolicySpec { instances: Instances { max: 7, ..Instances::default() }, ..PolicySpec::default() };
         spec.limits.cgroup.cpu_percent = Some(50);
-        let wanted = Wanted::by(&Policy::new(spec).unwrap()).unwrap();
+        let policy = Policy::new(spec).unwrap();
+        let wanted = Wanted::by(&policy, 1).unwrap();
         assert_eq!((wanted.processes, wanted.keys()), (11, "limits.cgroup.cpu"));
+        assert_eq!(Wanted::by(&policy, 18).unwrap().processes, 130);
         assert_eq!(wanted.controllers(), [Controller::Cpu, Controller::Pids]);
     }
 }

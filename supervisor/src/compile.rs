@@ -117,7 +117,7 @@ async fn run(
     [input, output]: [&OwnedFd; 2],
     caps: CompileCaps,
 ) -> Result<Exit, Failure> {
-    let raise = Tree::raise(context, &context.compiler, "compiler", stub_spec, None);
+    let raise = Tree::raise(context, &context.compiler, "compiler", stub_spec, None, None);
     let tree = match tokio::time::timeout(context.spawn_timeout, raise).await {
         Ok(tree) => tree?,
         Err(_elapsed) => return Err(broken("starting the compiler", "it took too long")),
@@ -210,4 +210,24 @@ fn read(output: OwnedFd, module_bytes: usize) -> Result<(CompileReport, OwnedFd)
     let code = memfd::sealed_copy("casemate-code", &mut output, announced)
         .map_err(|error| broken("keeping the compiled code", error))?;
     Ok((report, code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervisor::Config;
+
+    #[test]
+    fn a_component_may_take_twice_the_time_and_half_as_much_memory_again() {
+        let config = Config::default();
+        let caps = CompileCaps {
+            wall: config.compile_timeout,
+            cpu_seconds: config.compile_cpu_seconds,
+            memory_bytes: config.compile_memory_bytes,
+        };
+        let (module, component) = (caps.of(b"\0asm\x01\0\0\0"), caps.of(b"\0asm\x0d\0\x01\0"));
+        assert_eq!((module.cpu_seconds, module.memory_bytes), (60, 2 << 30));
+        assert_eq!((component.cpu_seconds, component.memory_bytes), (120, 3 << 30));
+        assert_eq!(component.wall, 2 * module.wall);
+    }
 }

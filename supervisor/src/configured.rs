@@ -6,17 +6,23 @@
 //! ```
 //! What a plugin has to do to come to its new policy is its own to know: `plugin/renew.rs`.
 
+use crate::load::Source;
 use crate::module_file::read_module;
+use crate::package::{Code, Consent, Packages};
 use crate::plugin::{Plugin, Way, WeakPlugin};
 use crate::policy::{Changes, ConfigError, ConfigProblem, Configuration, Effective, Manifest, Overrides};
 use crate::supervisor::{LoadOptions, Supervisor};
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::outcome::Failure;
 use casemate_protocol::policy::Policy;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
+
+/// The option that is a plugin's configuration, as JSON text, where nobody gives it one.
+const CONFIG: &str = "config";
 
 /// A module that is sent, with what it asks for.
 #[derive(Debug, Clone)]
@@ -112,6 +118,8 @@ pub enum Taken {
 #[derive(Debug, Default)]
 pub(crate) struct Configured {
     state: Mutex<State>,
+    /// Where packages are installed.
+    state_dir: Option<PathBuf>,
     /// Reloads do not mix.
     turn: tokio::sync::Mutex<()>,
 }
@@ -132,12 +140,20 @@ struct Entry {
     origin: Mutex<Origin>,
 }
 
-/// Where its module is from, and what it asks for.
+/// Where its code is from, and what it asks for.
 #[derive(Debug, Clone)]
 struct Origin {
     /// `None`: it was sent.
-    module: Option<PathBuf>,
+    code: Option<Code>,
     manifest: Option<Manifest>,
+    /// Of a package: another one is another package.
+    stamp: Option<String>,
+}
+
+/// What a table names as its plugin's code.
+fn named(configuration: &Configuration, name: &str) -> Option<Code> {
+    let module = configuration.module(name).map(Code::Module);
+    module.or_else(|| configuration.external(name).map(Code::Program))
 }
 
 /// What is to become of a plugin.
@@ -184,9 +200,22 @@ impl Taken {
 }
 
 impl Configured {
-    pub(crate) fn new(configuration: Configuration) -> Self {
+    pub(crate) fn new(configuration: Configuration, state_dir: Option<PathBuf>) -> Self {
         let state = State { configuration: Arc::new(configuration), ..State::default() };
-        Self { state: Mutex::new(state), turn: tokio::sync::Mutex::default() }
+        Self { state: Mutex::new(state), state_dir, turn: tokio::sync::Mutex::default() }
+    }
+
+    /// The packages that are there now.
+    fn packages(&self, configuration: &Configuration) -> Packages {
+        Packages::look(self.state_dir.as_deref(), configuration.plugin_dirs())
+    }
+
+    /// What can be loaded by name: the plugins of the file, and those whose packages are there.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let configuration = self.configuration();
+        let packages = self.packages(&configuration);
+        let of_file = configuration.plugins().map(str::to_owned);
+        of_file.chain(packages.found.into_keys()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -220,21 +249,28 @@ impl Configured {
             let state = self.lock();
             (Arc::clone(&state.configuration), state.reloads)
         };
-        let (origin, wasm) = match sent {
-            Some(Sent { wasm, manifest }) => (Origin { module: None, manifest }, wasm),
-            None => Origin::of(&configuration, name)?.read()?,
+        // Code that was sent has nothing to do with any of them.
+        let packages = if sent.is_some() { Packages::default() } else { self.packages(&configuration) };
+        let (origin, source) = match sent {
+            Some(Sent { wasm, manifest }) => {
+                (Origin { code: None, manifest, stamp: None }, Source::Module(Arc::from(wasm)))
+            }
+            None => Origin::of(&configuration, &packages, name)?.read()?,
         };
-        let said = has_table(&configuration, name).then(|| configuration.is_enabled(name));
+        let said = origin.said(&configuration, name);
         let kept = supervisor.kept(name)?;
         let enabled_since = kept.enabled.filter(|_| said.is_some());
-        let policy = effective(&configuration, name, &origin)?.policy_when(enabled_since)?.clone();
+        let effective = effective(&configuration, name, &origin)?;
+        let policy = effective.policy_when(enabled_since)?.clone();
+        let policy = origin.with_consent(policy, &effective, &packages, name);
         origin.check_subscriptions(&policy)?;
-        let options = LoadOptions { config: options.config.or_else(|| kept.config()) };
+        let suggested = || policy.options().get(CONFIG).map(|text| text.clone().into_bytes());
+        let options = LoadOptions { config: options.config.or_else(|| kept.config()).or_else(suggested) };
         if let (Some(config), Some(manifest)) = (&options.config, &origin.manifest) {
             manifest.check_config(config)?;
         }
         let name = PluginName::from_lossy(name);
-        let plugin = supervisor.load(name.clone(), &wasm, policy, options).await?;
+        let plugin = supervisor.load_source(name.clone(), source, policy, options).await?;
         plugin.subscribe_to(origin.subscriptions())?;
         if enabled_since == Some(false) {
             plugin.disable().await?;
@@ -249,7 +285,8 @@ impl Configured {
         if is_outdated {
             // The file was read anew meanwhile, and nobody knew of this plugin.
             let _turn = self.turn.lock().await;
-            let plan = Plan::of(&self.lock().configuration, &entry);
+            let configuration = self.configuration();
+            let plan = Plan::of(&configuration, &self.packages(&configuration), &entry);
             if let Taken::Failed { reason } = plan.carry_out(plugin.clone(), &entry).await {
                 plugin.close().await;
                 return Err(reason);
@@ -264,10 +301,13 @@ impl Configured {
     pub(crate) async fn reload(&self) -> Result<Reloaded, ConfigError> {
         let _turn = self.turn.lock().await;
         let old = self.configuration();
-        if old.file().is_empty() {
-            return Err(ConfigError::no_file());
-        }
-        let new = Arc::new(Configuration::read(Path::new(old.file()))?);
+        let new = match old.file() {
+            "" if self.state_dir.is_none() => return Err(ConfigError::no_file()),
+            // Packages come and go without a file too.
+            "" => Arc::clone(&old),
+            file => Arc::new(Configuration::read(Path::new(file))?),
+        };
+        let packages = self.packages(&new);
         let changes = Changes::between(&old, &new)?;
         let loaded = {
             let mut state = self.lock();
@@ -281,7 +321,7 @@ impl Configured {
         let mut works = JoinSet::new();
         for (at, entry) in loaded.into_iter().enumerate() {
             let Some(plugin) = entry.plugin.upgrade() else { continue };
-            let plan = Plan::of(&new, &entry);
+            let plan = Plan::of(&new, &packages, &entry);
             works.spawn(async move {
                 let taken = plan.carry_out(plugin, &entry).await;
                 (at, PluginReloaded { plugin: entry.name.clone(), taken })
@@ -298,19 +338,29 @@ impl Configured {
 }
 
 impl Origin {
-    /// The module of a plugin's table, and the manifest beside it.
-    fn of(configuration: &Configuration, name: &str) -> Result<Self, ConfigError> {
+    /// The module of a plugin's table, and the manifest beside it; or both of the package of that name.
+    fn of(configuration: &Configuration, packages: &Packages, name: &str) -> Result<Self, ConfigError> {
+        if let (None, Some(found)) = (named(configuration, name), packages.found.get(name)) {
+            let (code, manifest) = (found.code.clone(), found.manifest.clone());
+            return Ok(Self { code: Some(code), manifest: Some(manifest), stamp: Some(found.stamp.clone()) });
+        }
         // Whether there is a table comes first.
         let effective = configuration.plugin(name, None)?;
-        let Some(module) = configuration.module(name) else {
+        let Some(code) = named(configuration, name) else {
             if let Some(error) = effective.not_available().next() {
                 return Err(error);
             }
             let key = format!("plugins.{name}.path");
             return Err(ConfigError::of_file(configuration.file(), ConfigProblem::Missing { key }));
         };
-        let manifest = Manifest::beside(&module)?;
-        Ok(Self { module: Some(module), manifest })
+        let manifest = Manifest::beside(&code.file())?;
+        Ok(Self { code: Some(code), manifest, stamp: None })
+    }
+
+    /// What the file says of its running; nothing, if the file has nothing to do with it.
+    fn said(&self, configuration: &Configuration, name: &str) -> Option<bool> {
+        let is_known = has_table(configuration, name) || self.stamp.is_some();
+        is_known.then(|| configuration.is_enabled(name))
     }
 
     /// The events that its manifest wants.
@@ -318,21 +368,44 @@ impl Origin {
         self.manifest.as_ref().map_or_else(Vec::new, |manifest| manifest.subscriptions.clone())
     }
 
+    /// The policy without the host methods that wait for a person to say yes.
+    fn with_consent(&self, policy: Policy, effective: &Effective, packages: &Packages, name: &str) -> Policy {
+        let wanted = self.manifest.as_ref().map(|manifest| manifest.consent.as_slice()).unwrap_or_default();
+        if wanted.is_empty() {
+            return policy;
+        }
+        // Code that was sent is nobody's that a person was asked about.
+        let said = if self.code.is_some() { packages.consent(name) } else { Consent::default() };
+        let waiting = said.waiting(wanted, effective.consent());
+        if !waiting.is_empty() {
+            let methods = waiting.join(", ");
+            tracing::warn!(
+                plugin = name,
+                "{methods}: denied until a person says yes: casemate consent {name}"
+            );
+        }
+        policy.without_host(&waiting)
+    }
+
     fn check_subscriptions(&self, policy: &Policy) -> Result<(), ConfigError> {
         self.manifest.as_ref().map_or(Ok(()), |manifest| manifest.check_subscriptions(policy))
     }
 
-    /// With the module's bytes.
-    fn read(self) -> Result<(Self, Vec<u8>), Failure> {
-        let wasm = self.module.as_deref().map_or_else(|| Ok(Vec::new()), read_module)?;
-        Ok((self, wasm))
+    /// With the module's bytes, or the program.
+    fn read(self) -> Result<(Self, Source), Failure> {
+        let source = match &self.code {
+            Some(Code::Module(path)) => Source::Module(Arc::from(read_module(path)?)),
+            Some(Code::Program(program)) => Source::Program(Arc::new(program.clone())),
+            None => Source::Module(Arc::from(Vec::new())),
+        };
+        Ok((self, source))
     }
 }
 
-/// What holds for a plugin by its table; by the defaults, if it has none since it was sent.
+/// What holds for a plugin by its table; by the defaults, if it has none since it was sent or is a package.
 fn effective(configuration: &Configuration, name: &str, origin: &Origin) -> Result<Effective, ConfigError> {
     let manifest = origin.manifest.as_ref();
-    if origin.module.is_none() && !has_table(configuration, name) {
+    if (origin.code.is_none() || origin.stamp.is_some()) && !has_table(configuration, name) {
         return configuration.others(name, manifest, &Overrides::default());
     }
     configuration.plugin(name, manifest)
@@ -350,29 +423,43 @@ impl Entry {
 
 impl Plan {
     /// The module and the manifest are read again only where the file names another module: this is about the policy.
-    fn of(configuration: &Configuration, entry: &Entry) -> Self {
+    fn of(configuration: &Configuration, packages: &Packages, entry: &Entry) -> Self {
         let name = entry.name.as_str();
-        let said = has_table(configuration, name).then(|| configuration.is_enabled(name));
+        let now = Origin::of(configuration, packages, name);
+        let is_packaged = now.as_ref().is_ok_and(|origin| origin.stamp.is_some());
+        let is_known = has_table(configuration, name) || is_packaged;
+        let said = is_known.then(|| configuration.is_enabled(name));
         if let Some(plugin) = entry.plugin.upgrade() {
             plugin.file_says_enabled(said);
         }
-        if said.is_none() && entry.origin().module.is_some() {
+        if said.is_none() && entry.origin().code.is_some() {
             let file = configuration.file();
+            if entry.origin().stamp.is_some() {
+                return Self::Remove {
+                    reason: "its package is not there any more: install it again".to_owned(),
+                };
+            }
             let reason = format!(
                 "{file} has no [plugins.{name}] any more: write it again, and have the file read anew"
             );
             return Self::Remove { reason };
         }
-        Self::of_table(configuration, entry).unwrap_or_else(Self::Refuse)
+        Self::of_known(configuration, packages, now, entry).unwrap_or_else(Self::Refuse)
     }
 
-    fn of_table(configuration: &Configuration, entry: &Entry) -> Result<Self, ConfigError> {
+    fn of_known(
+        configuration: &Configuration,
+        packages: &Packages,
+        now: Result<Origin, ConfigError>,
+        entry: &Entry,
+    ) -> Result<Self, ConfigError> {
         let name = entry.name.as_str();
         let origin = entry.origin().clone();
-        let moved = match (configuration.module(name), &origin.module) {
-            (_, None) => None,
-            (Some(now), Some(then)) if now == *then => None,
-            _ => Some(Origin::of(configuration, name)?),
+        let is_same = |now: &Origin| now.code == origin.code && now.stamp == origin.stamp;
+        let moved = match (&origin.code, named(configuration, name)) {
+            (None, _) => None,
+            (Some(then), Some(code)) if code == *then => None,
+            _ => Some(now?).filter(|now| !is_same(now)),
         };
         let wanted = moved.as_ref().unwrap_or(&origin);
         let effective = effective(configuration, name, wanted)?;
@@ -380,11 +467,13 @@ impl Plan {
         match effective.policy_when(enabled_since.flatten()) {
             Ok(policy) => {
                 wanted.check_subscriptions(policy)?;
-                Ok(Self::Take { policy: policy.clone(), moved })
+                let policy = wanted.with_consent(policy.clone(), &effective, packages, name);
+                Ok(Self::Take { policy, moved })
             }
             Err(error) if matches!(*error.problem, ConfigProblem::Disabled { .. }) => {
                 let can_run = effective.not_available().next().is_none();
-                let (reason, policy) = (error.to_string(), can_run.then(|| effective.limits().clone()));
+                let policy = || wanted.with_consent(effective.limits().clone(), &effective, packages, name);
+                let (reason, policy) = (error.to_string(), can_run.then(policy));
                 Ok(Self::Disable { reason, policy, moved })
             }
             Err(error) => Err(error),
@@ -423,11 +512,11 @@ async fn take(
     policy: Policy,
     moved: Option<Origin>,
 ) -> Result<Way, LoadError> {
-    let wasm = match &moved {
-        Some(origin) => Some(Arc::from(origin.clone().read()?.1)),
+    let source = match &moved {
+        Some(origin) => Some(origin.clone().read()?.1),
         None => None,
     };
-    let way = plugin.take_policy(policy, wasm).await?;
+    let way = plugin.take_policy(policy, source).await?;
     if let Some(origin) = moved {
         let subscriptions = origin.subscriptions();
         *entry.origin() = origin;

@@ -30,6 +30,7 @@ pub(crate) struct Context {
     pub(crate) worker: Program,
     /// The worker of the other profile.
     pub(crate) worker_wasi: Program,
+    pub(crate) launcher: Program,
     pub(crate) compiler: Program,
     pub(crate) leniency: Leniency,
     pub(crate) namespaces: bool,
@@ -51,6 +52,7 @@ impl Context {
     pub(crate) fn worker_of(&self, profile: Profile) -> &Program {
         match profile {
             Profile::Wasi => &self.worker_wasi,
+            Profile::External => &self.launcher,
             _ => &self.worker,
         }
     }

@@ -7,7 +7,7 @@ use rustix::fs::{
 use rustix::fs::{fstat, fsync, futimens, linkat, mkdirat, openat, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use std::fs::{DirBuilder, File};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
@@ -183,6 +183,16 @@ impl Directory {
         let fd = openat(&self.fd, name.as_str(), flags, Mode::RUSR | Mode::WUSR)?;
         let file = off_the_standard_descriptors(fd)?;
         Ok(Temporary { directory: self, name, file: File::from(file) })
+    }
+
+    /// Writes a file as a whole, in the place of whatever has its name: from then on it is there, also after a loss of power.
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let temporary = self.temporary()?;
+        let mut file = &temporary.file;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        temporary.publish(name)?;
+        self.sync()
     }
 
     /// Everything in it whose name is text.

@@ -35,6 +35,8 @@ struct State {
 struct Entry {
     number: u64,
     patterns: Vec<String>,
+    /// Besides those.
+    added: Vec<String>,
     subscriber: Arc<dyn Subscriber>,
 }
 
@@ -63,7 +65,7 @@ impl Events {
     /// Gives the subscriber what matches any of these, once, until the subscription is dropped.
     pub fn subscribe_to(&self, patterns: Vec<String>, subscriber: Arc<dyn Subscriber>) -> EventSubscription {
         let number = self.state.last.fetch_add(1, Ordering::Relaxed);
-        let entry = Entry { number, patterns, subscriber };
+        let entry = Entry { number, patterns, added: Vec::new(), subscriber };
         self.state.entries.write().unwrap_or_else(PoisonError::into_inner).push(entry);
         EventSubscription { state: Arc::clone(&self.state), number }
     }
@@ -78,7 +80,8 @@ impl Events {
         self.state.published.fetch_add(1, Ordering::Relaxed);
         let entries = self.state.entries.read().unwrap_or_else(PoisonError::into_inner);
         let wants = |entry: &&Entry| {
-            entry.patterns.iter().any(|pattern| matches_topic(pattern, &event.topic))
+            let mut patterns = entry.patterns.iter().chain(&entry.added);
+            patterns.any(|pattern| matches_topic(pattern, &event.topic))
                 && entry.subscriber.plugin().is_none_or(&may_reach)
         };
         let matching = entries.iter().filter(wants);
@@ -119,9 +122,31 @@ impl fmt::Debug for EventSubscription {
 impl EventSubscription {
     /// From here on to these topics, without a moment to none.
     pub fn change(&self, patterns: Vec<String>) {
+        self.with_entry(|entry| entry.patterns = patterns);
+    }
+
+    /// To these topics too; `false`: there are `most` of that kind already.
+    pub(crate) fn add(&self, pattern: &str, most: usize) -> bool {
+        let mut is_there = false;
+        self.with_entry(|entry| {
+            let is_known = entry.added.iter().any(|added| added == pattern);
+            is_there = is_known || entry.added.len() < most;
+            if is_there && !is_known {
+                entry.added.push(pattern.to_owned());
+            }
+        });
+        is_there
+    }
+
+    /// Of what was added, to these alone from here on.
+    pub(crate) fn keep_added(&self, keeps: impl Fn(&str) -> bool) {
+        self.with_entry(|entry| entry.added.retain(|added| keeps(added)));
+    }
+
+    fn with_entry(&self, act: impl FnOnce(&mut Entry)) {
         let mut entries = self.state.entries.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = entries.iter_mut().find(|entry| entry.number == self.number) {
-            entry.patterns = patterns;
+            act(entry);
         }
     }
 }
@@ -146,6 +171,25 @@ mod tests {
             self.0.lock().unwrap().push(event.topic.clone());
             0
         }
+    }
+
+    #[test]
+    fn what_a_plugin_adds_stays_beside_what_is_said_for_it() {
+        let (events, seen) = (Events::default(), Arc::new(Seen::default()));
+        let publish = |topic: &str| {
+            let event =
+                Event { topic: topic.to_owned(), content_type: 1, body: Arc::from(&b"1"[..]), plugin: None };
+            events.publish(&event)
+        };
+        let subscription = events.subscribe("a", seen as Arc<dyn Subscriber>);
+        assert_eq!(
+            [subscription.add("b", 1), subscription.add("b", 1), subscription.add("c", 1)],
+            [true, true, false]
+        );
+        subscription.change(Vec::new());
+        assert_eq!([publish("a"), publish("b"), publish("c")], [0, 1, 0]);
+        subscription.keep_added(|pattern| pattern != "b");
+        assert_eq!(publish("b"), 0);
     }
 
     #[test]

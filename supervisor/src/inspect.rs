@@ -9,6 +9,9 @@
 //! | its module is loaded | [`judge_locked`] | status, maps, descriptors, the code's pages, once |
 //! | a worker is ready | [`judge_worker`] | status, maps, descriptors, limits: some 30 µs, each time |
 //!
+//! Native programs have judgements of their own: [`judge_launcher`], [`judge_locked_launcher`], and [`judge_program`] twice,
+//! while it waits at its exec and after that.
+//!
 //! A disagreement is an error, and the process must be killed. What the kernel does not let us see (without user
 //! namespaces, for one) is named with the reason and does not count as seen; the status must always be readable. Nothing
 //! here can see Landlock, MDWE or what is in a filter: canaries prove filters, the rest is reported.
@@ -24,7 +27,10 @@ mod text;
 mod view;
 
 pub use error::{InspectError, ProcError};
-pub use judge::{Expect, LoadedCode, LockedView, Observed, judge_locked, judge_worker, judge_zygote};
+pub use judge::{
+    Expect, LoadedCode, LockedView, Moment, Observed, judge_launcher, judge_locked, judge_locked_launcher,
+    judge_program, judge_worker, judge_zygote,
+};
 pub use limits::{Limit, Limits, Resource};
 pub use maps::{CodePages, Maps};
 pub use mounts::{Mounts, RootMount};

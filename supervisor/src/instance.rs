@@ -7,6 +7,8 @@ mod builtin;
 mod hosting;
 mod keeping;
 mod outcome;
+mod room;
+mod saving;
 mod shared;
 
 use crate::cgroup::Group;
@@ -15,12 +17,14 @@ use crate::process::control::broken;
 use crate::process::guard::{Allowance, Fate, Process};
 use crate::process::registered::Registered;
 use crate::scope::Scope;
+use crate::store::Tenant;
 use crate::zygote::{Forked, Zygote, took_too_long};
 use casemate_protocol::feed::LogRecord;
 use casemate_protocol::frame::Decoder;
 use casemate_protocol::ids::InstanceId;
 use casemate_protocol::link::{
-    Call, CallResult, HostCall, LinkViolation, Setup, Status, SupervisorLink, Up, UpBounds,
+    Call, CallResult, HostCall, LinkViolation, Setup, Status, SupervisorLink, TURN_POLL, TURN_STOP, Up,
+    UpBounds,
 };
 use casemate_protocol::outcome::{Cause, Failure, HostCallNote, LimitName, Retry};
 use casemate_protocol::policy::Policy;
@@ -31,6 +35,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use room::most as files_most;
 pub(crate) use shared::{Shared, Terms};
 
 /// Reads from a link between two calls, of a few kilobytes each. A worker has nothing to say then.
@@ -69,6 +74,10 @@ pub(crate) enum To {
     Describe,
     /// To take an event, of which the method is the topic.
     Hear,
+    /// To do what it wants to do again and again.
+    Poll,
+    /// To do what it wants to do at its end.
+    Stop,
 }
 
 impl<'a> Asked<'a> {
@@ -76,7 +85,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn limited_as(&self) -> &'a str {
         match self.to {
             To::Answer => self.method,
-            To::Describe | To::Hear => "",
+            _ => "",
         }
     }
 }
@@ -101,11 +110,15 @@ pub(crate) struct Instance {
     memory_bytes: u64,
     /// Whether it is a program, which runs once.
     is_command: bool,
+    /// Whether it wants to be told of its end.
+    wants_stop: bool,
     /// When the call that runs is out of time.
     call_ends: Instant,
     /// The group of its plugin, and how many of it had been killed for want of memory before what it does now.
     cgroup: Option<Arc<Group>>,
     killed_before: u64,
+    /// Where its plugin has files of its own.
+    tenant: Option<Tenant>,
 }
 
 /// Whether an instance can be given a call.
@@ -157,10 +170,11 @@ impl Instance {
         let limits = given.limits();
         let bounds =
             UpBounds { output_bytes_max: limits.output_bytes, host_call_bytes_max: limits.output_bytes };
+        let id = InstanceId(context.next_instance());
         let mut instance = Self {
             shared: Arc::clone(shared),
             given: Arc::clone(&given),
-            id: InstanceId(context.next_instance()),
+            id,
             process: forked.process,
             socket: Registered::new(forked.link).map_err(|error| broken("joining the runtime", error))?,
             decoder: Decoder::new(bounds),
@@ -171,11 +185,14 @@ impl Instance {
             pending: None,
             memory_bytes: 0,
             is_command: zygote.is_command(),
+            wants_stop: zygote.wants().stop,
             call_ends: Instant::now(),
             cgroup: zygote.cgroup().cloned(),
             killed_before: 0,
+            tenant: room::tenant(shared, &given, id),
         };
         instance.count_killed();
+        zygote.let_exec(&instance.process).await?;
         let ready = match instance.next_event().await {
             Ok(Event::Ready(ready)) => ready,
             Ok(_) => return Err(broken("waiting for a worker", "it sent something else than Ready")),
@@ -190,8 +207,8 @@ impl Instance {
             );
             return Err(Failure::not_started(Cause::Inspection { message }));
         }
-        zygote.judge(&instance.process)?;
-        instance.process.rest();
+        zygote.judge_instance(&instance.process)?;
+        zygote.rest(&instance.process);
         context.point("instance", "inspected");
         Ok(instance)
     }
@@ -249,6 +266,9 @@ impl Instance {
         if let Err(failure) = admit_input(&self.given, body) {
             return (Err(failure), true);
         }
+        if let Err(failure) = self.look_at_files().await {
+            return (Err(failure), false);
+        }
         let policy = self.shared.policy();
         let limits = policy.limits();
         let now = Instant::now();
@@ -271,8 +291,21 @@ impl Instance {
         if let Err(failure) = self.begin(asked) {
             return (Err(failure), false);
         }
-        let end = self.converse(asked).await;
+        let watch = self.watch_files();
+        let end = tokio::select! {
+            biased;
+            end = self.converse(asked) => Ok(end),
+            cause = watch => Err(cause),
+        };
+        self.leave_files();
         self.say_what_was_dropped();
+        let end = match end {
+            Ok(end) => end,
+            Err(cause) => {
+                self.process.kill();
+                return (Err(self.failure(cause, Retry::MaybeRan)), false);
+            }
+        };
         match end {
             Ok((result, status, body)) => {
                 let ran = Ran { allowance, elapsed: deadline.disarm(), callers };
@@ -297,6 +330,20 @@ impl Instance {
             .await
             .0
             .map(drop)
+    }
+
+    /// Whether it has been set up, and wants to be told of its end.
+    pub(crate) fn wants_stop(&mut self) -> bool {
+        self.wants_stop && !self.link.wants_setup() && self.fitness() == Fitness::Fit
+    }
+
+    /// Tells it of its end; it must be dropped then. What it answers changes nothing, and is in the host's log.
+    pub(crate) async fn stop(&mut self) {
+        let scope = Scope::default();
+        let asked = Asked { method: "", content_type: 0, body: &[], scope: &scope, to: To::Stop };
+        if let Err(failure) = self.call(&asked).await.0 {
+            tracing::warn!(plugin = %self.shared.name, instance = self.id.0, "it did not stop well: {failure}");
+        }
     }
 
     /// Nothing is dropped in silence, also when no later line passes.
@@ -325,7 +372,8 @@ impl Instance {
             getrandom::fill(&mut seed).map_err(|error| ours(&error))?;
             let config = self.shared.config();
             let config = config.as_deref();
-            let setup = Setup { seed, has_config: config.is_some() };
+            let options = self.given.options().iter().map(|(key, text)| format!("{key}={text}")).collect();
+            let setup = Setup { seed, has_config: config.is_some(), options };
             self.link
                 .setup(&mut self.out, &setup, config.unwrap_or_default())
                 .map_err(|error| ours(&error))?;
@@ -333,7 +381,12 @@ impl Instance {
         let Asked { method, content_type, to, .. } = *asked;
         let (describe, event) = (to == To::Describe, to == To::Hear);
         let streams = asked.scope.bodies.is_some();
-        let call = Call { method: method.to_owned(), content_type, describe, event, streams };
+        let turn = match to {
+            To::Poll => TURN_POLL,
+            To::Stop => TURN_STOP,
+            _ => 0,
+        };
+        let call = Call { method: method.to_owned(), content_type, describe, event, streams, turn };
         self.link.call(&mut self.out, &call, asked.body).map_err(|error| ours(&error))
     }
 

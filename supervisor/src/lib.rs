@@ -9,6 +9,8 @@
 //! | `tree`, `zygote`, `compile` | a stub with a zygote, or with a compiler |
 //! | [`cache`] | compiled code on disk, and why it may be trusted again |
 //! | `lifecycle` | a plugin's life as a pure machine; `LIFECYCLE.md` |
+//! | `external` | a native program in place of a module: what its root directory has |
+//! | [`package`] | plugins as they are handed on, their manifests, and those installed |
 //! | `load` | from a module's bytes to a proven zygote |
 //! | `configured` | the plugins of a policy file, and its being read anew |
 //! | `instance`, `plugin` | one worker and its calls; the machine driven: a plugin's calls and what its operator does |
@@ -33,6 +35,7 @@ mod directory;
 pub mod doctor;
 mod events;
 mod experiment;
+mod external;
 mod host;
 mod identity;
 pub mod inspect;
@@ -43,6 +46,7 @@ mod log;
 mod memfd;
 mod module_file;
 mod outside;
+pub mod package;
 mod pipe;
 mod plugin;
 pub mod policy;
@@ -63,6 +67,7 @@ pub use events::{EventCounts, EventSubscription, Events, Subscriber};
 #[cfg(feature = "adversary")]
 #[doc(hidden)]
 pub use experiment::Findings;
+pub use external::External;
 pub use host::{DenialSink, Host, HostError, HostFuture, HostReply, HostRequest};
 pub use instance::Reply;
 pub use lifecycle::DisabledBy;

@@ -2,6 +2,7 @@
 
 use crate::cache::{Access, Place};
 use crate::compile::compile;
+use crate::external::External;
 use crate::instance::Shared;
 use crate::plugin::{Proven, compile_spec};
 use crate::process::control::broken;
@@ -9,8 +10,24 @@ use casemate_protocol::outcome::{Cause, Failure};
 use casemate_protocol::spawn::LOADING;
 use std::sync::Arc;
 
-/// Loads a module.
-pub(crate) async fn load(shared: &Arc<Shared>, wasm: &Arc<[u8]>) -> Result<Proven, Failure> {
+/// What a plugin's code is.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// A module's bytes.
+    Module(Arc<[u8]>),
+    /// A native program.
+    Program(Arc<External>),
+}
+
+/// Loads a plugin's code.
+pub(crate) async fn load(shared: &Arc<Shared>, source: &Source) -> Result<Proven, Failure> {
+    match source {
+        Source::Module(wasm) => load_module(shared, wasm).await,
+        Source::Program(program) => Proven::start_program(shared, program).await,
+    }
+}
+
+async fn load_module(shared: &Arc<Shared>, wasm: &Arc<[u8]>) -> Result<Proven, Failure> {
     let spec = compile_spec(&shared.policy());
     let Some(place) = Access::place(&shared.context, wasm, &spec).await else {
         let compiled = compile(&shared.context, wasm, spec).await?;

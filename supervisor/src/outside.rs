@@ -7,7 +7,7 @@ use crate::store::{Store, give_to};
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::outcome::{Cause, Failure, escape};
 use casemate_protocol::policy::{Policy, Storage, Variable};
-use casemate_protocol::spawn::{Folder, Identity, WasiOrder, WasiSpec};
+use casemate_protocol::spawn::{Folder, Identity, WasiOrder, WasiSpec, encode_file};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -42,13 +42,14 @@ impl Outside {
                 return Err(Failure::not_started(Cause::Configuration { message }));
             };
             folders.push(store.vfs().map_err(|error| error.not_loaded())?);
-            spec.folders.push(Folder { guest: "/".to_owned(), write: true });
+            spec.folders.push(Folder { guest: "/".to_owned(), write: true, own: true });
         }
         for folder in policy.filesystem() {
             folders.push(open_folder(&folder.host)?);
-            spec.folders.push(Folder { guest: folder.guest.clone(), write: folder.write });
+            let (guest, write) = (folder.guest.clone(), folder.write);
+            spec.folders.push(Folder { guest, write, own: false });
         }
-        let bytes = spec.encode().map_err(failed)?;
+        let bytes = encode_file(&spec).map_err(failed)?;
         let order = WasiOrder {
             spec_bytes: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
             folders: u32::try_from(folders.len()).unwrap_or(u32::MAX),
@@ -89,7 +90,7 @@ fn open_folder(path: &Path) -> Result<OwnedFd, Failure> {
     clippy::disallowed_methods,
     reason = "this is where the host's environment is read, for what a policy names"
 )]
-fn value_of(variable: &Variable) -> Option<(String, String)> {
+pub(crate) fn value_of(variable: &Variable) -> Option<(String, String)> {
     let value = variable.value.clone().or_else(|| std::env::var(&variable.name).ok())?;
     Some((variable.name.clone(), value))
 }

@@ -23,6 +23,7 @@ mod version;
 
 use crate::instance::{Asked, Reply, Shared, Terms, To, admit_input};
 use crate::lifecycle::{Event, State};
+use crate::load::Source;
 use crate::scope::Scope;
 use casemate_protocol::certificate::Certificate;
 use casemate_protocol::ids::{ClientId, PluginName};
@@ -31,7 +32,7 @@ use casemate_protocol::module::{CompileReport, ModuleFacts};
 use casemate_protocol::outcome::{Cause, Failure};
 use casemate_protocol::status::Status;
 use delivery::Reception;
-use driver::Driver;
+use driver::{Driver, STOP_PATIENCE};
 use std::sync::{Arc, Weak};
 use ticket::Ticket;
 
@@ -62,6 +63,7 @@ impl Plugin {
     /// A running plugin of what has been loaded and proven.
     pub(crate) fn run(shared: Arc<Shared>, proven: Proven) -> Self {
         let driver = Driver::run(shared, proven);
+        driver.poll_if_wanted();
         let reception = Arc::new(Reception::open(&driver));
         Self { driver, reception, client: ClientId::default() }
     }
@@ -137,9 +139,11 @@ impl Plugin {
                  subscribe to it"
             ));
         }
-        if !patterns.is_empty() && !self.driver.version().takes_events() {
+        if !patterns.is_empty() && !self.driver.version().wants().events {
             return invalid(
-                "its module exports no casemate_event, and so cannot be told of events".to_owned(),
+                "its module exports no casemate_event, nor what its dialect has in its place: it cannot be told of \
+                 events"
+                    .to_owned(),
             );
         }
         self.reception.subscribe_to(patterns);
@@ -232,13 +236,16 @@ impl Plugin {
     ///
     /// Cancel safety: dropping the future before the new version has taken over leaves the old one.
     pub async fn reload(&self, wasm: &[u8]) -> Result<(), Failure> {
-        self.renew(Some(Arc::from(wasm)), Terms::default()).await
+        self.renew(Some(Source::Module(Arc::from(wasm))), Terms::default()).await
     }
 
     /// Ends its processes. Calls that run end as lost, later ones as closed.
     pub async fn close(&self) {
         self.reception.close();
-        self.driver.tell(Event::Close);
+        // Also when this future is dropped.
+        let _end = End(&self.driver);
+        // One that is being polled would not be told of its end.
+        let _turn = tokio::time::timeout(STOP_PATIENCE, self.driver.polling().lock()).await;
     }
 
     fn check_input(&self, method: &str, body: &[u8]) -> Result<(), Failure> {
@@ -247,5 +254,14 @@ impl Plugin {
             return Err(Failure::not_started(Cause::Input { message }));
         }
         admit_input(&self.driver.shared().policy(), body)
+    }
+}
+
+/// Ends a plugin when it is dropped.
+struct End<'a>(&'a Driver);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.tell(Event::Close);
     }
 }

@@ -84,6 +84,7 @@ const FORBIDDEN: &str = "memory files may not be executable here (vm.memfd_noexe
 
 const WORKER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_WORKER"));
 const WORKER_WASI: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_WORKER_WASI"));
+const LAUNCHER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_LAUNCHER"));
 const COMPILER: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_COMPILER"));
 #[cfg(feature = "adversary")]
 const ADVERSARY_WASI: &[u8] = include_bytes!(env!("CASEMATE_EMBEDDED_ADVERSARY_WASI"));
@@ -108,6 +109,11 @@ impl Program {
     pub(crate) fn worker_wasi() -> Result<Self, ProgramError> {
         let digest = env!("CASEMATE_EMBEDDED_WORKER_WASI_SHA256");
         Self::new("casemate-worker-wasi".to_owned(), WORKER_WASI, digest)
+    }
+
+    /// The launcher of native programs, which is made executable when there is one.
+    pub(crate) fn launcher() -> Result<Self, ProgramError> {
+        Self::new("casemate-launcher".to_owned(), LAUNCHER, env!("CASEMATE_EMBEDDED_LAUNCHER_SHA256"))
     }
 
     /// The compiler, which is made executable when something is compiled.
@@ -364,7 +370,12 @@ mod tests {
 
     #[test]
     fn both_programs_are_embedded_or_none() {
-        let made = [Program::worker().is_ok(), Program::worker_wasi().is_ok(), Program::compiler().is_ok()];
-        assert_eq!(made, [env!("CASEMATE_EMBEDDED_ORIGIN") != "none"; 3]);
+        let made = [
+            Program::worker().is_ok(),
+            Program::worker_wasi().is_ok(),
+            Program::launcher().is_ok(),
+            Program::compiler().is_ok(),
+        ];
+        assert_eq!(made, [env!("CASEMATE_EMBEDDED_ORIGIN") != "none"; 4]);
     }
 }

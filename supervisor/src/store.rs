@@ -11,17 +11,20 @@
 mod error;
 mod kv;
 mod record;
+mod room;
 mod vfs;
 
 pub(crate) use error::StoreError;
 pub(crate) use kv::{KEY_BYTES_MAX, Kv};
 pub(crate) use record::Record;
+pub(crate) use room::Tenant;
 pub(crate) use vfs::give_to;
 
 use crate::directory::Directory;
 use casemate_protocol::ids::PluginName;
+use room::Room;
 use std::collections::HashMap;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -41,6 +44,8 @@ pub(crate) struct Store {
     state_dir: PathBuf,
     name: PluginName,
     kv: Kv,
+    /// What its files may still grow by.
+    room: Room,
     /// One change of the record at a time.
     turn: Mutex<()>,
 }
@@ -71,6 +76,7 @@ impl Store {
             state_dir: state_dir.to_owned(),
             name: name.clone(),
             kv: Kv::new(folder.join("kv.sqlite3")),
+            room: Room::default(),
             turn: Mutex::default(),
         }
     }
@@ -95,7 +101,7 @@ impl Store {
     }
 
     fn record_name(&self) -> String {
-        format!("{}.json", self.name)
+        record_name(self.name.as_str())
     }
 
     /// What is known of it; nothing, if nothing was kept.
@@ -129,13 +135,18 @@ impl Store {
         change(&mut record);
         let path = directory.path().join(self.record_name());
         let failed = |source| StoreError::Io { path: path.clone(), doing: "writing it", source };
-        let temporary = directory.temporary().map_err(failed)?;
-        let mut file = &temporary.file;
-        let written = file.write_all(&record.text()).and_then(|()| file.sync_all());
-        written.and_then(|()| temporary.publish(&self.record_name())).map_err(failed)?;
-        // From here on it is the record, also after a loss of power.
-        directory.sync().map_err(failed)
+        let text = record.text();
+        if text.len() as u64 > record::BYTES_MAX {
+            let why = format!("it would have more than {} bytes, and not be read again", record::BYTES_MAX);
+            return Err(failed(std::io::Error::other(why)));
+        }
+        directory.replace(&self.record_name(), &text).map_err(failed)
     }
+}
+
+/// What a plugin's record is called in its directory.
+pub(crate) fn record_name(name: &str) -> String {
+    format!("{name}.json")
 }
 
 #[cfg(test)]

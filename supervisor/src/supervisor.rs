@@ -9,10 +9,11 @@ use crate::events::Events;
 #[cfg(feature = "adversary")]
 use crate::experiment::Findings;
 use crate::experiment::Leniency;
+use crate::external::External;
 use crate::host::{DenialSink, Host};
 use crate::identity::Identities;
-use crate::instance::Shared;
-use crate::load::load;
+use crate::instance::{Shared, files_most};
+use crate::load::{Source, load};
 use crate::log::{LogSink, to_tracing};
 use crate::plugin::{Plugin, WeakPlugin};
 use crate::policy::{ConfigError, Configuration};
@@ -25,7 +26,7 @@ use casemate_protocol::ids::{Marker, PluginName};
 use casemate_protocol::link::CONFIG_BYTES_MAX;
 use casemate_protocol::module::CompileReport;
 use casemate_protocol::outcome::{Cause, Failure};
-use casemate_protocol::policy::{Limits, Policy};
+use casemate_protocol::policy::{Limits, Policy, Storage};
 use casemate_protocol::spawn::CompileSpec;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fmt;
@@ -33,6 +34,7 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// How a supervisor is set up.
 #[derive(Clone)]
@@ -178,6 +180,7 @@ impl Supervisor {
             denial_sink: config.denial_sink,
             worker: worker.map_err(|error| broken("preparing the worker program", error))?,
             worker_wasi: worker_wasi.map_err(|error| broken("preparing the worker program", error))?,
+            launcher: Program::launcher().map_err(|error| broken("preparing the launcher program", error))?,
             compiler: compiler.map_err(|error| broken("preparing the compiler program", error))?,
             leniency,
             namespaces: config.namespaces,
@@ -188,11 +191,11 @@ impl Supervisor {
                 memory_bytes: config.compile_memory_bytes,
             },
             cache: Access::new(config.cache),
-            stores: Stores::new(config.state_dir),
+            stores: Stores::new(config.state_dir.clone()),
             pause_at: config.pause_at,
             last_instance: AtomicU64::new(0),
         };
-        let configured = Arc::new(Configured::new(config.configuration));
+        let configured = Arc::new(Configured::new(config.configuration, config.state_dir));
         Ok(Self { context: Arc::new(context), plugins: Arc::default(), configured })
     }
 
@@ -215,6 +218,28 @@ impl Supervisor {
         policy: Policy,
         options: LoadOptions,
     ) -> Result<Plugin, Failure> {
+        self.load_source(name, Source::Module(Arc::from(wasm)), policy, options).await
+    }
+
+    /// Starts a native program behind the walls in place of a module, asks it what it is, and so proves that it answers. It
+    /// is called as a module is: a method and its parameters as JSON, which reach it as JSON-RPC.
+    pub async fn load_external(
+        &self,
+        name: PluginName,
+        program: External,
+        policy: Policy,
+        options: LoadOptions,
+    ) -> Result<Plugin, Failure> {
+        self.load_source(name, Source::Program(Arc::new(program)), policy, options).await
+    }
+
+    pub(crate) async fn load_source(
+        &self,
+        name: PluginName,
+        source: Source,
+        policy: Policy,
+        options: LoadOptions,
+    ) -> Result<Plugin, Failure> {
         if let Some(config) = &options.config
             && u32::try_from(config.len()).map_or(true, |bytes| bytes > CONFIG_BYTES_MAX)
         {
@@ -230,11 +255,17 @@ impl Supervisor {
         };
         if let Some(store) = &store {
             store.empty_tmp().map_err(|error| error.not_loaded())?;
+            if policy.storage() == Storage::Vfs {
+                store.vfs().map_err(|error| error.not_loaded())?;
+                store.look(files_most(&policy)).await?;
+            }
         }
         let shared = Arc::new(Shared::new(context, name, policy, config, store));
-        let proven = load(&shared, &Arc::from(wasm)).await?;
-        if shared.config().is_some() {
-            // Better now than at the first call. Without one, no guest code runs before that.
+        let is_program = matches!(source, Source::Program(_));
+        let proven = load(&shared, &source).await?;
+        if shared.config().is_some() || is_program {
+            // Better now than at the first call. Without one, no code of a module runs before that; whether a program can
+            // be executed and answers is known by doing it.
             proven.probe(&shared).await?;
         }
         let plugin = Plugin::run(shared, proven);
@@ -276,6 +307,12 @@ impl Supervisor {
         since == Some(true) || self.configuration().is_enabled(name)
     }
 
+    /// What can be loaded by name: the plugins of the configuration, and those whose packages are installed or lie in a folder
+    /// that it names.
+    pub fn names(&self) -> Vec<String> {
+        self.configured.names()
+    }
+
     /// The plugins that are loaded and whose holders have not dropped them.
     pub fn plugins(&self) -> Vec<Plugin> {
         let plugins = self.plugins.lock().unwrap_or_else(PoisonError::into_inner);
@@ -309,7 +346,7 @@ impl Supervisor {
     /// What a module is. It is parsed in the compiler process and nowhere else.
     pub async fn inspect(&self, wasm: &[u8]) -> Result<CompileReport, Failure> {
         let stack_bytes = Limits::default().stack_bytes;
-        let spec = CompileSpec { inspect_only: true, stack_bytes, fuel: false };
+        let spec = CompileSpec { inspect_only: true, dialect: 0, stack_bytes, fuel: false };
         Ok(compile(&self.context, wasm, spec).await?.report)
     }
 
@@ -317,9 +354,12 @@ impl Supervisor {
     /// beyond a few seconds.
     pub async fn shutdown(&self) {
         let plugins = std::mem::take(&mut *self.plugins.lock().unwrap_or_else(PoisonError::into_inner));
+        // Each may have to be waited for.
+        let mut ends = JoinSet::new();
         for plugin in plugins.iter().filter_map(WeakPlugin::upgrade) {
-            plugin.close().await;
+            ends.spawn(async move { plugin.close().await });
         }
+        ends.join_all().await;
         let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, self.context.guard.emptied()).await;
     }
 }

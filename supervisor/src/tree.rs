@@ -3,8 +3,11 @@
 use crate::cgroup::Group;
 use crate::context::Context;
 use crate::experiment::Leniency;
+use crate::external::Native;
 use crate::identity::Lease;
-use crate::inspect::{Expect, HostFacts, Observed, ProcessView, host_facts, judge_zygote};
+use crate::inspect::{
+    Expect, HostFacts, InspectError, Observed, ProcessView, host_facts, judge_launcher, judge_zygote,
+};
 use crate::process::control::{Control, broken};
 use crate::process::guard::{Fate, Kind, Process, STUB_PATIENCE, Subject};
 use crate::process::stub;
@@ -62,6 +65,7 @@ impl Tree {
         group: &str,
         mut spec: StubSpec,
         cgroup: Option<Arc<Group>>,
+        native: Option<&Native>,
     ) -> Result<Self, Failure> {
         // Without /proc there is nothing to look at and nothing to execute: one clear sentence first.
         host_facts().map_err(|error| broken("reading /proc", error))?;
@@ -89,7 +93,14 @@ impl Tree {
 
         let control = Control::new(started.control).map_err(|error| broken("joining the runtime", error))?;
         let host = casemate_sys::process::own_pidfd().map_err(|error| broken("holding the host", error))?;
-        control.send("ordering the stub", &spec, &[host.as_fd()]).await?;
+        let mut descriptors = vec![host.as_fd()];
+        if let Some(native) = native {
+            if let Some(identity) = spec.identity {
+                native.give_to(identity)?;
+            }
+            descriptors.push(native.file());
+        }
+        control.send("ordering the stub", &spec, &descriptors).await?;
         context.point(group, "stub ordered");
 
         let (report, fds) = control.receive("waiting for the stub", |count| count == 1).await?;
@@ -126,17 +137,33 @@ impl Tree {
             _identity: lease,
         };
         tree.explain(&walled.why_not);
-        if !tree.namespaces {
-            let why = escape(&stub_report.why_not, 300);
-            for layer in LayerSet::named("namespaces").unwrap_or_default().iter() {
-                tree.why_not.push(format!("{layer}: {why}"));
-            }
-        }
-        let pidfd = tree.head.pidfd().map_err(|error| broken("looking at the zygote", error))?;
-        let view = tree.look(&pidfd, judge_zygote)?;
-        (tree.observed, tree.executable) = (view.observed, view.executable);
+        tree.explain_namespaces(&stub_report.why_not);
+        tree.look_first(native)?;
         context.point(group, "inspected");
         Ok(tree)
+    }
+
+    /// Looks at its head before that has a job.
+    fn look_first(&mut self, native: Option<&Native>) -> Result<(), Failure> {
+        let pidfd = self.head.pidfd().map_err(|error| broken("looking at the zygote", error))?;
+        let view = match native {
+            None => self.look(&pidfd, judge_zygote)?,
+            Some(native) => {
+                self.look(&pidfd, |view, expect| judge_launcher(view, expect, native.writable()))?
+            }
+        };
+        (self.observed, self.executable) = (view.observed, view.executable);
+        Ok(())
+    }
+
+    /// Adds why it has no namespaces, if it has none.
+    fn explain_namespaces(&mut self, why_not: &str) {
+        if !self.namespaces {
+            let why = escape(why_not, 300);
+            for layer in LayerSet::named("namespaces").unwrap_or_default().iter() {
+                self.why_not.push(format!("{layer}: {why}"));
+            }
+        }
     }
 
     /// Adds what a report says of layers that are off.
@@ -148,15 +175,35 @@ impl Tree {
     pub(crate) fn look<T: Default>(
         &self,
         pidfd: &OwnedFd,
-        judge: impl FnOnce(&ProcessView<'_>, Expect<'_>) -> Result<T, crate::inspect::InspectError>,
+        judge: impl FnOnce(&ProcessView<'_>, Expect<'_>) -> Result<T, InspectError>,
     ) -> Result<T, Failure> {
+        self.leniency.judge(self.see(pidfd, judge))
+    }
+
+    /// The same at one that may end whenever it wants to: then there was nothing to be seen.
+    pub(crate) fn look_if_it_lives<T: Default>(
+        &self,
+        pidfd: &OwnedFd,
+        judge: impl FnOnce(&ProcessView<'_>, Expect<'_>) -> Result<T, InspectError>,
+    ) -> Result<T, Failure> {
+        match self.see(pidfd, judge) {
+            Err(InspectError::Ended) => Ok(T::default()),
+            seen => self.leniency.judge(seen),
+        }
+    }
+
+    fn see<T>(
+        &self,
+        pidfd: &OwnedFd,
+        judge: impl FnOnce(&ProcessView<'_>, Expect<'_>) -> Result<T, InspectError>,
+    ) -> Result<T, InspectError> {
         let expect = Expect {
             host: &self.facts,
             spec: &self.spec,
             namespaces: self.namespaces,
             folders: self.folders,
         };
-        self.leniency.judge(ProcessView::open(pidfd.as_fd()).and_then(|view| judge(&view, expect)))
+        ProcessView::open(pidfd.as_fd()).and_then(|view| judge(&view, expect))
     }
 }
 

@@ -1,8 +1,11 @@
 //! The zygote of one plugin: loaded, proven, and forked whenever an instance is wanted.
 
+mod program;
+
 use crate::cgroup::Group;
 use crate::context::Context;
-use crate::inspect::{LoadedCode, judge_locked, judge_worker};
+use crate::external::External;
+use crate::inspect::{LoadedCode, judge_locked, judge_locked_launcher, judge_worker};
 use crate::instance::Shared;
 use crate::outside::Outside;
 use crate::process::control::broken;
@@ -10,11 +13,11 @@ use crate::process::guard::{Fate, Kind, Process, Subject};
 use crate::process::stub::off_the_standard_descriptors;
 use crate::tree::{Tree, cause_of, is_child_of};
 use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Status};
-use casemate_protocol::module::Accepted;
+use casemate_protocol::module::{Accepted, Wants};
 use casemate_protocol::outcome::{Cause, Exit, Failure};
 use casemate_protocol::policy::{Limits, Policy, Snapshot, Storage};
 use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnLimits, SpawnSpec, StubSpec, ZYGOTE_OPEN_FILES};
-use casemate_protocol::syscalls::CANARY_OUTSIDE;
+use program::{NOT_OF_PROGRAMS, PROGRAM_THREADS, outside_of};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use std::ops::Range;
 use std::os::fd::{AsFd, OwnedFd};
@@ -71,6 +74,7 @@ pub(crate) struct Zygote {
     listener: bool,
     certificate: Certificate,
     is_command: bool,
+    wants: Wants,
 }
 
 /// What is known of the control socket between two orders.
@@ -87,26 +91,65 @@ pub(crate) struct Forked {
     pub(crate) link: Arc<OwnedFd>,
 }
 
+/// What a zygote is to run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Code<'a> {
+    /// A module, and what it was compiled to.
+    Module(&'a Accepted, &'a OwnedFd),
+    /// A native program.
+    Program(&'a External),
+}
+
+impl Code<'_> {
+    fn profile(self) -> Profile {
+        match self {
+            Self::Module(module, _) => module.profile(),
+            Self::Program(_) => Profile::External,
+        }
+    }
+
+    /// The module, of a worker.
+    fn module(self) -> Option<Accepted> {
+        match self {
+            Self::Module(module, _) => Some(module.clone()),
+            Self::Program(_) => None,
+        }
+    }
+}
+
 impl Zygote {
     /// Brings a plugin's code behind the walls and proves them, within the spawn's timeout.
-    pub(crate) async fn start(shared: &Shared, module: &Accepted, code: &OwnedFd) -> Result<Self, Failure> {
+    pub(crate) async fn start(shared: &Shared, code: Code<'_>) -> Result<Self, Failure> {
         let context = &shared.context;
-        match tokio::time::timeout(context.spawn_timeout, Self::try_start(shared, module, code)).await {
+        match tokio::time::timeout(context.spawn_timeout, Self::try_start(shared, code)).await {
             Ok(zygote) => zygote,
             Err(_elapsed) => Err(took_too_long(context)),
         }
     }
 
-    async fn try_start(shared: &Shared, module: &Accepted, code: &OwnedFd) -> Result<Self, Failure> {
+    async fn try_start(shared: &Shared, code: Code<'_>) -> Result<Self, Failure> {
         let (context, policy) = (&shared.context, &shared.policy());
-        let profile = module.profile();
+        let (profile, module) = (code.profile(), code.module());
+        let module = module.as_ref();
+        let native = match code {
+            Code::Program(program) => Some(program.native(policy, shared.store.as_deref())?),
+            Code::Module(..) => None,
+        };
         let outside = match profile {
             Profile::Wasi => Some(Outside::open(&shared.name, policy, shared.store.as_deref())?),
             _ => None,
         };
-        let cgroup = context.groups.make(policy)?;
+        let cgroup = context.groups.make(policy, processes_of_one(profile))?;
         let program = context.worker_of(profile);
-        let raised = Tree::raise(context, program, "worker", stub_spec(policy, module), cgroup.clone()).await;
+        let raised = Tree::raise(
+            context,
+            program,
+            "worker",
+            stub_spec(policy, profile, module),
+            cgroup.clone(),
+            native.as_ref(),
+        )
+        .await;
         let mut tree =
             raised.map_err(|failure| match cgroup.as_deref().and_then(|cgroup| cgroup.out_of_memory(0)) {
                 Some(cause) => Failure::not_started(cause),
@@ -115,20 +158,11 @@ impl Zygote {
         if let Some(outside) = &outside {
             outside.give_to(tree.spec.identity)?;
         }
-        let limits = policy.limits();
-        let order = LoadSpec {
-            dialect: module.dialect().number(),
-            instantiate: policy.snapshot() == Snapshot::Instance && !module.facts().sizes.has_start,
-            memory_bytes: limits.memory_bytes,
-            table_entries: limits.table_entries,
-            stack_bytes: limits.stack_bytes,
-            fuel: limits.fuel,
-            input_bytes: limits.input_bytes,
-            output_bytes: limits.output_bytes,
-            processes_max: processes_max(policy),
-            wasi: outside.as_ref().map(|outside| outside.order),
+        let order = load_spec(policy, profile, module, outside.as_ref());
+        let mut descriptors: Vec<_> = match code {
+            Code::Module(_, code) => vec![code.as_fd()],
+            Code::Program(_) => Vec::new(),
         };
-        let mut descriptors = vec![code.as_fd()];
         descriptors.extend(outside.iter().flat_map(Outside::descriptors));
         tree.control.send("ordering the zygote", &order, &descriptors).await?;
         tree.folders = order.wasi.map_or(0, |order| order.folders);
@@ -143,7 +177,8 @@ impl Zygote {
             executable: None,
             listener: false,
             certificate: Certificate::new(profile),
-            is_command: module.dialect().is_command(),
+            is_command: module.is_some_and(|module| module.dialect().is_command()),
+            wants: module.map(Accepted::wants).unwrap_or_default(),
         };
         if let Err(failure) = zygote.become_proven(policy).await {
             return Err(zygote.explain(failure, 0).await);
@@ -156,6 +191,11 @@ impl Zygote {
     /// What it was started with, and its instances are held to.
     pub(crate) fn policy(&self) -> &Arc<Policy> {
         &self.policy
+    }
+
+    /// What its module wants besides calls.
+    pub(crate) fn wants(&self) -> Wants {
+        self.wants
     }
 
     /// Whether its instances are programs, each of which runs once.
@@ -213,8 +253,20 @@ impl Zygote {
             return Err(broken(step, "its listener did not come with its report"));
         }
         self.listener = report.listener;
+        if !self.listener && self.is_native() {
+            let missing = LayerSet::named(Layer::ViolationReports.name()).unwrap_or_default();
+            let reasons = "a native program is started through the listener of its filter, and there can be none: the host \
+                           has one of its own, or this kernel has none"
+                .to_owned();
+            return Err(Failure::not_started(Cause::LayersMissing { missing, reasons }));
+        }
         for listener in fds {
-            let listening = self.context.guard.listen_while_loading(listener, &self.tree.head);
+            let (guard, head) = (&self.context.guard, &self.tree.head);
+            let listening = if self.is_native() {
+                guard.listen_to_programs(listener, head)
+            } else {
+                guard.listen_while_loading(listener, head)
+            };
             listening.map_err(|error| broken(step, error))?;
         }
         self.context.point("zygote", "listener received");
@@ -247,13 +299,14 @@ impl Zygote {
         self.context.point("zygote", "loaded");
         let sealed = self.tree.reported.contains(Layer::SealedCode);
         let pidfd = self.tree.head.pidfd().map_err(|error| broken(step, error))?;
-        let code = LoadedCode {
-            range: code,
-            sealed,
-            before: self.tree.executable.as_deref(),
-            processes_max: processes_max(policy),
+        let processes_max = processes_max(policy, self.certificate.profile);
+        let before = self.tree.executable.as_deref();
+        let code = LoadedCode { range: code, sealed, before, processes_max };
+        let view = if self.is_native() {
+            self.tree.look(&pidfd, |view, expect| judge_locked_launcher(view, expect, processes_max))?
+        } else {
+            self.tree.look(&pidfd, |view, expect| judge_locked(view, expect, code))?
         };
-        let view = self.tree.look(&pidfd, |view, expect| judge_locked(view, expect, code))?;
         let observed = std::mem::take(&mut self.tree.observed);
         self.tree.observed = observed.and(view.observed);
         self.executable = view.executable;
@@ -262,11 +315,12 @@ impl Zygote {
         let growth = limits.memory_bytes.saturating_sub(loaded.memory_bytes);
         let more = growth + WORKER_DATA_BYTES + bodies(limits) + own_stack(limits, self.certificate.profile);
         self.given = SpawnLimits {
-            data_bytes: data + more,
+            // A program begins with nothing of its zygote's.
+            data_bytes: if self.is_native() { limits.memory_bytes + WORKER_DATA_BYTES } else { data + more },
             // Where our own clock does not run: up to a second of rounding, and one more.
             cpu_seconds: limits.cpu_total.map(|total| total.as_secs() + 2),
             open_files: match self.certificate.profile {
-                Profile::Wasi => WASI_OPEN_FILES,
+                Profile::Wasi | Profile::External => WASI_OPEN_FILES,
                 _ => 0,
             },
         };
@@ -284,7 +338,9 @@ impl Zygote {
         let caught = match (&fate.violation, fate.exit) {
             // The very call that it was to make, reported by the kernel; it waits there.
             (Some(report), None) => {
-                self.listener && i64::from(report.number) == CANARY_OUTSIDE && report.args == [0; 6]
+                self.listener
+                    && i64::from(report.number) == outside_of(self.certificate.profile)
+                    && report.args == [0; 6]
             }
             (None, Some(exit)) => !self.listener && was_killed(exit, &outside.link),
             _ => false,
@@ -331,6 +387,13 @@ impl Zygote {
         certificate.set(Layer::Seccomp, Status::Observed);
         if self.listener {
             certificate.set(Layer::ViolationReports, Status::Observed);
+        }
+        if self.is_native() {
+            for (layer, why) in NOT_OF_PROGRAMS {
+                certificate.off(*layer, *why);
+            }
+            self.certificate = certificate;
+            return;
         }
         match self.context.worker_of(profile).unsealed_because() {
             None => certificate.set(Layer::SealedProgram, Status::Observed),
@@ -458,8 +521,16 @@ pub(crate) fn took_too_long(context: &Context) -> Failure {
 }
 
 /// While instances are replaced there may be twice as many.
-fn processes_max(policy: &Policy) -> u64 {
-    2 * u64::from(policy.instances().max) + OTHER_PROCESSES
+fn processes_max(policy: &Policy, profile: Profile) -> u64 {
+    2 * u64::from(policy.instances().max) * processes_of_one(profile) + OTHER_PROCESSES
+}
+
+/// What an instance is: a process; or a native program with its threads, and its bridge.
+fn processes_of_one(profile: Profile) -> u64 {
+    match profile {
+        Profile::External => 2 + PROGRAM_THREADS,
+        _ => 1,
+    }
 }
 
 fn bodies(limits: &Limits) -> u64 {
@@ -474,10 +545,33 @@ fn own_stack(limits: &Limits, profile: Profile) -> u64 {
     }
 }
 
-fn stub_spec(policy: &Policy, module: &Accepted) -> StubSpec {
-    let (limits, profile) = (policy.limits(), module.profile());
+fn load_spec(
+    policy: &Policy,
+    profile: Profile,
+    module: Option<&Accepted>,
+    outside: Option<&Outside>,
+) -> LoadSpec {
+    let limits = policy.limits();
+    LoadSpec {
+        dialect: module.map_or(0, |module| module.dialect().number()),
+        instantiate: policy.snapshot() == Snapshot::Instance
+            && module.is_some_and(|module| !module.facts().sizes.has_start),
+        memory_bytes: limits.memory_bytes,
+        table_entries: limits.table_entries,
+        stack_bytes: limits.stack_bytes,
+        fuel: limits.fuel,
+        input_bytes: limits.input_bytes,
+        output_bytes: limits.output_bytes,
+        processes_max: processes_max(policy, profile),
+        wasi: outside.map(|outside| outside.order),
+    }
+}
+
+fn stub_spec(policy: &Policy, profile: Profile, module: Option<&Accepted>) -> StubSpec {
+    let limits = policy.limits();
     // A component's code is copied, where a module's is mapped.
-    let copies = if module.dialect().is_component() { 2 * module.code().cwasm_bytes } else { 0 };
+    let copied = module.filter(|module| module.dialect().is_component());
+    let copies = copied.map_or(0, |module| 2 * module.code().cwasm_bytes);
     StubSpec {
         identity: None,
         namespaces: true,
@@ -491,7 +585,7 @@ fn stub_spec(policy: &Policy, module: &Accepted) -> StubSpec {
         // The kernel's own word for no limit. How much a folder may hold is for its file system to say.
         file_bytes: file_bytes(policy),
         open_files: match profile {
-            Profile::Wasi => u64::from(WASI_OPEN_FILES),
+            Profile::Wasi | Profile::External => u64::from(WASI_OPEN_FILES),
             _ => ZYGOTE_OPEN_FILES,
         },
     }

@@ -37,7 +37,7 @@ use verdict::Word;
 #[test]
 fn every_number_is_met_as_the_list_says() {
     block_on(async {
-        for profile in Profile::ALL {
+        for profile in Profile::OF_MODULES {
             let cell = Cell::open(profile).await;
             let mut counts = [0; 3];
             for number in numbers::all().into_iter().chain(numbers::x32(profile)) {
@@ -53,7 +53,7 @@ fn every_number_is_met_as_the_list_says() {
 #[test]
 fn arguments_around_every_rule_are_met_as_the_list_says() {
     block_on(async {
-        for profile in Profile::ALL {
+        for profile in Profile::OF_MODULES {
             let cell = Cell::open(profile).await;
             let calls = corpus::around_rules(profile);
             let mut counts = [0; 3];
@@ -80,7 +80,7 @@ fn no_descriptor_but_the_link_is_there_to_walk() {
         }
     }
     block_on(async {
-        for profile in Profile::ALL {
+        for profile in Profile::OF_MODULES {
             let cell = Cell::open(profile).await;
             for fd in numbers::descriptors() {
                 for name in numbers::ON_DESCRIPTORS {
@@ -112,7 +112,7 @@ fn every_family_of_attacks_ends_as_it_must() {
         let home = casemate();
         let good = home.load(guests::wat("minimal"), policy(|_| ())).await.unwrap();
         let sibling = Sibling::start(good, "m");
-        for profile in Profile::ALL {
+        for profile in Profile::OF_MODULES {
             let grounds = Grounds::open(&cell::module(profile)).await.unwrap();
             for family in families(profile) {
                 let came = grounds.attempt(&family).await.unwrap();
@@ -131,7 +131,7 @@ fn every_family_of_attacks_ends_as_it_must() {
 
 #[test]
 fn what_the_demonstration_calls_left_is_what_the_list_leaves() {
-    for profile in Profile::ALL {
+    for profile in Profile::OF_MODULES {
         let list = list::of_profile(profile).iter();
         let listed: BTreeSet<&str> =
             list.filter(|call| call.number(Arch::NATIVE).is_some()).map(|call| call.name).collect();
@@ -142,7 +142,7 @@ fn what_the_demonstration_calls_left_is_what_the_list_leaves() {
 #[test]
 fn an_attackers_cell_leaves_nothing_behind() {
     block_on(async {
-        for profile in Profile::ALL {
+        for profile in Profile::OF_MODULES {
             let cell = Cell::open(profile).await;
             let marker = cell.marker();
             cell.meets(numbers::of("getpid").unwrap(), [0; 6]).await;

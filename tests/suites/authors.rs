@@ -219,7 +219,7 @@ fn a_change_is_made_reloaded_and_tried() {
 fn a_new_project_is_written_once_and_a_checkout_is_referred_to() {
     let scratch = Scratch::new();
     let folder = scratch.join("my-plugin").display().to_string();
-    for language in ["rust", "c", "cpp", "assemblyscript", "go", "js", "python"] {
+    for language in ["rust", "c", "cpp", "assemblyscript", "go", "js", "ts", "python"] {
         let ran = casemate(&["new", &folder, "--lang", language, "--json"]);
         assert_eq!(ran.code, 0, "{language}: {ran:?}");
         let manifest = fs::read_to_string(Path::new(&folder).join("plugin.toml")).unwrap();

@@ -205,6 +205,41 @@ fn bombs_within_every_limit_end_in_a_cap_and_disturb_nobody() {
     });
 }
 
+/// The same in a component, whose compiler may take twice the time and half as much memory again.
+#[test]
+fn bombs_in_a_component_end_in_its_own_caps() {
+    let capped = |cpu_seconds, memory_bytes| {
+        let caps = move |config: &mut Config| {
+            config.compile_cpu_seconds = cpu_seconds;
+            config.compile_memory_bytes = memory_bytes;
+        };
+        Casemate::builder().configure(caps).build().unwrap()
+    };
+    block_on(async {
+        // What is no bomb is compiled: the caps are what ends the others.
+        let (hasty, small) = (capped(1, 2 << 30), capped(60, 128 << 20));
+        let honest = small.load(bombs::component(&minimal()), Policy::default()).await.unwrap();
+        assert_eq!(honest.call::<_, u32>("abi", &()).await.unwrap(), 1);
+        let sibling = Sibling::start(&hasty).await;
+        let bombs = [
+            ("100,000 functions", &hasty, Bomb::functions(99_996), "its CPU cap is 2 s"),
+            ("50,000 locals", &hasty, Bomb::locals(49_999), "its CPU cap is 2 s"),
+            ("huge br_tables", &small, Bomb::br_table(65_520), "its memory cap is 201326592 bytes"),
+            ("deep nesting", &small, Bomb::nesting(), "its memory cap is 201326592 bytes"),
+        ];
+        for (what, casemate, bomb, cap) in bombs {
+            let failure = casemate.load(bombs::component(&bomb.wasm()), Policy::default()).await.unwrap_err();
+            assert_eq!(
+                (failure.code().as_str(), failure.retry),
+                ("compiler.lost", Retry::NotStarted),
+                "{what}: {failure}"
+            );
+            assert!(failure.to_string().contains(cap), "{what}: {failure}");
+        }
+        assert!(sibling.stop().await > 100, "calls that were answered meanwhile");
+    });
+}
+
 /// Somebody who goes on calling a plugin of the same supervisor.
 struct Sibling {
     done: Arc<AtomicBool>,

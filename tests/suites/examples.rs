@@ -10,7 +10,8 @@
 
 use casemate_tests::command::{example, run};
 use casemate_tests::daemon::{GENEROUS, Served};
-use casemate_tests::guests;
+use casemate_tests::scratch::Scratch;
+use casemate_tests::{guests, skip};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -99,4 +100,92 @@ fn a_service_answers_over_http_and_passes_the_trace_on() {
     let (status, context) = service.post("context", &format!("traceparent: {trace}\r\n"), "null");
     assert_eq!((status, context["traceparent"].as_str()), (200, Some(trace)), "{context}");
     assert!(context["remaining_ms"].as_u64().unwrap() <= 10_000, "{context}");
+}
+
+#[test]
+fn a_signal_k_server_plays_a_track_into_two_plugins() {
+    let files = [guests::rust("signalk_anchor"), guests::rust("signalk_units"), guests::data("track.jsonl")];
+    let ran = run(&example("signalk"), &files);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // At anchor, it swings; the fifth place is beyond the circle.
+    let lines: Vec<&str> = ran.out.lines().collect();
+    let of = |path: &str| lines.iter().filter(|line| line.contains(path)).copied().collect::<Vec<_>>();
+    let distances = ["0.0", "12.0", "17.0", "16.0", "45.0", "72.0"]
+        .map(|metres| format!("  signalk_anchor: navigation.anchor.distance = {metres}"));
+    assert_eq!(of("anchor.distance"), distances, "{}", ran.out);
+    assert_eq!(of("alarm"), ["  signalk_anchor: navigation.anchor alarm: it drags"; 2]);
+    let knots = ["0.2", "0.4", "0.4", "0.2", "1.2", "1.7"]
+        .map(|knots| format!("  signalk_units: units.navigation.speedOverGround.kn = {knots}"));
+    assert_eq!(of("kn ="), knots);
+    assert_eq!(of("C =")[0], "  signalk_units: units.environment.water.temperature.C = 17.3");
+    assert_eq!(of("deg =")[2], "  signalk_units: units.navigation.courseOverGroundTrue.deg = 171.9");
+    assert_eq!(lines.last(), Some(&"  signalk_anchor: stopped"));
+}
+
+#[test]
+fn a_spacedrive_core_has_a_ledger_made_of_receipts() {
+    let test = "a_spacedrive_core_has_a_ledger_made_of_receipts";
+    if !is_program("tesseract") {
+        let why = "there is no tesseract: install tesseract-ocr (Debian, Ubuntu), as `cargo xtask test` does";
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci.is_empty() || ci == "false"), "{why}");
+        return skip(test, why);
+    }
+    let folder = Scratch::new();
+    let [plugins, receipts, data] = ["plugins", "receipts", "data"].map(|name| folder.join(name));
+    std::fs::create_dir_all(plugins.join("finance")).unwrap();
+    std::fs::create_dir(&receipts).unwrap();
+    let manifest = json!({
+        "id": "finance", "name": "Finance", "version": "0.1.0", "description": "Receipts", "author": "A",
+        "wasm_file": "finance.wasm",
+        "permissions": {"methods": ["ai.", "vdfs.write_sidecar", "credentials."], "libraries": ["*"]},
+    });
+    std::fs::write(plugins.join("finance/manifest.json"), manifest.to_string()).unwrap();
+    std::fs::copy(guests::rust("spacedrive_finance"), plugins.join("finance/finance.wasm")).unwrap();
+    for receipt in ["receipt-marina.png", "receipt-market.png"] {
+        std::fs::copy(guests::data(receipt), receipts.join(receipt)).unwrap();
+    }
+    // The second time it has its secrets already.
+    for _ in 0..2 {
+        let ran = run(&example("finance"), &[&plugins, &receipts, &data]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let asked: Vec<&str> = ran
+            .out
+            .lines()
+            .filter(|line| line.starts_with("query:") || line.starts_with("action:"))
+            .collect();
+        let expected = [
+            "action:credentials.store",
+            "query:credentials.get",
+            "query:ai.ocr",
+            "query:ai.classify_text",
+            "query:ai.ocr",
+            "query:ai.classify_text",
+            "action:vdfs.write_sidecar",
+        ];
+        assert_eq!(asked, expected);
+        let table = "scan_receipts: done\n\
+                     receipt-marina.png     OSTSEE MARINA    travel        71.85\n\
+                     receipt-market.png     FJORD MARKET     groceries     12.49\n\
+                     together                                              84.34\n";
+        assert!(ran.out.ends_with(table), "{}", ran.out);
+    }
+    // Its secret is at rest, and nobody reads it there.
+    let kept = std::fs::read_to_string(data.join("credentials.json")).unwrap();
+    assert!(kept.contains("imap") && !kept.contains("password"), "{kept}");
+}
+
+#[test]
+fn an_ideanet_shows_the_blocks_of_its_plugin() {
+    let module = guests::rust("ideanet_custom_block").display().to_string();
+    let ran = run(&example("blocks"), &[module.as_str(), "a first idea", "and < another"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let said = "my-custom-block: My Custom Block is shown by ideanet_custom_block.MyCustomBlockComponent\n\
+                <p>a first idea</p>\n  data.processed {\"text\":\"a first idea\"}\n\
+                <p>and &lt; another</p>\n  data.processed {\"text\":\"and < another\"}\n";
+    assert_eq!(ran.out, said);
+}
+
+fn is_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(name).is_file())
 }

@@ -26,6 +26,8 @@ fn the_list_of_system_calls_is_that_of_the_filters() {
         (Arch::Aarch64, Profile::Core, "aarch64"),
         (Arch::X86_64, Profile::Wasi, "wasi-x86_64"),
         (Arch::Aarch64, Profile::Wasi, "wasi-aarch64"),
+        (Arch::X86_64, Profile::External, "external-x86_64"),
+        (Arch::Aarch64, Profile::External, "external-aarch64"),
     ] {
         let filters = effective_worker_on(arch, profile).0;
         let told: Vec<_> = syscalls::of_worker(arch, profile).collect();

@@ -16,6 +16,20 @@ fn the_guide_for_rust_is_right() {
     guide::follow("Rust", &[]);
 }
 
+/// IdeaNet, I8: its template builds, passes its own tests and `casemate test`.
+#[test]
+fn the_template_for_ideanet_is_right() {
+    let folder = Scratch::new();
+    let project = folder.join("notes").display().to_string();
+    let ran = casemate(&["new", &project, "--template", "ideanet"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let ran = casemate(&["test", &project]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.ends_with("notes: 2 passed, 0 failed\n"), "{ran:?}");
+    let native = std::process::Command::new("cargo").arg("test").current_dir(&project).output().unwrap();
+    assert!(native.status.success(), "{native:?}");
+}
+
 #[test]
 fn a_project_on_a_checkout_passes_too() {
     let folder = Scratch::new();

@@ -16,13 +16,14 @@ use packages::{Package, packages, tree};
 use source::{Source, sources, text_files};
 
 /// Which of our crates each may depend on, in any way. Whoever is not listed sees all, and nobody sees them.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("casemate-protocol", &[]),
     ("casemate-sys", &[]),
     ("casemate-lockdown", &["casemate-protocol", "casemate-sys"]),
     ("casemate-engine", &["casemate-protocol", "casemate-sys"]),
     ("casemate-worker", &["casemate-protocol", "casemate-sys", "casemate-lockdown", "casemate-engine"]),
     ("casemate-compiler", &["casemate-protocol", "casemate-sys", "casemate-lockdown", "casemate-engine"]),
+    ("casemate-launcher", &["casemate-protocol", "casemate-sys", "casemate-lockdown"]),
     ("casemate-worker-wasi", &["casemate-lockdown", "casemate-worker"]),
     ("casemate-adversary-wasi", &["casemate-lockdown", "casemate-worker", "casemate-adversary"]),
     (
@@ -31,6 +32,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ),
     ("casemate-supervisor", &["casemate-protocol", "casemate-sys"]),
     ("casemate", &["casemate-protocol", "casemate-supervisor"]),
+    ("casemate-ideanet", &["casemate"]),
+    ("casemate-spacedrive", &["casemate"]),
     ("casemate-plugin-macros", &[]),
     ("casemate-plugin", &["casemate-plugin-macros"]),
 ];
@@ -42,13 +45,14 @@ const COMMAND: (&str, &[&str]) = ("casemate-cli", &["casemate"]);
 const ON_TOP: [&str; 4] = ["casemate-tests", "casemate-bench", "casemate-xtask", "casemate-fuzz"];
 
 /// Never in the core worker: a code generator, threads, an async runtime, another program's body.
-const NOT_IN_THE_WORKER: [&str; 7] = [
+const NOT_IN_THE_WORKER: [&str; 8] = [
     "cranelift-codegen",
     "wasmtime-internal-cranelift",
     "wasmtime-internal-winch",
     "rayon",
     "tokio",
     "casemate-compiler",
+    "casemate-launcher",
     "casemate-adversary",
 ];
 
@@ -57,16 +61,29 @@ const NOT_IN_THE_SUPERVISOR: [&str; 5] =
     ["wasmtime", "cranelift-codegen", "wasmparser", "casemate-engine", "casemate-lockdown"];
 
 /// Where `unsafe` may stand, and what for.
-const UNSAFE_ROOMS: [(&str, &str); 5] = [
+const UNSAFE_ROOMS: [(&str, &str); 13] = [
     ("protocol/sys/src/", "raw kernel calls"),
     ("worker/runtime/src/load.rs", "native code becomes a module"),
     ("worker/adversary/src/native.rs", "hostile code"),
     ("sdk/plugin/src/abi.rs", "a guest's exports and imports"),
     ("tests/guests-wasi/cases/src/raw.rs", "calls of WASI 0.1 as they are"),
+    ("sdk/ideanet/src/", "exports and imports as IdeaNet has them"),
+    ("sdk/pocket/src/lib.rs", "exports as Pocket calls them"),
+    ("sdk/spacedrive/src/", "exports and imports as Spacedrive has them"),
+    ("tests/guests/extism-greet/src/lib.rs", "a function of Extism's host"),
+    ("tests/guests/hielements/src/lib.rs", "a plugin by its ABI alone"),
+    ("tests/guests/ideanet-blocks/src/lib.rs", "a plugin by its ABI alone"),
+    ("tests/guests/signalk-anchor/src/lib.rs", "a plugin by its ABI alone"),
+    ("tests/guests/signalk-units/src/lib.rs", "a plugin by its ABI alone"),
 ];
 
 /// Crates that could not hold `unsafe` if they wanted to.
-const FORBID_UNSAFE: [&str; 3] = ["protocol/src/lib.rs", "supervisor/src/lib.rs", "sdk/client/src/lib.rs"];
+const FORBID_UNSAFE: [&str; 4] = [
+    "protocol/src/lib.rs",
+    "supervisor/src/lib.rs",
+    "sdk/client/src/lib.rs",
+    "sdk/spacedrive-host/src/lib.rs",
+];
 
 /// A file longer than this probably holds a second noun.
 const LONG_FILE_LINES: usize = 450;

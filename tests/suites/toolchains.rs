@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `CASEMATE_TOOLCHAINS` | languages that can be built here, separated by commas; all of them without it |
 //! | `CASEMATE_TOOLS` | folders of their programs, for the guide, which knows no variables |
-//! | `CC`, `CXX`, `ASC`, `GO`, `COMPONENTIZE_QJS`, `COMPONENTIZE_PY` | those programs, as the projects' builds take them |
+//! | `QUICKJS_TARGET` | where cargo keeps what it made of QuickJS |
+//! | `EXTISM_PYTHON` | a Python that has Extism |
+//! | `CC`, `CXX`, `ASC`, `ESBUILD`, `TSC`, `WASM_OPT`, `GO`, `COMPONENTIZE_QJS`, `COMPONENTIZE_PY` | those programs, as the projects' builds take them |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +15,20 @@
     clippy::disallowed_methods,
     reason = "a suite fails loudly, in its helpers and scenarios too"
 )]
+
+#[path = "toolchains/extism.rs"]
+mod extism;
+#[path = "toolchains/graphviz.rs"]
+mod graphviz;
+#[path = "toolchains/hielements.rs"]
+mod hielements;
+#[path = "seeds/life.rs"]
+#[expect(dead_code, reason = "modules of this suite are made just now, and found on no shelf")]
+mod life;
+#[path = "toolchains/pocket.rs"]
+mod pocket;
+#[path = "toolchains/signalk.rs"]
+mod signalk;
 
 use casemate::{Casemate, Cause, Plugin, Policy};
 use casemate_tests::command::{casemate, run};
@@ -24,12 +40,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The languages besides Rust: as `casemate new` calls them, as the guide does, and where in `sdk` their statistics are.
-const LANGUAGES: [(&str, &str, &str); 6] = [
+const LANGUAGES: [(&str, &str, &str); 7] = [
     ("c", "C", "c/statistics"),
     ("cpp", "C++", "c/statistics-cpp"),
     ("assemblyscript", "AssemblyScript", "assemblyscript/statistics"),
     ("go", "Go", "go/statistics"),
     ("js", "JavaScript", "plugin-js/statistics"),
+    ("ts", "TypeScript", "plugin-js/statistics-ts"),
     ("python", "Python", "plugin-python/statistics"),
 ];
 
@@ -51,11 +68,25 @@ fn is_there(test: &str, language: &str) -> bool {
 fn copy_of_sdks() -> Scratch {
     let copy = Scratch::new();
     for folder in ["c", "assemblyscript", "go", "plugin-js", "plugin-python", "wit"] {
-        let from = sdk().join(folder);
-        let ran = run(Path::new("cp"), &["-R".as_ref(), from.as_os_str(), copy.as_os_str()]);
-        assert_eq!(ran.code, 0, "{ran:?}");
+        copy_folder(&sdk().join(folder), &copy);
     }
     copy
+}
+
+/// A copy of these folders of the checkout, each where it is there.
+fn copy_of(folders: &[&str]) -> Scratch {
+    let copy = Scratch::new();
+    for folder in folders {
+        let above = copy.join(folder).parent().unwrap().to_owned();
+        fs::create_dir_all(&above).unwrap();
+        copy_folder(&sdk().join("..").join(folder), &above);
+    }
+    copy
+}
+
+fn copy_folder(from: &Path, into: &Path) {
+    let ran = run(Path::new("cp"), &["-R".as_ref(), from.as_os_str(), into.as_os_str()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
 }
 
 /// Compiling a language's whole runtime takes a while, and so may its first call.
@@ -84,7 +115,8 @@ fn every_example_says_of_itself_what_the_others_do() {
 fn the_statistics_of_every_language_are_the_same() {
     let test = "the_statistics_of_every_language_are_the_same";
     let sdks = copy_of_sdks();
-    let mut modules = vec![("rust", guests::rust("statistics"))];
+    let component = guests::wasi("statistics-component");
+    let mut modules = vec![("rust", guests::rust("statistics")), ("rust, as a component", component)];
     for (language, _, folder) in LANGUAGES {
         if !is_there(test, language) {
             continue;
@@ -154,8 +186,14 @@ fn a_notebook_is_the_same_in_every_language() {
     let rust = sdks.join("c/notebook/rust");
     fs::create_dir(&rust).unwrap();
     fs::copy(sdks.join("c/notebook/plugin.toml"), rust.join("plugin.toml")).unwrap();
-    fs::copy(guests::rust("notebook"), rust.join("notebook.wasm")).unwrap();
-    let mut modules = vec![("rust", rust.join("notebook.wasm"))];
+    let mut modules = Vec::new();
+    for (language, from, to) in [
+        ("rust", guests::rust("notebook"), "notebook.wasm"),
+        ("rust, as a component", guests::wasi("notebook-component"), "component.wasm"),
+    ] {
+        fs::copy(from, rust.join(to)).unwrap();
+        modules.push((language, rust.join(to)));
+    }
     for (language, _, folder) in LANGUAGES {
         // C++ has the header of C.
         if language == "cpp" || !is_there(test, language) {
@@ -304,13 +342,16 @@ fn numbers_are_exact(folder: &str) {
     });
 }
 
+/// Folders of programs that a guide finds before all others.
+fn tools() -> Vec<PathBuf> {
+    std::env::split_paths(&std::env::var_os("CASEMATE_TOOLS").unwrap_or_default()).collect()
+}
+
 /// What the guide says of a language, as it says it.
 fn follow(language: &str) {
-    let tools = std::env::var_os("CASEMATE_TOOLS").unwrap_or_default();
-    let tools: Vec<PathBuf> = std::env::split_paths(&tools).collect();
     let (_, heading, _) = LANGUAGES.into_iter().find(|(name, ..)| *name == language).unwrap();
     if is_there("the guide", language) {
-        guide::follow(heading, &tools);
+        guide::follow(heading, &tools());
     }
 }
 
@@ -337,6 +378,11 @@ fn the_guide_for_go_is_right() {
 #[test]
 fn the_guide_for_javascript_is_right() {
     follow("js");
+}
+
+#[test]
+fn the_guide_for_typescript_is_right() {
+    follow("ts");
 }
 
 #[test]

@@ -15,6 +15,8 @@ mod components;
 mod foreign;
 #[path = "wasi/libraries.rs"]
 mod libraries;
+#[path = "wasi/network.rs"]
+mod network;
 #[path = "wasi/programs.rs"]
 mod programs;
 #[path = "wasi/swaps.rs"]

@@ -143,7 +143,9 @@ mod tests {
         let ready = supervisor.receive(up.next_frame().unwrap().unwrap()).unwrap();
         assert_eq!(ready, Up::Ready(Ready { version: LINK_VERSION, layers: 7, data_limit_bytes: 99 }));
 
-        supervisor.setup(&mut bytes, &Setup { seed: vec![1; 32], has_config: true }, b"{}").unwrap();
+        supervisor
+            .setup(&mut bytes, &Setup { seed: vec![1; 32], has_config: true, options: Vec::new() }, b"{}")
+            .unwrap();
         supervisor
             .call(&mut bytes, &Call { method: "m".into(), content_type: 1, ..Call::default() }, b"in")
             .unwrap();

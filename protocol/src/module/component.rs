@@ -18,8 +18,8 @@ const KNOWN: &[&str] = &[
     "wasi:sockets/",
 ];
 
-/// Finds the dialect of a component.
-pub(super) fn detect(facts: &ModuleFacts) -> Result<Detected, DetectError> {
+/// Finds the dialect of a component; or sees to it that it has the one that is wanted.
+pub(super) fn detect(facts: &ModuleFacts, wanted: Option<Dialect>) -> Result<Detected, DetectError> {
     let unknown = facts
         .imports()
         .iter()
@@ -35,14 +35,22 @@ pub(super) fn detect(facts: &ModuleFacts) -> Result<Detected, DetectError> {
         })
     };
     let found = |dialect, why: &str| Ok(Detected { dialect, why: Message::escaped(why) });
-    if has("casemate:plugin/guest@", "call") {
+    let lacks =
+        |what: &str| Err(DetectError::NoDialect { nearest: wanted, missing: vec![Name::escaped(what)] });
+    let may_be = |dialect| wanted.is_none_or(|wanted| wanted == dialect);
+    if may_be(Dialect::PluginComponent) && has("casemate:plugin/guest@", "call") {
         return found(Dialect::PluginComponent, "it exports casemate:plugin/guest");
     }
-    if has("wasi:cli/run@", "run") {
+    if may_be(Dialect::CommandComponent) && has("wasi:cli/run@", "run") {
         return found(Dialect::CommandComponent, "it exports wasi:cli/run");
     }
-    match exports().count() {
-        0 => Err(DetectError::NoDialect { nearest: None, missing: vec![Name::escaped("any function")] }),
-        count => found(Dialect::Component, &format!("it is a component that exports {count} functions")),
+    match (wanted, exports().count()) {
+        (Some(Dialect::PluginComponent), _) => lacks("casemate:plugin/guest#call"),
+        (Some(Dialect::CommandComponent), _) => lacks("wasi:cli/run#run"),
+        (None | Some(Dialect::Component), 0) => lacks("any function"),
+        (None | Some(Dialect::Component), count) => {
+            found(Dialect::Component, &format!("it is a component that exports {count} functions"))
+        }
+        (Some(_), _) => lacks("what modules do: it is a component"),
     }
 }

@@ -1,14 +1,18 @@
 //! Which ABI a module speaks, told by what it exports and imports.
 
-use super::facts::{Export, ExternKind, Import, ModuleFacts};
+mod shape;
+mod shapes;
+
+use super::facts::ModuleFacts;
 use super::limits::MISSING_MAX;
 use super::text::{Message, Name};
 use super::{component, wasi};
 use crate::certificate::Profile;
+use shape::{Found, Shape};
 use std::fmt;
 
 /// An ABI between guest and worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Dialect {
     /// The native core ABI.
@@ -23,22 +27,54 @@ pub enum Dialect {
     CommandComponent = 23,
     /// Any other component: its functions are called with values of their types.
     Component = 24,
+    /// A library of Hielements: `library_call` and `library_check`.
+    Hielements = 40,
+    /// A node of Pocket that its host gives memory to and takes it from.
+    PocketHost = 50,
+    /// A node of Pocket that writes its answers into a buffer of its host's.
+    PocketBuffer = 51,
+    /// A node of Pocket that is a program: JSON on its input, JSON on its output.
+    PocketStdio = 52,
+    /// A plugin made with a plug-in development kit of Extism.
+    Extism = 60,
+    /// A plugin of Signal K in AssemblyScript, whose texts are UTF-16.
+    SignalkScript = 70,
+    /// A plugin of Signal K that writes its answers into a buffer of its host's.
+    SignalkBuffer = 71,
+    /// An extension of Spacedrive.
+    Spacedrive = 80,
+    /// A plugin of IdeaNet.
+    Ideanet = 90,
 }
 
 impl Dialect {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 15] = [
         Self::Casemate1,
         Self::WasiCommand,
         Self::WasiReactor,
         Self::PluginComponent,
         Self::CommandComponent,
         Self::Component,
+        Self::Hielements,
+        Self::PocketHost,
+        Self::PocketBuffer,
+        Self::PocketStdio,
+        Self::Extism,
+        Self::SignalkScript,
+        Self::SignalkBuffer,
+        Self::Spacedrive,
+        Self::Ideanet,
     ];
 
     /// The dialect with this number.
     pub fn from_number(number: u32) -> Option<Self> {
         Self::ALL.into_iter().find(|dialect| dialect.number() == number)
+    }
+
+    /// The dialect of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.name() == name)
     }
 
     /// Its number between processes.
@@ -47,7 +83,7 @@ impl Dialect {
     }
 
     /// Its name.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Casemate1 => "casemate-1",
             Self::WasiCommand => "wasi-command",
@@ -55,8 +91,32 @@ impl Dialect {
             Self::PluginComponent => "casemate-component",
             Self::CommandComponent => "wasi-command-component",
             Self::Component => "component",
+            Self::Hielements => "hielements",
+            Self::PocketHost => "pocket-host",
+            Self::PocketBuffer => "pocket-buffer",
+            Self::PocketStdio => "pocket-stdio",
+            Self::Extism => "extism",
+            Self::SignalkScript => "signalk-as",
+            Self::SignalkBuffer => "signalk-buffer",
+            Self::Spacedrive => "spacedrive",
+            Self::Ideanet => "ideanet",
         }
     }
+
+    /// The names of all.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "it is evaluated by the compiler, which refuses what is outside"
+    )]
+    pub const NAMES: &'static [&'static str] = &{
+        let mut names = [""; Self::ALL.len()];
+        let (mut at, mut all) = (0, Self::ALL.as_slice());
+        while let [dialect, rest @ ..] = all {
+            names[at] = dialect.name();
+            (at, all) = (at + 1, rest);
+        }
+        names
+    };
 
     /// Whether it is one of components.
     pub fn is_component(self) -> bool {
@@ -65,7 +125,7 @@ impl Dialect {
 
     /// Whether it is a program that runs from its start to its end for each call, and is of no use after that.
     pub fn is_command(self) -> bool {
-        matches!(self, Self::WasiCommand | Self::CommandComponent)
+        matches!(self, Self::WasiCommand | Self::CommandComponent | Self::PocketStdio)
     }
 }
 
@@ -203,93 +263,81 @@ impl fmt::Display for DetectError {
 
 impl std::error::Error for DetectError {}
 
-/// Finds the one dialect that a module speaks.
-pub fn detect(facts: &ModuleFacts) -> Result<Detected, DetectError> {
+/// Finds the one dialect that a module speaks; or sees to it that it speaks the one that is wanted.
+pub fn detect(facts: &ModuleFacts, wanted: Option<Dialect>) -> Result<Detected, DetectError> {
     if facts.sizes.is_component {
-        return component::detect(facts);
+        return component::detect(facts, wanted);
     }
-    match detect_among(facts, &[CASEMATE_1, WASI_COMMAND]) {
-        // What is nearly a plugin is told what it lacks; a library for anybody is not.
-        Err(DetectError::NoDialect { nearest: None, .. }) if WASI_REACTOR.missing(facts).is_empty() => {
-            detect_among(facts, &[WASI_REACTOR])
-        }
+    if let Some(wanted) = wanted {
+        let shapes: Vec<&Shape> = shapes::ALL.iter().filter(|shape| shape.dialect == wanted).collect();
+        return match shapes.as_slice() {
+            [] => {
+                let missing = vec![Name::escaped("what components do: it is a module")];
+                Err(DetectError::NoDialect { nearest: Some(wanted), missing })
+            }
+            shapes => among(facts, shapes).map_err(|error| of_wanted(error, wanted)),
+        };
+    }
+    let (special, general): (Vec<&Shape>, Vec<&Shape>) = shapes::ALL
+        .iter()
+        .filter(|shape| shape.found != Found::Named)
+        .partition(|shape| shape.found == Found::First);
+    match among(facts, &special) {
+        // What is nearly a plugin is told what it lacks; a program, or a library for anybody, is not.
+        Err(DetectError::NoDialect { nearest, missing }) => match among(facts, &general) {
+            Err(DetectError::NoDialect { .. }) => Err(DetectError::NoDialect { nearest, missing }),
+            Ok(found) if found.dialect == Dialect::WasiReactor && nearest == Some(Dialect::Casemate1) => {
+                Err(DetectError::NoDialect { nearest, missing })
+            }
+            found => found,
+        },
+        found => found,
+    }
+}
+
+/// That a dialect's exports are not there; which dialect is known.
+fn of_wanted(error: DetectError, wanted: Dialect) -> DetectError {
+    match error {
+        DetectError::NoDialect { missing, .. } => DetectError::NoDialect { nearest: Some(wanted), missing },
         other => other,
     }
 }
 
 /// The worker that a module runs in: whoever wants WASI or is a component has one of its own.
-pub fn profile(facts: &ModuleFacts) -> Result<Profile, DetectError> {
-    Ok(profile_of(facts, detect(facts)?.dialect))
-}
-
-pub(super) fn profile_of(facts: &ModuleFacts, dialect: Dialect) -> Profile {
+pub fn profile(facts: &ModuleFacts, dialect: Dialect) -> Profile {
     let wants_wasi = facts.imports().iter().any(|import| import.module == wasi::MODULE);
-    if dialect == Dialect::Casemate1 && !wants_wasi { Profile::Core } else { Profile::Wasi }
+    let general = matches!(dialect, Dialect::WasiReactor) || dialect.is_command() || dialect.is_component();
+    if wants_wasi || general { Profile::Wasi } else { Profile::Core }
 }
 
-/// A function by name and type.
-type Function = (&'static str, &'static str);
-
-/// What a module of a dialect looks like.
-#[derive(Debug)]
-struct Shape {
-    dialect: Dialect,
-    /// Without these it is not of this dialect.
-    required: &'static [Function],
-    /// These, if it has them, are of this type.
-    optional: &'static [Function],
-    /// Module and functions that the host has for it.
-    import_module: &'static str,
-    imports: &'static [Function],
+/// What a module of a dialect wants besides calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wants {
+    /// To be told events.
+    pub events: bool,
+    /// To be polled.
+    pub polls: bool,
+    /// To be told that its end is near.
+    pub stop: bool,
 }
 
-const CASEMATE_1: Shape = Shape {
-    dialect: Dialect::Casemate1,
-    required: &[
-        ("casemate_abi", "() -> i32"),
-        ("casemate_alloc", "(i32, i32) -> i32"),
-        ("casemate_free", "(i32, i32, i32) -> ()"),
-        ("casemate_call", "(i32, i32) -> i64"),
-    ],
-    optional: &[
-        ("casemate_describe", "() -> i64"),
-        ("casemate_init", "(i32, i32) -> i64"),
-        ("casemate_event", "(i32, i32) -> i32"),
-        ("casemate_shutdown", "() -> i32"),
-    ],
-    import_module: "casemate",
-    imports: &[
-        ("host_call", "(i32, i32) -> i64"),
-        ("log", "(i32, i32, i32) -> ()"),
-        ("cancelled", "() -> i32"),
-    ],
-};
-
-const WASI_COMMAND: Shape = Shape {
-    dialect: Dialect::WasiCommand,
-    required: &[("_start", "() -> ()")],
-    optional: &[],
-    import_module: wasi::MODULE,
-    imports: &[],
-};
-
-const WASI_REACTOR: Shape = Shape {
-    dialect: Dialect::WasiReactor,
-    required: &[("_initialize", "() -> ()")],
-    optional: &[],
-    import_module: wasi::MODULE,
-    imports: &[],
-};
-
-fn detect_among(facts: &ModuleFacts, shapes: &[Shape]) -> Result<Detected, DetectError> {
-    let complete: Vec<&Shape> = shapes.iter().filter(|shape| shape.missing(facts).is_empty()).collect();
-    if complete.is_empty() {
-        return Err(no_dialect(facts, shapes));
+impl Wants {
+    pub(super) fn of(facts: &ModuleFacts, dialect: Dialect) -> Self {
+        let Some(shape) = shapes::ALL.iter().find(|shape| shape.dialect == dialect) else {
+            return Self { events: dialect == Dialect::PluginComponent, ..Self::default() };
+        };
+        let has = |export: Option<&str>| export.is_some_and(|export| facts.export(export).is_some());
+        Self { events: has(shape.hears), polls: has(shape.polls), stop: has(shape.stops) }
     }
-    let mut fitting = None;
+}
+
+/// The one of these that fits.
+fn among(facts: &ModuleFacts, shapes: &[&Shape]) -> Result<Detected, DetectError> {
+    let complete: Vec<&&Shape> = shapes.iter().filter(|shape| shape.is_complete(facts)).collect();
+    let mut fitting: Option<&Shape> = None;
     let mut misfit = None;
     for shape in complete {
-        match (shape.check(facts), &fitting) {
+        match (shape.check(facts), fitting) {
             (Ok(()), None) => fitting = Some(shape),
             (Ok(()), Some(first)) => {
                 return Err(DetectError::Tie { first: first.dialect, second: shape.dialect });
@@ -304,91 +352,14 @@ fn detect_among(facts: &ModuleFacts, shapes: &[Shape]) -> Result<Detected, Detec
     }
 }
 
-fn no_dialect(facts: &ModuleFacts, shapes: &[Shape]) -> DetectError {
+fn no_dialect(facts: &ModuleFacts, shapes: &[&Shape]) -> DetectError {
     let nearest =
-        shapes.iter().max_by_key(|shape| shape.present(facts)).filter(|shape| shape.present(facts) > 0);
+        shapes.iter().max_by_key(|shape| shape.nearness(facts)).filter(|shape| shape.nearness(facts) > 0);
     let missing = nearest.or(shapes.first()).map(|shape| shape.missing(facts)).unwrap_or_default();
     DetectError::NoDialect {
         nearest: nearest.map(|shape| shape.dialect),
         missing: missing.into_iter().take(MISSING_MAX).map(Name::escaped).collect(),
     }
-}
-
-impl Shape {
-    fn missing(&self, facts: &ModuleFacts) -> Vec<&'static str> {
-        self.required.iter().map(|(name, _)| *name).filter(|name| facts.export(name).is_none()).collect()
-    }
-
-    fn present(&self, facts: &ModuleFacts) -> usize {
-        self.required.len().saturating_sub(self.missing(facts).len())
-    }
-
-    fn check(&self, facts: &ModuleFacts) -> Result<(), DetectError> {
-        for (name, ty) in self.required.iter().chain(self.optional) {
-            if let Some(export) = facts.export(name) {
-                self.check_export(export, ty)?;
-            }
-        }
-        if !facts.export("memory").is_some_and(|export| export.kind == ExternKind::Memory) {
-            return Err(DetectError::MissingMemory);
-        }
-        facts.imports().iter().try_for_each(|import| self.check_import(import))
-    }
-
-    fn check_export(&self, export: &Export, expected: &str) -> Result<(), DetectError> {
-        if export.kind == ExternKind::Function && export.ty == expected {
-            return Ok(());
-        }
-        Err(wrong_signature(Direction::Export, export.name.clone(), expected, export.kind, &export.ty))
-    }
-
-    fn check_import(&self, import: &Import) -> Result<(), DetectError> {
-        // Their types are the linker's to compare.
-        if import.module == wasi::MODULE && wasi::FUNCTIONS.contains(&import.name.as_str()) {
-            return Ok(());
-        }
-        let known =
-            self.imports.iter().find(|(name, _)| import.module == self.import_module && import.name == *name);
-        let Some((_, expected)) = known else {
-            return Err(DetectError::UnknownImport {
-                module: import.module.clone(),
-                name: import.name.clone(),
-            });
-        };
-        if import.kind == ExternKind::Function && import.ty == *expected {
-            return Ok(());
-        }
-        let name = Name::escaped(&format!("{}.{}", import.module, import.name));
-        Err(wrong_signature(Direction::Import, name, expected, import.kind, &import.ty))
-    }
-
-    fn why(&self, facts: &ModuleFacts) -> Message {
-        let names = |functions: &[Function]| {
-            let present = functions.iter().map(|(name, _)| *name).filter(|name| facts.export(name).is_some());
-            present.collect::<Vec<_>>().join(", ")
-        };
-        let optional = names(self.optional);
-        let also = if optional.is_empty() { String::new() } else { format!(", also {optional}") };
-        let imports = match facts.imports().len() {
-            0 => "imports nothing".to_owned(),
-            count => format!("imports {count} of the functions of {}", self.import_module),
-        };
-        Message::escaped(&format!("it exports memory, {}{also} and {imports}", names(self.required)))
-    }
-}
-
-fn wrong_signature(
-    direction: Direction,
-    name: Name,
-    expected: &str,
-    found_kind: ExternKind,
-    found: &Name,
-) -> DetectError {
-    let found = match found_kind {
-        ExternKind::Function => found.clone(),
-        kind => Name::escaped(&format!("a {kind}, {found}")),
-    };
-    DetectError::WrongSignature { direction, name, expected: Name::escaped(expected), found }
 }
 
 #[cfg(test)]

@@ -1,22 +1,23 @@
 //! What the compiler process says about a module, and how that is written down.
 //!
 //! ```text
-//! u8   format, 2
+//! u8   format, 3
 //! u8   verdict: 0 accepted, 1 refused
-//! accepted: facts, u64 compatibility, u64 bytes of native code that follow the report
+//! accepted: facts, u32 dialect that was wanted, u64 compatibility, u64 bytes of native code that follow the report
 //! refused:  error, u8 whether facts follow, facts
 //! ```
 //! Numbers are little endian; a text has a u16 length in front; a list has a u32 count in front. Every report has exactly
-//! one encoding. The dialect is not part of it: whoever reads the facts sees it there.
+//! one encoding. The dialect that was found is not part of it: whoever reads the facts sees it there. One that was wanted in
+//! its place is, as its number; 0 is none.
 
 use super::codec::{DecodeViolation, Reader, Writer};
-use super::dialect::{DetectError, Detected, Dialect, detect, profile_of};
+use super::dialect::{DetectError, Detected, Dialect, Wants, detect, profile};
 use super::error::CompileError;
 use super::facts::ModuleFacts;
 use super::limits::REPORT_BYTES_MAX;
 use crate::certificate::Profile;
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 const ACCEPTED: u8 = 0;
 const REFUSED: u8 = 1;
 
@@ -47,15 +48,21 @@ pub struct Code {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     facts: ModuleFacts,
+    wanted: Option<Dialect>,
     detected: Detected,
     code: Code,
 }
 
 impl Accepted {
-    /// Takes facts that show a dialect, and no others.
-    pub fn new(facts: ModuleFacts, code: Code) -> Result<Self, DetectError> {
-        let detected = detect(&facts)?;
-        Ok(Self { facts, detected, code })
+    /// Takes facts that show a dialect, or the one that is wanted, and no others.
+    pub fn new(facts: ModuleFacts, wanted: Option<Dialect>, code: Code) -> Result<Self, DetectError> {
+        let detected = detect(&facts, wanted)?;
+        Ok(Self { facts, wanted, detected, code })
+    }
+
+    /// The same, with code that has been made of it.
+    pub fn with_code(self, code: Code) -> Self {
+        Self { code, ..self }
     }
 
     /// What is known about the module.
@@ -70,7 +77,12 @@ impl Accepted {
 
     /// The worker that it runs in.
     pub fn profile(&self) -> Profile {
-        profile_of(&self.facts, self.dialect())
+        profile(&self.facts, self.dialect())
+    }
+
+    /// What it wants besides calls.
+    pub fn wants(&self) -> Wants {
+        Wants::of(&self.facts, self.dialect())
     }
 
     /// What spoke for that dialect.
@@ -109,6 +121,7 @@ impl CompileReport {
             Self::Accepted(accepted) => {
                 out.u8(ACCEPTED);
                 accepted.facts.write(&mut out);
+                out.u32(accepted.wanted.map_or(0, Dialect::number));
                 out.u64(accepted.code.compatibility);
                 out.u64(accepted.code.cwasm_bytes);
             }
@@ -137,10 +150,12 @@ impl CompileReport {
         let report = match input.u8("the verdict")? {
             ACCEPTED => {
                 let facts = ModuleFacts::read(&mut input)?;
+                let wanted = wanted(input.u32("the dialect that was wanted")?)?;
                 let compatibility = input.u64("the compatibility")?;
                 let cwasm_bytes = input.u64("the size of the native code")?;
                 let code = Code { cwasm_bytes, compatibility };
-                Self::Accepted(Accepted::new(facts, code).ok().ok_or(DecodeViolation::Contradiction)?)
+                let accepted = Accepted::new(facts, wanted, code);
+                Self::Accepted(accepted.ok().ok_or(DecodeViolation::Contradiction)?)
             }
             REFUSED => {
                 let error = CompileError::read(&mut input)?;
@@ -151,6 +166,15 @@ impl CompileReport {
         };
         input.finish()?;
         Ok(report)
+    }
+}
+
+fn wanted(number: u32) -> Result<Option<Dialect>, DecodeViolation> {
+    match number {
+        0 => Ok(None),
+        number => Dialect::from_number(number)
+            .map(Some)
+            .ok_or(DecodeViolation::Unknown { field: "the dialect that was wanted", number }),
     }
 }
 

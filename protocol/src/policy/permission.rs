@@ -36,6 +36,16 @@ impl HostPattern {
         }
     }
 
+    /// Whether there is a method that both match.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        match (self, other) {
+            (any, Self::Literal(literal)) | (Self::Literal(literal), any) => any.allows(literal),
+            (Self::Prefix(one), Self::Prefix(other)) => {
+                one.starts_with(other.as_str()) || other.starts_with(one.as_str())
+            }
+        }
+    }
+
     pub(super) fn allows(&self, method: &str) -> bool {
         match self {
             Self::Literal(literal) => literal == method,

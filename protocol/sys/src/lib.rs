@@ -12,6 +12,7 @@ compile_error!(
 pub mod allocator;
 pub mod descriptors;
 pub mod memory;
+pub mod mount;
 pub mod packet;
 pub mod privileges;
 pub mod process;

@@ -142,6 +142,16 @@ pub fn let_go_on(listener: BorrowedFd<'_>, id: u64) -> io::Result<()> {
     })
 }
 
+/// Answers the call of a notification in the kernel's place: it does not exist on this machine. ENOENT: the caller died in
+/// between.
+pub fn say_it_does_not_exist(listener: BorrowedFd<'_>, id: u64) -> io::Result<()> {
+    let mut response = RawResponse { id, value: 0, error: -libc::ENOSYS, flags: 0 };
+    uninterrupted(|| {
+        // SAFETY: the request's number holds the size of the struct that the pointer names.
+        check(unsafe { libc::ioctl(listener.as_raw_fd(), NOTIF_SEND as _, &raw mut response) }.into())
+    })
+}
+
 /// The kernel gives up waiting for a listener's lock when a signal comes; whoever waits for our answer still does.
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<()> {
     loop {

@@ -78,6 +78,8 @@ pub enum Command {
     Test(Test),
     /// Makes a plugin anew whenever its files change, reloads it, runs its examples and shows its log
     Dev(Dev),
+    /// Nodes of installed plugins, one after the other
+    Workflow(Workflow),
     /// Lets clients in other processes use plugins over a local socket, until a signal stops it
     Serve(Serve),
     /// What a daemon has written down for those who keep it safe
@@ -88,8 +90,12 @@ pub enum Command {
     Load(Load),
     /// Has a daemon end a plugin and forget it
     Unload(Named),
-    /// What a daemon's plugins are and how they do, and orders to them
+    /// Plugins that are installed here, a daemon's, how they do, and orders to them
     Plugins(Plugins),
+    /// Asks whether an installed plugin may do what only a person can allow; remembers it, and asks again for more alone
+    Consent(Consent),
+    /// Plugins as an application's own developers load them
+    Extension(Extension),
     /// Log lines of a daemon's plugins, as they come
     Logs(Logs),
     /// Events between a daemon's plugins and clients
@@ -124,11 +130,21 @@ pub struct New {
     #[arg(value_name = "NAME")]
     pub folder: PathBuf,
     /// What it is written in
+    #[arg(long, value_enum, required_unless_present = "template", conflicts_with = "template")]
+    pub lang: Option<Language>,
+    /// The system that it is written for, in Rust
     #[arg(long, value_enum)]
-    pub lang: Language,
+    pub template: Option<Template>,
     /// A checkout of Casemate to take the SDK from; without it the project gets a copy
     #[arg(long, value_name = "DIR")]
     pub sdk: Option<PathBuf>,
+}
+
+/// Another system, for whose plugins there is a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Template {
+    /// IdeaNet
+    Ideanet,
 }
 
 /// What a plugin is written in.
@@ -146,6 +162,8 @@ pub enum Language {
     Go,
     /// JavaScript
     Js,
+    /// TypeScript
+    Ts,
     /// Python
     Python,
 }
@@ -179,6 +197,31 @@ pub struct Dev {
     /// A whole casemate.toml; without it the plugin is granted what its manifest asks for
     #[arg(long, value_name = "FILE", id = "dev-policy")]
     pub policy: Option<PathBuf>,
+}
+
+/// `workflow`.
+#[derive(Debug, Args)]
+pub struct Workflow {
+    /// What to do
+    #[command(subcommand)]
+    pub command: WorkflowCommand,
+}
+
+/// The commands of `workflow`.
+#[derive(Debug, Subcommand)]
+pub enum WorkflowCommand {
+    /// Runs a workflow of Pocket's to its end; prints what its last node gives
+    Run(WorkflowRun),
+}
+
+/// `workflow run`.
+#[derive(Debug, Args)]
+pub struct WorkflowRun {
+    /// The workflow, a .yaml file
+    pub file: PathBuf,
+    /// What its first node is given: a file, - for standard input, or JSON itself; null without it
+    #[arg(long, value_name = "FILE|-|JSON", allow_hyphen_values = true)]
+    pub input: Option<OsString>,
 }
 
 /// `serve`.
@@ -264,10 +307,20 @@ pub struct Plugins {
 /// The commands of `plugins`.
 #[derive(Debug, Subcommand)]
 pub enum PluginsCommand {
-    /// Those that this client may use
+    /// Installs a package: its manifest and its module are checked, and a daemon that runs loads it
+    Install(PluginInstall),
+    /// Unloads a plugin and removes its package; what it keeps stays
+    Remove(PluginRemove),
+    /// Those that are installed, and those of a daemon that this client may use
     List,
     /// One of them, and what stands around its workers
     Info(PluginInfo),
+    /// Every check of an installation, without installing
+    Validate(PluginValidate),
+    /// Makes one file of a package, the same to the last byte each time
+    Pack(PluginPack),
+    /// Takes over what another server kept of its plugins: their configurations and files
+    Import(PluginImport),
     /// Starts it, if it is disabled or stopped
     Enable(Named),
     /// Takes no new calls, lets those that run finish, and ends its processes
@@ -282,14 +335,113 @@ pub enum PluginsCommand {
     Config(PluginConfig),
 }
 
+/// `plugins install`.
+#[derive(Debug, Args)]
+pub struct PluginInstall {
+    /// A folder, a .tar.gz, a .zip or a .wasm file; or the https:// address of one
+    #[arg(value_name = "SRC|URL")]
+    pub source: String,
+    /// The SHA-256 that the file has to have, in hexadecimal
+    #[arg(long, value_name = "HEX")]
+    pub sha256: Option<String>,
+    /// Whom to trust for https, in PEM, in place of whom the system trusts
+    #[arg(long, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// The folder that the plugin works on, where its manifest asks for one; the package's own without it
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Its native programs too, which run behind walls of their own; without it only modules
+    #[arg(long)]
+    pub native: bool,
+}
+
+/// `plugins remove`.
+#[derive(Debug, Args)]
+pub struct PluginRemove {
+    /// The plugin
+    pub name: String,
+    /// Removes what it keeps too: its files, its keys and values, its configuration
+    #[arg(long)]
+    pub data: bool,
+}
+
+/// `plugins validate`.
+#[derive(Debug, Args)]
+pub struct PluginValidate {
+    /// A folder, a .tar.gz, a .zip or a .wasm file
+    #[arg(value_name = "DIR")]
+    pub source: PathBuf,
+    /// The folder that the plugin works on, where its manifest asks for one; the package's own without it
+    #[arg(long, value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Its native programs too, which run behind walls of their own; without it only modules
+    #[arg(long)]
+    pub native: bool,
+}
+
+/// `plugins pack`.
+#[derive(Debug, Args)]
+pub struct PluginPack {
+    /// The package's folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// The file to make; NAME-VERSION.tar.gz without it
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `extension`.
+#[derive(Debug, Args)]
+pub struct Extension {
+    /// What to do
+    #[command(subcommand)]
+    pub command: ExtensionCommand,
+}
+
+/// The commands of `extension`.
+#[derive(Debug, Subcommand)]
+pub enum ExtensionCommand {
+    /// Installs it as `plugins install` does, and has a daemon load it; where none runs, loads it once to see that it can be
+    Load(ExtensionLoad),
+}
+
+/// `extension load`.
+#[derive(Debug, Args)]
+pub struct ExtensionLoad {
+    /// A folder with a manifest and a module
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
+/// `plugins import`.
+#[derive(Debug, Args)]
+pub struct PluginImport {
+    /// The folder, such as plugin-config-data: ID.json, or ID/ID.json with ID/vfs, for each plugin
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
 /// `plugins info`.
 #[derive(Debug, Args)]
 pub struct PluginInfo {
-    /// The plugin, by its name in the daemon
+    /// The plugin
     pub name: String,
     /// Says what stands around its workers as well
     #[arg(long)]
     pub certificate: bool,
+}
+
+/// `consent`.
+#[derive(Debug, Args)]
+pub struct Consent {
+    /// The plugin, by the name that it is installed under
+    pub name: String,
+    /// Says yes to all of it, and asks nobody
+    #[arg(long, conflicts_with = "revoke")]
+    pub yes: bool,
+    /// Takes back what was said
+    #[arg(long)]
+    pub revoke: bool,
 }
 
 /// `plugins reload`.
@@ -406,6 +558,9 @@ pub enum LogFormat {
 pub struct Run {
     /// The plugin, a .wasm file
     pub file: PathBuf,
+    /// FILE is a native program (a path with a slash, or a name such as python3), ARGS its arguments, and it speaks JSON-RPC
+    #[arg(long, requires = "call")]
+    pub external: bool,
     /// The method to call
     #[arg(long, value_name = "METHOD")]
     pub call: Option<String>,
@@ -452,6 +607,9 @@ pub struct Run {
 pub struct Inspect {
     /// The module, a .wasm file
     pub file: PathBuf,
+    /// What it is to be taken for, where it could be several things or its own system tells it by its name only
+    #[arg(long, value_name = "NAME", value_parser = casemate::module::Dialect::NAMES.to_vec())]
+    pub dialect: Option<String>,
 }
 
 /// `doctor`.

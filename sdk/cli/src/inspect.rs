@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::problem::Problem;
 use crate::run;
 use crate::screen::{Screen, Tone};
-use casemate::module::{CompileError, CompileReport, Extent, ModuleFacts};
+use casemate::module::{Accepted, Code, CompileError, CompileReport, Dialect, Extent, ModuleFacts};
 use casemate::policy::units::show_bytes;
 use casemate::{Cause, Failure};
 use serde_json::{Map, Value, json};
@@ -19,6 +19,10 @@ pub(crate) async fn perform(inspect: &Inspect, screen: &mut Screen) -> Result<Ex
     casemate.shutdown().await;
     let file = &inspect.file;
     let report = inspected.map_err(|failure| Problem::of_module(failure, file, ""))?;
+    let report = match inspect.dialect.as_deref().and_then(Dialect::from_name) {
+        Some(dialect) => taken_for(dialect, report),
+        None => report,
+    };
     if screen.json() {
         let (value, exit) = to_json(&report, file);
         screen.value(&value)?;
@@ -29,6 +33,19 @@ pub(crate) async fn perform(inspect: &Inspect, screen: &mut Screen) -> Result<Ex
     }
     report.into_result().map_err(|error| refusal(error, file))?;
     Ok(Exit::Done)
+}
+
+/// The same facts, for a module that somebody says is of this dialect: it is, or the error is what it lacks for that.
+fn taken_for(dialect: Dialect, report: CompileReport) -> CompileReport {
+    let facts = match &report {
+        CompileReport::Accepted(accepted) => accepted.facts().clone(),
+        CompileReport::Refused { error: CompileError::Dialect(_), facts: Some(facts) } => facts.clone(),
+        CompileReport::Refused { .. } => return report,
+    };
+    match Accepted::new(facts.clone(), Some(dialect), Code::default()) {
+        Ok(accepted) => CompileReport::Accepted(accepted),
+        Err(error) => CompileReport::Refused { error: CompileError::Dialect(error), facts: Some(facts) },
+    }
 }
 
 fn refusal(error: CompileError, file: &Path) -> Problem {
@@ -152,7 +169,7 @@ fn extent(extent: &Extent, show: impl Fn(u64) -> String) -> String {
 mod tests {
     use super::*;
     use crate::args::Color;
-    use casemate::module::{Accepted, Code, Export, ExternKind, Import, Sizes};
+    use casemate::module::{Export, ExternKind, Import, Sizes};
 
     fn facts() -> ModuleFacts {
         let mut facts = ModuleFacts::default();
@@ -176,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_plugin_in_json() {
-        let report = CompileReport::Accepted(Accepted::new(facts(), Code::default()).unwrap());
+        let report = CompileReport::Accepted(Accepted::new(facts(), None, Code::default()).unwrap());
         let (value, exit) = to_json(&report, Path::new("p.wasm"));
         assert_eq!(exit, Exit::Done);
         assert_eq!(value["ok"], true);
@@ -201,7 +218,7 @@ mod tests {
 
     #[test]
     fn people_get_a_line_a_fact() {
-        let report = CompileReport::Accepted(Accepted::new(facts(), Code::default()).unwrap());
+        let report = CompileReport::Accepted(Accepted::new(facts(), None, Code::default()).unwrap());
         let text = lines(&report, &Screen::new(false, 0, Color::Never)).join("\n");
         for words in
             ["casemate-1", "2 KiB", "64 KiB at first", "casemate.log function", "casemate_call function"]

@@ -10,8 +10,10 @@
 //! | `json` | JSON text laid out for people |
 //! | `log` | a plugin's log lines on standard error |
 //! | `certificate` | a certificate for people and programs |
+//! | `packages` | `plugins` on disk: install, remove, list, info, validate and pack |
 //! | `places` | where the code cache is |
 //! | `run`, `inspect`, `doctor`, `demo`, `cache`, `policy`, `serve`, `audit`, `remote` | the commands; `remote` has those that need a daemon |
+//! | `workflow` | nodes of plugins one after the other |
 //! | `project` | for authors: `new`, `test` and `dev` |
 //! | `reply` | a method's answer for people and programs |
 #![forbid(unsafe_code)]
@@ -28,6 +30,7 @@ mod input;
 mod inspect;
 mod json;
 mod log;
+mod packages;
 mod places;
 mod policy;
 mod problem;
@@ -37,6 +40,7 @@ mod reply;
 mod run;
 mod screen;
 mod serve;
+mod workflow;
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
@@ -85,6 +89,7 @@ fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
             Command::New(new) => project::new::perform(new, screen),
             Command::Test(test) => Box::pin(project::test::perform(cli, test, screen)).await,
             Command::Dev(dev) => Box::pin(project::dev::perform(cli, dev, screen)).await,
+            Command::Workflow(order) => Box::pin(workflow::perform(cli, &order.command, screen)).await,
             Command::Serve(serve) => Box::pin(serve::perform(cli, serve, screen)).await,
             Command::Policy(args::Policy { command: args::PolicyCommand::Reload }) => {
                 remote::reload_policy(cli, screen).await
@@ -94,6 +99,12 @@ fn perform(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
                 screen.bytes(&args::completions(order.shell))?;
                 Ok(Exit::Done)
             }
+            Command::Extension(order) => {
+                let args::ExtensionCommand::Load(order) = &order.command;
+                Box::pin(packages::load_extension(cli, order, screen)).await
+            }
+            Command::Plugins(order) => Box::pin(packages::perform(cli, &order.command, screen)).await,
+            Command::Consent(order) => Box::pin(packages::consent::perform(cli, order, screen)).await,
             Command::Audit(order) => audit::perform(&cli.places, order, screen),
             order => Box::pin(remote::perform(cli, order, screen)).await,
         }

@@ -66,6 +66,11 @@ pub(crate) fn state(flags: &Places) -> Option<PathBuf> {
     resolve(flags, home()).map(|places| places.state_dir)
 }
 
+/// The state directory, for a command that cannot do without.
+pub(crate) fn required_state(flags: &Places) -> Result<PathBuf, Problem> {
+    state(flags).ok_or_else(|| Problem::usage("there is no HOME to keep plugins in: say --state-dir"))
+}
+
 /// The socket of this user's daemon, where no flag names one.
 pub(crate) fn socket() -> Option<PathBuf> {
     let runtime = home().runtime.map(PathBuf::from).filter(|path| path.is_absolute());

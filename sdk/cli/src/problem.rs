@@ -3,6 +3,7 @@
 use crate::exit::{self, Exit};
 use casemate::config::{ConfigError, ConfigProblem};
 use casemate::daemon::audit::AuditError;
+use casemate::package::PackageError;
 use casemate::{Cause, Failure, Fault};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -79,6 +80,35 @@ impl Problem {
              into quarantine"
         );
         Self::own(Exit::Violation, "cache.bad_entries", message)
+    }
+
+    /// Something is no package, or cannot be installed.
+    pub(crate) fn package(error: PackageError) -> Self {
+        let (exit, code) = match &error {
+            PackageError::Config(error) => return Self::Config(error.clone()),
+            PackageError::NotInstalled { .. } => (Exit::NotFound, "package.unknown"),
+            PackageError::Hash { .. } => (Exit::Violation, "package.hash"),
+            PackageError::Archive { .. } => (Exit::Violation, "package.archive"),
+            error if error.is_about_files() => (Exit::NotFound, "file.unreadable"),
+            PackageError::NotAvailable { .. } => (Exit::Policy, "policy.not_available"),
+            _ => (Exit::Policy, "package.invalid"),
+        };
+        Self::own(exit, code, error.to_string())
+    }
+
+    /// A workflow has a mistake, or does not end.
+    pub(crate) fn workflow(message: impl Into<String>) -> Self {
+        Self::own(Exit::Policy, "workflow.invalid", message)
+    }
+
+    /// A workflow wants a node that no plugin has.
+    pub(crate) fn unknown_node(message: impl Into<String>) -> Self {
+        Self::own(Exit::NotFound, "workflow.unknown_node", message)
+    }
+
+    /// Something cannot be fetched.
+    pub(crate) fn fetch(url: &str, why: impl fmt::Display) -> Self {
+        Self::own(Exit::NotFound, "package.fetch", format!("{url}: {why}"))
     }
 
     /// The daemon's socket cannot be used.

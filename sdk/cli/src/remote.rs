@@ -1,9 +1,9 @@
 //! The commands that need a daemon.
 
 mod follow;
-mod plugins;
+pub(crate) mod plugins;
 
-use crate::args::{Cli, Command, EventsCommand, Load, RemoteCall};
+use crate::args::{Cli, Command, EventsCommand, Load, PluginsCommand, RemoteCall};
 use crate::exit::Exit;
 use crate::input::{self, Input};
 use crate::places;
@@ -24,7 +24,6 @@ pub(crate) async fn perform(cli: &Cli, order: &Command, screen: &mut Screen) -> 
             casemate.plugin(&order.name).await?.close().await?;
             done(screen)
         }
-        Command::Plugins(order) => plugins::perform(&casemate, &order.command, screen).await,
         Command::Logs(order) => follow::logs(&casemate, order, screen).await,
         Command::Events(order) => match &order.command {
             EventsCommand::Sub(order) => follow::events(&casemate, order, screen).await,
@@ -69,7 +68,33 @@ pub(crate) async fn perform(cli: &Cli, order: &Command, screen: &mut Screen) -> 
         | Command::Dev(_)
         | Command::Audit(_)
         | Command::Completions(_)
+        | Command::Consent(_)
+        | Command::Plugins(_)
+        | Command::Workflow(_)
+        | Command::Extension(_)
         | Command::Serve(_) => Err(Problem::ours("this command needs no daemon")),
+    }
+}
+
+/// Orders to a daemon about one plugin of its own.
+pub(crate) async fn order(cli: &Cli, order: &PluginsCommand, screen: &mut Screen) -> Result<Exit, Problem> {
+    let casemate = connect(cli).await?;
+    plugins::perform(&casemate, order, screen).await
+}
+
+/// The daemon, if there is one. One that was named must be there.
+pub(crate) async fn daemon(cli: &Cli) -> Result<Option<Casemate>, Problem> {
+    if cli.socket.is_some() {
+        return connect(cli).await.map(Some);
+    }
+    match places::socket().filter(|socket| socket.exists()) {
+        Some(socket) => match Casemate::connect(socket).await {
+            Ok(casemate) => Ok(Some(casemate)),
+            // A socket that nobody listens at any more.
+            Err(Failure { cause: Cause::Connection { .. }, .. }) => Ok(None),
+            Err(failure) => Err(failure.into()),
+        },
+        None => Ok(None),
     }
 }
 
@@ -81,7 +106,7 @@ async fn connect(cli: &Cli) -> Result<Casemate, Problem> {
 }
 
 /// `{"ok": true}`, or nothing.
-fn done(screen: &mut Screen) -> Result<Exit, Problem> {
+pub(crate) fn done(screen: &mut Screen) -> Result<Exit, Problem> {
     if screen.json() {
         screen.value(&json!({"ok": true}))?;
     }

@@ -19,11 +19,14 @@ use std::path::Path;
 
 /// The two forms of the command.
 const FORMS: &str = "`casemate run FILE --call METHOD` calls a method of a plugin; \
-                     `casemate run FILE -- ARGS` runs a WASI program";
+                     `casemate run FILE -- ARGS` runs a WASI program; \
+                     `casemate run --external PROGRAM --call METHOD -- ARGS` calls a native one";
 
 pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result<Exit, Problem> {
     let form = form(run)?;
-    let args = arguments(run)?;
+    let mut args = arguments(run)?;
+    // Those of a native program are words of its own, and not of its policy.
+    let own_args = if run.external { std::mem::take(&mut args) } else { Vec::new() };
     // What needs no process is looked at first, and standard input last: a typo costs nobody what they piped in.
     let policy = grant::resolve(&grant::Flags {
         memory: run.memory.as_deref(),
@@ -35,11 +38,13 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
         by_author: false,
         outside: grant::Outside { folders: &run.dir, env: &run.env, args: &args },
     })?;
-    let metadata = std::fs::metadata(&run.file);
-    metadata.map_err(|error| {
-        let path = escape(&run.file.display().to_string(), 512);
-        Failure::not_started(Cause::File { path, message: error.to_string() })
-    })?;
+    if !run.external {
+        let metadata = std::fs::metadata(&run.file);
+        metadata.map_err(|error| {
+            let path = escape(&run.file.display().to_string(), 512);
+            Failure::not_started(Cause::File { path, message: error.to_string() })
+        })?;
+    }
     let input = match form {
         Form::Call(_) => Some(input::resolve(run.input.as_deref(), run.raw, std::io::stdin())?),
         Form::Program => None,
@@ -47,7 +52,14 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
 
     let casemate = builder(cli, screen, run.no_cache)?.build()?;
     let working = screen.working(&format!("loading {}", run.file.display()));
-    let loaded = casemate.load(&run.file, policy).await;
+    let loaded = if run.external {
+        let name = run.file.file_stem().unwrap_or_default().to_string_lossy();
+        let words = std::iter::once(run.file.display().to_string()).chain(own_args).collect();
+        let folder = std::env::current_dir().unwrap_or_default();
+        casemate.load_external(&name, words, folder, policy).await
+    } else {
+        casemate.load(&run.file, policy).await
+    };
     drop(working);
     let plugin = loaded.map_err(|failure| both_forms(failure, &run.file))?;
     let ended = match (form, input) {
@@ -97,11 +109,11 @@ enum Form<'a> {
 fn form(run: &Run) -> Result<Form<'_>, Problem> {
     let of_program = !run.args.is_empty();
     match (&run.call, of_program) {
-        (Some(_), true) => Err(Problem::usage(format!("--call and -- ARGS exclude each other: {FORMS}"))),
-        (Some(method), false) if method.is_empty() => {
-            Err(Problem::usage("--call needs the name of a method"))
+        (Some(_), true) if !run.external => {
+            Err(Problem::usage(format!("--call and -- ARGS exclude each other: {FORMS}")))
         }
-        (Some(method), false) => Ok(Form::Call(method)),
+        (Some(method), _) if method.is_empty() => Err(Problem::usage("--call needs the name of a method")),
+        (Some(method), _) => Ok(Form::Call(method)),
         (None, false) if run.input.is_some() || run.raw => Err(Problem::usage(format!(
             "--input is for a method, and a program reads standard input: {FORMS}"
         ))),

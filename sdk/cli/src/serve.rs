@@ -13,6 +13,7 @@ use casemate::Configuration;
 use casemate::cache::CacheSetting;
 use casemate::daemon::audit::Audit;
 use casemate::daemon::{Daemon, Listen, ServeFailure, Steward};
+use casemate::package::Kept;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,6 +38,9 @@ pub(crate) async fn perform(cli: &Cli, serve: &Serve, screen: &Screen) -> Result
         config.cache = CacheSetting::At(places);
     }
     config.state_dir = places::state(&cli.places);
+    if let Some(Err(error)) = config.state_dir.as_deref().map(Kept::sweep) {
+        tracing::warn!("what a killed installation left is not swept away: {error}");
+    }
     let audit = places::state(&cli.places).map(|state| Audit::open(&state)).transpose();
     let audit = audit.map_err(|error| Problem::audit(&error))?;
     match &audit {

@@ -170,6 +170,35 @@ impl Casemate {
         }
     }
 
+    /// Starts a native program behind the walls in place of a module, under a name of its own: `words` are the program and its
+    /// arguments, paths among them relative to `base`. It is called as a module is, with JSON in and out; it hears and answers
+    /// JSON-RPC 2.0, a line each way. Embedded only: a daemon runs the programs that its own configuration names, by
+    /// [`Casemate::load_named`].
+    #[cfg(feature = "embedded")]
+    pub async fn load_external(
+        &self,
+        name: &str,
+        words: Vec<String>,
+        base: impl Into<std::path::PathBuf>,
+        policy: Policy,
+    ) -> Result<Plugin, Failure> {
+        match &self.inner {
+            Inner::Embedded(supervisor) => {
+                let program = casemate_supervisor::External::new(words, base);
+                let name = PluginName::from_lossy(name);
+                let options = LoadOptions { config: supervisor.kept_config(&name)? };
+                let inner = supervisor.load_external(name, program, policy, options).await?;
+                Ok(Plugin::new(PluginInner::Embedded(inner)))
+            }
+            #[cfg(feature = "connected")]
+            Inner::Connected(_) => {
+                let message =
+                    "a daemon starts the programs that its own configuration names, and no others".to_owned();
+                Err(Failure::not_started(Cause::Configuration { message }))
+            }
+        }
+    }
+
     /// Loads a plugin of the configuration: the module that its table names, under what table, manifest and ceiling come to.
     #[cfg(feature = "embedded")]
     pub async fn load_named(&self, name: &str) -> Result<Plugin, LoadError> {

@@ -56,7 +56,9 @@ pub use casemate_protocol::status::{EventStatus, State, Status};
 #[cfg(feature = "embedded")]
 pub use casemate_supervisor::policy::{ConfigError, Configuration, Effective, Manifest};
 #[cfg(feature = "embedded")]
-pub use casemate_supervisor::{LoadError, PluginReloaded, Reloaded, Taken, cache, doctor, policy as config};
+pub use casemate_supervisor::{
+    External, LoadError, PluginReloaded, Reloaded, Taken, cache, doctor, package, policy as config,
+};
 /// The supervisor as a daemon that other processes connect to.
 #[cfg(feature = "daemon")]
 pub mod daemon {

@@ -55,19 +55,31 @@ pub unsafe fn take(block: *mut u8, len: usize) -> Vec<u8> {
 }
 
 /// Hands bytes over to the host, which gives them back to [`free`] with align 1.
-#[cfg(any(target_arch = "wasm32", test))]
+#[cfg(any(all(target_arch = "wasm32", not(target_env = "p2")), test))]
 pub(crate) fn give(bytes: Vec<u8>) -> (*mut u8, usize) {
     let block = bytes.into_boxed_slice();
     let len = block.len();
     (Box::into_raw(block).cast(), len)
 }
 
+#[cfg(all(target_arch = "wasm32", not(target_env = "p2")))]
+pub use boundary::give_packed;
 pub(crate) use boundary::{cancelled, host_call, log};
+
+/// From now on a panic reaches the host's log before it traps.
 #[cfg(target_arch = "wasm32")]
-pub use boundary::{give_packed, log_panics};
+pub fn log_panics() {
+    static HOOK: std::sync::Once = std::sync::Once::new();
+    HOOK.call_once(|| {
+        std::panic::set_hook(Box::new(|panic| log(crate::log::Level::Error, &panic.to_string())));
+    });
+}
+
+#[cfg(target_env = "p2")]
+use crate::component as boundary;
 
 /// Inside a worker: the functions that the host supplies.
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", not(target_env = "p2")))]
 mod boundary {
     use crate::log::Level;
 
@@ -112,14 +124,6 @@ mod boundary {
         let address = (packed & 0xffff_ffff) as usize;
         (std::ptr::with_exposed_provenance_mut(address), (packed >> 32) as usize)
     }
-
-    /// From now on a panic reaches the host's log before it traps.
-    pub fn log_panics() {
-        static HOOK: std::sync::Once = std::sync::Once::new();
-        HOOK.call_once(|| {
-            std::panic::set_hook(Box::new(|panic| log(Level::Error, &panic.to_string())));
-        });
-    }
 }
 
 /// Natively: no host, so that a plugin's own tests link and run.
@@ -145,12 +149,15 @@ mod boundary {
     }
 }
 
-/// The exports of the ABI `casemate-1` for one plugin type; with `event`, the optional one too.
+/// The exports of the ABI `casemate-1` for one plugin type; with `event`, the optional one too. As a component: those of the
+/// world `casemate:plugin`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
     ($plugin:ty $(, $event:ident)?) => {
-        #[cfg(target_arch = "wasm32")]
+        $crate::__export_component!($plugin);
+
+        #[cfg(all(target_arch = "wasm32", not(target_env = "p2")))]
         const _: () = {
             ::std::thread_local! {
                 static INSTANCE: $crate::__private::Instance<$plugin> =
@@ -203,6 +210,14 @@ macro_rules! __export {
             $($crate::__export_event!($event);)?
         };
     };
+}
+
+/// Nothing: this is no component.
+#[cfg(not(target_env = "p2"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __export_component {
+    ($plugin:ty) => {};
 }
 
 /// `casemate_event`, inside the block that [`__export!`] makes.

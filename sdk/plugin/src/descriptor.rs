@@ -2,13 +2,18 @@
 
 use serde::Serialize;
 
-use crate::__private::{Body, Reply};
+use crate::__private::{Body, MethodSchemas, Reply};
 use crate::{Error, Event};
 
 /// A type that `#[plugin]` stands on. The attribute implements it; nobody else should.
 pub trait Plugin: Sized + 'static {
     /// What the plugin says about itself.
     const DESCRIPTOR: Descriptor;
+
+    #[doc(hidden)]
+    fn schemas() -> Vec<MethodSchemas> {
+        Vec::new()
+    }
 
     #[doc(hidden)]
     fn start(config: Body<'_>) -> Result<Self, Error>;

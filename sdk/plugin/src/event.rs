@@ -72,6 +72,18 @@ pub fn publish_raw(topic: &str, body: &[u8]) -> Result<(), Error> {
     send(&Request { method: topic, content: RAW, body })
 }
 
+/// Subscribes to topics, besides those of the manifest's `subscriptions`: `content.*`. It holds as long as the plugin is
+/// loaded, whatever becomes of this instance; to say it again changes nothing.
+///
+/// # Errors
+///
+/// `denied` when the policy's `permissions.subscribe` does not grant the pattern, `bad_topic` when it is none, `too_many` after
+/// 64 of them.
+pub fn subscribe(topic: &str) -> Result<(), Error> {
+    let wanted = serde_json::json!({ "topic": topic });
+    host::call::<_, Option<()>>("events.subscribe", &wanted).map(drop)
+}
+
 fn send(event: &Request<'_>) -> Result<(), Error> {
     host::call_raw("events.publish", &event.encode()?).map(drop)
 }
@@ -84,6 +96,7 @@ mod tests {
     fn without_a_host_nobody_hears() {
         assert_eq!(publish("a.b", &1).unwrap_err().code, host::NO_HOST);
         assert_eq!(publish_raw("a.b", b"").unwrap_err().code, host::NO_HOST);
+        assert_eq!(subscribe("a.*").unwrap_err().code, host::NO_HOST);
         let map = std::collections::HashMap::from([((1, 2), 3)]);
         assert_eq!(publish("a.b", &map).unwrap_err().code, "bad_input");
     }

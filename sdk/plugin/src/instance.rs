@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use crate::body::{Body, Subject};
 use crate::envelope::{self, Request};
 use crate::log::{self, Level};
+use crate::schemas::described;
 use crate::{Error, Event, Plugin};
 
 /// The instance of the module. A worker runs one call at a time on one thread, so a [`RefCell`] is enough.
@@ -34,7 +35,7 @@ impl<P: Plugin> Instance<P> {
     /// `casemate_describe`
     #[must_use]
     pub fn describe() -> Vec<u8> {
-        reply(envelope::json_reply(&P::DESCRIPTOR))
+        reply(envelope::json_reply(&described(&P::DESCRIPTOR, P::schemas())))
     }
 
     /// `casemate_init`: starts the plugin with its configuration, once and before the first call.

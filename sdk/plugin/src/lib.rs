@@ -83,7 +83,9 @@
 //! ```
 //!
 //! Such a crate is a `cdylib`, built with `cargo build --release --target wasm32-unknown-unknown`. The attribute
-//! generates every export of the ABI; what each function may look like is told at [`plugin`].
+//! generates every export of the ABI; what each function may look like is told at [`plugin`]. With `--target wasm32-wasip2`
+//! the same crate becomes a component of the world `casemate:plugin`, which may also use what WASI has: files, arguments,
+//! the environment, as far as its policy grants them.
 //!
 //! A panic is written to the host's log at error level, with its place, and then ends the instance. An error that a
 //! method returns goes to the caller as it is, and the instance stays.
@@ -92,6 +94,9 @@
 mod abi;
 mod base64;
 mod body;
+#[cfg(target_env = "p2")]
+#[doc(hidden)]
+pub mod component;
 mod context;
 mod descriptor;
 mod envelope;
@@ -102,6 +107,7 @@ mod instance;
 pub mod kv;
 pub mod log;
 mod reply;
+mod schemas;
 pub mod stream;
 pub mod testing;
 
@@ -110,16 +116,23 @@ pub use casemate_plugin_macros::plugin;
 pub use crate::context::{CallContext, call_context};
 pub use crate::descriptor::{Content, Descriptor, Method, Plugin};
 pub use crate::error::Error;
-pub use crate::event::{Event, publish, publish_raw};
+pub use crate::event::{Event, publish, publish_raw, subscribe};
 pub use crate::host::cancelled;
 
 /// What the output of `#[plugin]` calls. Not for authors: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::abi::{VERSION, alloc, free, take};
+    #[cfg(all(target_arch = "wasm32", not(target_env = "p2")))]
+    pub use crate::abi::give_packed;
     #[cfg(target_arch = "wasm32")]
-    pub use crate::abi::{give_packed, log_panics};
+    pub use crate::abi::log_panics;
+    pub use crate::abi::{VERSION, alloc, free, take};
     pub use crate::body::Body;
+    #[cfg(target_env = "p2")]
+    pub use crate::component;
     pub use crate::instance::Instance;
     pub use crate::reply::{PlainReturn, Reply, Returned};
+    #[cfg(feature = "schemas")]
+    pub use crate::schemas::schema;
+    pub use crate::schemas::{MethodSchemas, members, nothing};
 }

@@ -42,9 +42,10 @@ impl Build {
 impl Key {
     /// The key of a module that is compiled so.
     pub(crate) fn new(wasm: &[u8], spec: &CompileSpec, build: &Build) -> Self {
-        let CompileSpec { inspect_only, stack_bytes, fuel } = spec;
+        let CompileSpec { inspect_only, dialect, stack_bytes, fuel } = spec;
         let mut rest = build.0.clone();
         add(&mut rest, &stack_bytes.to_le_bytes());
+        add(&mut rest, &dialect.to_le_bytes());
         add(&mut rest, &[u8::from(*fuel), u8::from(*inspect_only)]);
         let mut key = Self { module: Sha256::digest(wasm).into(), build: [0; BUILD_BYTES] };
         key.build.iter_mut().zip(rest.finalize()).for_each(|(to, from)| *to = from);
@@ -119,7 +120,8 @@ fn processor() -> String {
 mod tests {
     use super::*;
 
-    const SPEC: CompileSpec = CompileSpec { inspect_only: false, stack_bytes: 1 << 20, fuel: false };
+    const SPEC: CompileSpec =
+        CompileSpec { inspect_only: false, dialect: 0, stack_bytes: 1 << 20, fuel: false };
 
     #[test]
     fn everything_makes_another_key() {
@@ -128,6 +130,7 @@ mod tests {
         assert_ne!(key, Key::new(b"modulf", &SPEC, &Build::of(b"a")));
         assert_ne!(key, Key::new(b"module", &SPEC, &Build::of(b"b")));
         assert_ne!(key, Key::new(b"module", &CompileSpec { fuel: true, ..SPEC }, &Build::of(b"a")));
+        assert_ne!(key, Key::new(b"module", &CompileSpec { dialect: 1, ..SPEC }, &Build::of(b"a")));
         assert_ne!(key, Key::new(b"module", &CompileSpec { stack_bytes: 1 << 21, ..SPEC }, &Build::of(b"a")));
     }
 

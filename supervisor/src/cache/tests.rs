@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-const SPEC: CompileSpec = CompileSpec { inspect_only: false, stack_bytes: 1 << 20, fuel: false };
+const SPEC: CompileSpec = CompileSpec { inspect_only: false, dialect: 0, stack_bytes: 1 << 20, fuel: false };
 
 /// Places of a test's own, removed with it.
 struct Scratch {
@@ -58,7 +58,7 @@ fn report(code: &[u8]) -> CompileReport {
         facts.push_export(Export::new(name, ExternKind::Function, ty)).unwrap();
     }
     let code = Code { cwasm_bytes: u64::try_from(code.len()).unwrap(), compatibility: 7 };
-    CompileReport::Accepted(Accepted::new(facts, code).unwrap())
+    CompileReport::Accepted(Accepted::new(facts, None, code).unwrap())
 }
 
 fn store(cache: &Cache, module: &[u8], code: &[u8]) {

@@ -134,15 +134,14 @@ impl Office {
         Ok(plugin)
     }
 
-    /// Loads every plugin of the configuration that is enabled and is not here; what came of each.
+    /// Loads every plugin of the configuration and every package that is enabled and is not here; what came of each.
     pub(super) async fn load_missing(&self) -> Vec<(String, Result<(), Failure>)> {
-        let configuration = self.supervisor.configuration();
         let mut loaded = Vec::new();
-        for name in configuration.plugins() {
-            let is_here = self.lock().contains_key(name);
-            if !is_here && self.supervisor.is_enabled(name) {
-                let result = self.load(name, None, LoadOptions::default()).await;
-                loaded.push((name.to_owned(), result.map(drop)));
+        for name in self.supervisor.names() {
+            let is_here = self.lock().contains_key(&name);
+            if !is_here && self.supervisor.is_enabled(&name) {
+                let result = self.load(&name, None, LoadOptions::default()).await;
+                loaded.push((name, result.map(drop)));
             }
         }
         loaded

@@ -1,8 +1,11 @@
 //! What a walled process must look like, at three moments of its life. Reading comes first and the status last: that it
 //! still lived then means that everything before was read of the living process.
 
+mod program;
 #[cfg(test)]
 mod tests;
+
+pub use program::{Moment, judge_launcher, judge_locked_launcher, judge_program};
 
 use super::error::InspectError;
 use super::limits::{Limit, Resource};
@@ -84,7 +87,20 @@ pub struct LockedView {
 pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<LockedView, InspectError> {
     let mut observed = Observed::default();
     let surroundings = expect.namespaces.then(|| Surroundings::read(view)).transpose()?;
-    let spec = expect.spec;
+    let limits = of_a_stub(expect.spec);
+    let look = Look::read(view, &limits)?;
+    look.core(expect, 0, Place::First, &mut observed)?;
+    look.code_is_fixed(None, &mut observed)?;
+    look.descriptors(expect, &mut observed)?;
+    look.limits(&limits, &mut observed)?;
+    if let Some(surroundings) = surroundings {
+        surroundings.judge(expect.host, &mut observed)?;
+    }
+    Ok(LockedView { observed, executable: look.executable() })
+}
+
+/// Limits of all that a stub starts, until they are lowered.
+fn of_a_stub(spec: &StubSpec) -> Vec<Ordered> {
     let mut limits = vec![
         (Resource::CoreFileSize, 0),
         (Resource::FileSize, spec.file_bytes),
@@ -99,15 +115,7 @@ pub fn judge_zygote(view: &ProcessView<'_>, expect: Expect<'_>) -> Result<Locked
         (Resource::PendingSignals, ZYGOTE_PENDING_SIGNALS_MAX),
     ];
     limits.extend(spec.cpu_seconds.map(|seconds| (Resource::CpuTime, seconds)));
-    let look = Look::read(view, &limits)?;
-    look.core(expect, 0, Place::First, &mut observed)?;
-    look.code_is_fixed(None, &mut observed)?;
-    look.descriptors(expect, &mut observed)?;
-    look.limits(&limits, &mut observed)?;
-    if let Some(surroundings) = surroundings {
-        surroundings.judge(expect.host, &mut observed)?;
-    }
-    Ok(LockedView { observed, executable: look.executable() })
+    limits
 }
 
 /// What a zygote reported of its module.
@@ -240,6 +248,20 @@ impl Look {
         place: Place,
         observed: &mut Observed,
     ) -> Result<(), InspectError> {
+        self.filters(expect, own_filters, observed)?;
+        let status = &self.status;
+        self.privileges(expect, place, observed)?;
+        equal(Layer::SingleThread, "its number of threads", &1, &status.threads)?;
+        observed.seen(Layer::SingleThread);
+        Ok(())
+    }
+
+    fn filters(
+        &self,
+        expect: Expect<'_>,
+        own_filters: u32,
+        observed: &mut Observed,
+    ) -> Result<(), InspectError> {
         let status = &self.status;
         let filters = expect.host.filters + own_filters;
         let mode = if filters == 0 { 0 } else { 2 };
@@ -253,6 +275,22 @@ impl Look {
         if own_filters > 0 {
             observed.seen(Layer::Seccomp);
         }
+        Ok(())
+    }
+
+    /// The same of a native program that runs, which may have threads.
+    fn core_of_program(&self, expect: Expect<'_>, observed: &mut Observed) -> Result<(), InspectError> {
+        self.filters(expect, 2, observed)?;
+        self.privileges(expect, Place::Inside, observed)
+    }
+
+    fn privileges(
+        &self,
+        expect: Expect<'_>,
+        place: Place,
+        observed: &mut Observed,
+    ) -> Result<(), InspectError> {
+        let status = &self.status;
         equal(Layer::NoNewPrivs, "NoNewPrivs", &true, &status.no_new_privs)?;
         observed.seen(Layer::NoNewPrivs);
         let capabilities = status.capabilities;
@@ -265,8 +303,6 @@ impl Look {
             demand(Layer::Capabilities, set, "0", format_args!("{bits:#x}"), bits == 0)?;
         }
         observed.seen(Layer::Capabilities);
-        equal(Layer::SingleThread, "its number of threads", &1, &status.threads)?;
-        observed.seen(Layer::SingleThread);
         self.identity(expect, observed)?;
         if expect.namespaces {
             self.place(expect.host, place, observed)?;
@@ -392,19 +428,7 @@ impl Surroundings {
     }
 
     fn judge(self, host: &HostFacts, observed: &mut Observed) -> Result<(), InspectError> {
-        for (((layer, kind), own), found) in NAMESPACES.into_iter().zip(host.namespaces).zip(self.namespaces)
-        {
-            match (own, found) {
-                (Some(own), Seen::Yes(found)) => {
-                    demand(layer, kind.0, "a namespace of its own", "ours", own != found)?;
-                    observed.seen(layer);
-                }
-                (None, _) => observed.unseen(layer, format!("this kernel has no {} namespaces", kind.0)),
-                // Its numbers have shown already that it has its own.
-                (_, Seen::No(_)) if layer == Layer::PidNamespace => {}
-                (_, Seen::No(why)) => observed.unseen(layer, why),
-            }
-        }
+        self.namespaces(host, observed)?;
         let layer = Layer::EmptyRoot;
         match (self.mounts, self.root_entries) {
             (Seen::Yes(mounts), Seen::Yes(entries)) => {
@@ -415,6 +439,23 @@ impl Surroundings {
                 observed.seen(layer);
             }
             (Seen::No(why), _) | (_, Seen::No(why)) => observed.unseen(layer, why),
+        }
+        Ok(())
+    }
+
+    fn namespaces(&self, host: &HostFacts, observed: &mut Observed) -> Result<(), InspectError> {
+        for (((layer, kind), own), found) in NAMESPACES.into_iter().zip(host.namespaces).zip(&self.namespaces)
+        {
+            match (own, found) {
+                (Some(own), Seen::Yes(found)) => {
+                    demand(layer, kind.0, "a namespace of its own", "ours", own != *found)?;
+                    observed.seen(layer);
+                }
+                (None, _) => observed.unseen(layer, format!("this kernel has no {} namespaces", kind.0)),
+                // Its numbers have shown already that it has its own.
+                (_, Seen::No(_)) if layer == Layer::PidNamespace => {}
+                (_, Seen::No(why)) => observed.unseen(layer, why.clone()),
+            }
         }
         Ok(())
     }

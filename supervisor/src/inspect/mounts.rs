@@ -12,6 +12,26 @@ pub struct Mounts {
     pub count: usize,
     /// The last one at `/`, which is the one on top.
     pub root: Option<RootMount>,
+    /// Each of them, in their order.
+    pub all: Vec<Mount>,
+}
+
+/// A mount of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mount {
+    /// Where it is; blanks and the like are escaped.
+    pub point: Vec<u8>,
+    /// Its own options.
+    pub options: String,
+    /// Whether it is read-only.
+    pub read_only: bool,
+}
+
+impl Mount {
+    /// Whether it has an option.
+    pub fn has(&self, option: &str) -> bool {
+        self.options.split(',').any(|own| own == option)
+    }
 }
 
 /// The mount at `/`.
@@ -29,8 +49,10 @@ impl Mounts {
         let mut lines = Lines::new("mountinfo", text, MOUNTS_BYTES_MAX)?;
         let mut mounts = Self::default();
         while let Some(line) = lines.next_line() {
-            let (point, mount) = lines.field("a mount", mount(line))?;
+            let (point, options, mount) = lines.field("a mount", mount(line))?;
             mounts.count += 1;
+            let options = String::from_utf8_lossy(options).into_owned();
+            mounts.all.push(Mount { point: point.to_vec(), options, read_only: mount.read_only });
             if point == b"/" {
                 mounts.root = Some(mount);
             }
@@ -40,13 +62,14 @@ impl Mounts {
 }
 
 /// `ID PARENT DEVICE ROOT POINT OPTIONS [OPTIONAL…] - TYPE SOURCE SUPER_OPTIONS`; blanks in names are escaped.
-fn mount(line: &[u8]) -> Option<(&[u8], RootMount)> {
+fn mount(line: &[u8]) -> Option<(&[u8], &[u8], RootMount)> {
     let mut fields = words(line);
     let point = fields.nth(4)?;
-    let read_only = fields.next()?.split(|byte| *byte == b',').any(|option| option == b"ro");
+    let options = fields.next()?;
+    let read_only = options.split(|byte| *byte == b',').any(|option| option == b"ro");
     fields.find(|field| *field == b"-")?;
     let tmpfs = fields.next()? == b"tmpfs";
-    Some((point, RootMount { tmpfs, read_only }))
+    Some((point, options, RootMount { tmpfs, read_only }))
 }
 
 #[cfg(test)]
@@ -57,7 +80,8 @@ mod tests {
     fn a_walled_root_is_one_read_only_tmpfs() {
         let walled = b"412 377 0:55 / / ro,nosuid,nodev,noexec,relatime - tmpfs casemate rw,size=4k,nr_inodes=2,mode=555\n";
         let mounts = Mounts::parse(walled).unwrap();
-        assert_eq!(mounts, Mounts { count: 1, root: Some(RootMount { tmpfs: true, read_only: true }) });
+        assert_eq!((mounts.count, mounts.root), (1, Some(RootMount { tmpfs: true, read_only: true })));
+        assert!(mounts.all[0].has("nosuid") && !mounts.all[0].has("suid"), "{:?}", mounts.all);
     }
 
     #[test]
@@ -68,7 +92,7 @@ mod tests {
 31 27 0:9 / /ro\\040x ro,relatime - tmpfs ro ro
 ";
         let mounts = Mounts::parse(host.as_bytes()).unwrap();
-        assert_eq!(mounts, Mounts { count: 3, root: Some(RootMount { tmpfs: false, read_only: false }) });
+        assert_eq!((mounts.count, mounts.root), (3, Some(RootMount { tmpfs: false, read_only: false })));
         assert!(Mounts::parse(&std::fs::read("/proc/self/mountinfo").unwrap()).unwrap().count > 0);
     }
 

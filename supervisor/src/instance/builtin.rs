@@ -4,14 +4,18 @@
 use super::{Asked, Instance};
 use crate::host::{HostError, HostReply};
 use crate::scope::Bodies;
-use casemate_protocol::feed::{EVENT_BYTES_MAX, Event, split_event};
+use casemate_protocol::feed::{EVENT_BYTES_MAX, Event, SUBSCRIPTIONS_MAX, split_event};
 use casemate_protocol::link::{CONTENT_JSON, CONTENT_RAW};
 use casemate_protocol::outcome::escape;
-use casemate_protocol::policy::is_topic;
+use casemate_protocol::policy::{is_topic, is_topic_pattern};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Bytes of a topic where it is told.
 const TOPIC_BYTES_SHOWN: usize = 200;
+
+/// Bytes of what `events.subscribe` is asked: a pattern has 256 at most.
+const SUBSCRIBE_BYTES_MAX: usize = 1024;
 
 /// Bytes of one answer to `stream.read`.
 const READ_BYTES_MAX: usize = 64 * 1024;
@@ -58,7 +62,7 @@ impl<'a> Asked<'a> {
             Builtin::Write(bodies) => {
                 let written = streaming(bodies)?.output.write(body).await;
                 written.map_err(|closed| HostError::new("closed", closed.to_string()))?;
-                Ok(HostReply { content_type: CONTENT_JSON, body: b"null".to_vec() })
+                Ok(nothing())
             }
             Builtin::Error(bodies) => {
                 let Some(errors) = &streaming(bodies)?.errors else {
@@ -66,7 +70,7 @@ impl<'a> Asked<'a> {
                 };
                 let written = errors.write(body).await;
                 written.map_err(|closed| HostError::new("closed", closed.to_string()))?;
-                Ok(HostReply { content_type: CONTENT_JSON, body: b"null".to_vec() })
+                Ok(nothing())
             }
             Builtin::Context => {
                 let context = serde_json::json!({
@@ -116,8 +120,51 @@ impl Instance {
             body: body.into(),
             plugin: Some(self.shared.name.clone()),
         });
-        Ok(HostReply { content_type: CONTENT_JSON, body: b"null".to_vec() })
+        Ok(nothing())
     }
+
+    /// `events.subscribe`: the plugin is told of these topics too, as long as it is loaded.
+    pub(super) fn subscribe(&self, during: &str, bytes: &[u8], now: Instant) -> Result<HostReply, HostError> {
+        // It is read before anything else is asked.
+        let wanted = bytes.get(..bytes.len().min(SUBSCRIBE_BYTES_MAX)).unwrap_or_default();
+        let wanted: Value = serde_json::from_slice(wanted).unwrap_or_default();
+        let Some(topic) = wanted.get("topic").and_then(Value::as_str) else {
+            return Err(HostError::new(
+                "bad_input",
+                "what is subscribed to is {\"topic\": PATTERN}, as JSON of 1024 bytes at most",
+            ));
+        };
+        let policy = &*self.shared.policy();
+        let shown = || escape(topic, TOPIC_BYTES_SHOWN);
+        if !is_topic_pattern(topic) {
+            let message = format!(
+                "{:?} is no pattern of topics: write parts with dots between, * for any part, ** for all that follow",
+                shown()
+            );
+            return Err(HostError::new("bad_topic", message));
+        }
+        if !policy.allows_subscribe(topic) {
+            self.denied(&format!("events.subscribe {}", shown()));
+            let message = format!(
+                "events of {:?} are not granted: add it to permissions.subscribe of the plugin's policy",
+                shown()
+            );
+            return Err(HostError::new("denied", message));
+        }
+        self.admit_rate(policy, during, now)?;
+        let subscription = self.shared.subscription();
+        // One that a new policy does not grant is not told, whoever added it when (`Driver::deliver_one`).
+        if subscription.is_some_and(|subscription| !subscription.add(topic, SUBSCRIPTIONS_MAX)) {
+            let message = format!("a plugin subscribes to {SUBSCRIPTIONS_MAX} patterns at most");
+            return Err(HostError::new("too_many", message));
+        }
+        Ok(nothing())
+    }
+}
+
+/// What is answered where there is nothing to say.
+pub(super) fn nothing() -> HostReply {
+    HostReply { content_type: CONTENT_JSON, body: b"null".to_vec() }
 }
 
 fn streaming(bodies: Option<&Bodies>) -> Result<&Bodies, HostError> {

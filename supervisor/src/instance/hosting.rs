@@ -1,13 +1,15 @@
 //! What a guest asks its host for: permission first, then how often, then the handler, and never longer than the call.
 
 use super::keeping::keeps;
+use super::saving::SAVE;
 use super::{Asked, Instance};
 use crate::host::{HostError, HostReply, HostRequest, refusal};
 use crate::scope::Scope;
-use casemate_protocol::feed::PUBLISH;
+use casemate_protocol::feed::{PUBLISH, SUBSCRIBE};
 use casemate_protocol::link::{HostCall, HostStatus};
 use casemate_protocol::outcome::{HOST_CALLS_MAX, HostCallNote, escape};
 use casemate_protocol::policy::Policy;
+use casemate_protocol::room::ROOM;
 use std::time::Instant;
 
 /// Bytes of a method's name where it is told.
@@ -33,7 +35,12 @@ impl Instance {
             None if call.method == PUBLISH => {
                 self.publish(during.limited_as(), &body, start).map_err(|error| (HostStatus::Error, error))
             }
+            None if call.method == SUBSCRIBE => {
+                self.subscribe(during.limited_as(), &body, start).map_err(|error| (HostStatus::Error, error))
+            }
+            None if call.method == ROOM => self.within_call(self.lend_room(&body)).await,
             None => match self.admit(during.limited_as(), &call.method, start) {
+                Ok(()) if call.method == SAVE => self.within_call(self.save_config(&body)).await,
                 Ok(()) if keeps(&call.method) => self.within_call(self.keep(&call.method, &body)).await,
                 Ok(()) => self.ask(during.scope, call, body).await,
                 Err(error) => Err((HostStatus::Error, error)),

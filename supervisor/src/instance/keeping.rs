@@ -54,14 +54,18 @@ impl Instance {
                 return Err(HostError::new("limit.store", error.to_string()));
             }
             Ok(Err(error)) => {
-                // What it says of places is its operator's to know.
-                tracing::error!(plugin = %self.shared.name, "{method}: {error}");
                 let message = "the store cannot be used; the supervisor's log says why";
-                return Err(HostError { retryable: true, ..HostError::new("unavailable", message) });
+                return Err(self.unavailable(method, &error, message));
             }
             Err(_panicked) => return Err(HostError::new("internal", "the store failed")),
         };
         Ok(HostReply { content_type: CONTENT_JSON, body: answer })
+    }
+
+    /// The store failed. What it says of places is its operator's to know.
+    pub(super) fn unavailable(&self, method: &str, error: &StoreError, message: &str) -> HostError {
+        tracing::error!(plugin = %self.shared.name, "{method}: {error}");
+        HostError { retryable: true, ..HostError::new("unavailable", message) }
     }
 }
 

@@ -63,6 +63,12 @@ impl Instance {
             };
             return spent(&fate, &ran.allowance).unwrap_or_else(|| ran.out_of_time(hard));
         }
+        // A native program need not have a word for the signal that asks it to stop: then it ends by it.
+        if let (true, Some(Exit::USR1), Some(ran)) = (fate.interrupted, fate.exit, ran) {
+            let soft =
+                Cause::SoftTimeout { limit_ms: millis(ran.allowance.wall), observed_ms: millis(ran.elapsed) };
+            return spent(&fate, &ran.allowance).unwrap_or_else(|| ran.out_of_time(soft));
+        }
         // The kernel's own limit comes a second after ours, which is there unless our thread could not run.
         if let (Some(Exit::XCPU), Some(total)) = (fate.exit, self.given.limits().cpu_total) {
             let configured = millis(total);
@@ -90,7 +96,7 @@ impl Instance {
     ) -> (Result<Reply, Failure>, bool) {
         let fate = self.process.fate();
         // Signalled at the last moment: it answered in time, but nothing more is expected of it.
-        let reusable = !fate.interrupted && !self.is_worn_out() && !self.is_command;
+        let reusable = !fate.interrupted && !self.is_worn_out() && !self.is_command && !result.retire;
         let message = escape(&result.message, MESSAGE_BYTES_MAX);
         let cause = match status {
             Status::Ok => {

@@ -1,11 +1,12 @@
 //! What all instances of a plugin share: its name, its configuration, and the policy that holds now.
 
 use crate::context::Context;
+use crate::events::EventSubscription;
 use crate::rate::Rates;
 use crate::store::Store;
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::policy::Policy;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 
 /// What a plugin comes to; what is not said stays.
 #[derive(Debug, Clone, Default)]
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     config: RwLock<Option<Arc<[u8]>>>,
     /// `enabled` in its table of the configuration; `None`: it has no table.
     file_says_enabled: RwLock<Option<bool>>,
+    /// What it hears by, from the moment when it can.
+    subscription: Arc<OnceLock<Weak<EventSubscription>>>,
 }
 
 impl Shared {
@@ -52,6 +55,7 @@ impl Shared {
             policy,
             config,
             file_says_enabled: RwLock::default(),
+            subscription: Arc::default(),
         }
     }
 
@@ -73,10 +77,24 @@ impl Shared {
         *self.file_says_enabled.write().unwrap_or_else(PoisonError::into_inner) = said;
     }
 
+    /// From here on it is told of events by this.
+    pub(crate) fn hears_by(&self, subscription: &Arc<EventSubscription>) {
+        // There is one in a plugin's life.
+        let _ = self.subscription.set(Arc::downgrade(subscription));
+    }
+
+    /// What it hears by; nothing once the plugin is given up.
+    pub(crate) fn subscription(&self) -> Option<Arc<EventSubscription>> {
+        self.subscription.get()?.upgrade()
+    }
+
     /// From here on this holds.
     pub(crate) fn take(&self, terms: Terms) {
         if let Some(policy) = terms.policy {
-            *self.policy.write().unwrap_or_else(PoisonError::into_inner) = policy;
+            *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&policy);
+            if let Some(subscription) = self.subscription() {
+                subscription.keep_added(|pattern| policy.allows_subscribe(pattern));
+            }
         }
         if let Some(config) = terms.config {
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Some(config);
@@ -90,6 +108,7 @@ impl Shared {
             name: self.name.clone(),
             rates: Arc::clone(&self.rates),
             store: self.store.clone(),
+            subscription: Arc::clone(&self.subscription),
             file_says_enabled: RwLock::new(self.file_says_enabled()),
             policy: RwLock::new(terms.policy.clone().unwrap_or_else(|| self.policy())),
             config: RwLock::new(terms.config.clone().or_else(|| self.config())),

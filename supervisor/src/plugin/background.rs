@@ -1,15 +1,23 @@
 //! What nobody waits for: each a task that does not keep the plugin alive, and ends with it.
 
-use super::driver::{Driver, Garbage};
+use super::driver::{Driver, Garbage, STOP_PATIENCE};
+use super::ticket::Ticket;
 use super::version::{Slot, Version};
-use crate::instance::{Fitness, Instance};
-use crate::lifecycle::{Event, ForkFailure, Generation, InstanceNo};
+use crate::instance::{Asked, Fitness, Instance, To};
+use crate::lifecycle::{Event, ForkFailure, Generation, InstanceNo, State};
 use crate::process::guard::Fate;
+use crate::scope::Scope;
 use crate::zygote::Zygote;
+use casemate_protocol::ids::ClientId;
 use casemate_protocol::outcome::Failure;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
+
+/// How often a plugin is polled that wants it.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Driver {
     /// Starts a zygote, until that is given up.
@@ -130,6 +138,44 @@ impl Driver {
                 ForkFailure::ZygoteGone
             }
         }
+    }
+
+    /// Polls it as long as it is there, if its module wants that: while it runs, and nothing else is asked of it.
+    pub(super) fn poll_if_wanted(&self) {
+        if !self.version().wants().polls || !self.begins_to_be_polled() {
+            return;
+        }
+        let driver = self.weak();
+        self.runtime().spawn(async move {
+            let mut ticks = tokio::time::interval(POLL_INTERVAL);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                let Some(driver) = driver.upgrade() else { break };
+                let runs = driver.lock().machine.state() == State::Running;
+                if !runs || !driver.version().wants().polls {
+                    continue;
+                }
+                let scope = Scope::default();
+                let asked = Asked { method: "", content_type: 0, body: &[], scope: &scope, to: To::Poll };
+                let inbox = driver.inbox();
+                let _turn = driver.polling().lock().await;
+                let mut poll = pin!(Ticket::take(&driver, ClientId::NOBODY).serve(&asked));
+                let polled = tokio::select! {
+                    biased;
+                    polled = &mut poll => polled,
+                    // Nobody has the plugin any more: a poll that is dropped would take its instance with it, and that is to be
+                    // told of its end.
+                    () = inbox.is_closed() => match tokio::time::timeout(STOP_PATIENCE, poll).await {
+                        Ok(polled) => polled,
+                        Err(_elapsed) => break,
+                    },
+                };
+                if let Err(failure) = polled {
+                    tracing::warn!(plugin = %driver.shared().name, "it could not be polled: {failure}");
+                }
+            }
+        });
     }
 
     /// Tells the machine the time, then.

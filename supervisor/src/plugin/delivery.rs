@@ -22,7 +22,7 @@ const TOPIC_BYTES_SHOWN: usize = 200;
 #[derive(Debug)]
 pub(super) struct Reception {
     inbox: Arc<Inbox>,
-    subscription: EventSubscription,
+    subscription: Arc<EventSubscription>,
 }
 
 impl Reception {
@@ -31,6 +31,8 @@ impl Reception {
         let events = driver.shared().context.events.clone();
         let inbox = Arc::clone(driver.inbox());
         let subscription = events.subscribe_to(Vec::new(), Arc::clone(&inbox) as Arc<dyn Subscriber>);
+        let subscription = Arc::new(subscription);
+        driver.shared().hears_by(&subscription);
         driver.runtime().spawn(deliver(driver.weak(), Arc::clone(&inbox), events));
         Self { inbox, subscription }
     }
@@ -87,7 +89,18 @@ enum Next {
 
 impl Driver {
     async fn deliver_one(&self, inbox: &Inbox) -> Next {
-        let told = Ticket::take(self, ClientId::NOBODY).tell(|| inbox.pop()).await;
+        // What waits may have been subscribed to under a policy that granted more than the one that holds by then.
+        let next = || {
+            let policy = self.shared().policy();
+            loop {
+                let event = inbox.pop()?;
+                if policy.allows_hearing(&event.topic) {
+                    return Some(event);
+                }
+                inbox.count(false);
+            }
+        };
+        let told = Ticket::take(self, ClientId::NOBODY).tell(next).await;
         let name = &self.shared().name;
         match told {
             Told::Event(event, outcome) => {

@@ -9,16 +9,19 @@ use crate::instance::{Instance, Shared, Terms};
 use crate::lifecycle::{
     Action, Answer, CallNo, Event, Generation, InstanceNo, Machine, Refusal, Rules, State,
 };
+use crate::load::Source;
 use crate::zygote::Zygote;
 use casemate_protocol::certificate::Certificate;
 use casemate_protocol::ids::ClientId;
 use casemate_protocol::outcome::Failure;
 use casemate_protocol::policy::Policy;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
+use tokio::task::JoinSet;
 
 #[derive(Debug)]
 pub(super) struct Driver {
@@ -29,6 +32,12 @@ pub(super) struct Driver {
     origin: Instant,
     runtime: Handle,
     inbox: Arc<Inbox>,
+    /// Whether somebody polls it.
+    is_polled: AtomicBool,
+    /// Held while it is polled.
+    polling: tokio::sync::Mutex<()>,
+    /// Instances that are told of their end now.
+    stopping: Arc<AtomicU32>,
     me: Weak<Self>,
 }
 
@@ -64,8 +73,8 @@ struct Candidate {
     terms: Terms,
 }
 
-/// A policy, and another module if it comes with one.
-pub(super) type Due = (Arc<Policy>, Option<Arc<[u8]>>);
+/// A policy, and other code if it comes with some.
+pub(super) type Due = (Arc<Policy>, Option<Source>);
 
 /// What a policy file has done to a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +101,28 @@ pub(super) enum Directive {
 
 /// What is dropped once the lock is free: that ends processes.
 #[derive(Debug, Default)]
-pub(super) struct Garbage(Vec<Instance>, Vec<Slot>);
+pub(super) struct Garbage {
+    instances: Vec<Instance>,
+    zygotes: Ending,
+    /// Where instances can be told of their end, and how many are.
+    farewell: Option<Farewell>,
+}
+
+/// Instances that are told of their end. They count for nothing else any more, so there are never more of them than there may be
+/// others.
+#[derive(Debug, Clone)]
+struct Farewell {
+    runtime: Handle,
+    stopping: Arc<AtomicU32>,
+    stopping_max: u32,
+}
+
+/// Zygotes that are to end.
+#[derive(Debug, Default)]
+struct Ending(Vec<Slot>);
+
+/// How long instances may take over their end, all together.
+pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 const FIRST: Generation = Generation(1);
 
@@ -129,6 +159,9 @@ impl Driver {
             origin: Instant::now(),
             runtime: Handle::current(),
             inbox,
+            is_polled: AtomicBool::new(false),
+            polling: tokio::sync::Mutex::default(),
+            stopping: Arc::default(),
             me: me.clone(),
         });
         driver.attend(FIRST, ending);
@@ -147,6 +180,16 @@ impl Driver {
     /// The events that wait for it.
     pub(super) fn inbox(&self) -> &Arc<Inbox> {
         &self.inbox
+    }
+
+    /// Whose turn it is: a poll's, or its end's.
+    pub(super) fn polling(&self) -> &tokio::sync::Mutex<()> {
+        &self.polling
+    }
+
+    /// Whether nobody has begun to poll it; from here on somebody does.
+    pub(super) fn begins_to_be_polled(&self) -> bool {
+        !self.is_polled.swap(true, Ordering::Relaxed)
     }
 
     pub(super) fn weak(&self) -> Weak<Self> {
@@ -297,12 +340,19 @@ impl Driver {
                     None => self.fork_spare(instance, generation, zygote),
                 }
             }
-            Action::Kill { instance } => garbage.0.extend(core.idle.remove(&instance).map(|idle| *idle)),
+            Action::Kill { instance } => {
+                garbage.instances.extend(core.idle.remove(&instance).map(|idle| *idle));
+                garbage.farewell = Some(Farewell {
+                    runtime: self.runtime.clone(),
+                    stopping: Arc::clone(&self.stopping),
+                    stopping_max: self.shared.policy().instances().max,
+                });
+            }
             Action::Start { generation } => {
                 let slot = self.start_zygote(generation, Arc::clone(&core.version));
                 core.zygotes.insert(generation, slot);
             }
-            Action::EndZygote { generation } => garbage.1.extend(core.zygotes.remove(&generation)),
+            Action::EndZygote { generation } => garbage.zygotes.0.extend(core.zygotes.remove(&generation)),
             Action::Adopt { .. } => {
                 if let Some(Candidate { version, certificate, terms }) = core.candidate.take() {
                     core.version = version;
@@ -366,6 +416,7 @@ impl Driver {
         }
         drop(core);
         self.attend(generation, ending);
+        self.poll_if_wanted();
         Ok(())
     }
 }
@@ -379,7 +430,32 @@ pub(super) enum Next {
 
 impl Drop for Garbage {
     fn drop(&mut self) {
+        let mut stopping = std::mem::take(&mut self.instances);
+        stopping.retain_mut(Instance::wants_stop);
+        let (false, Some(farewell)) = (stopping.is_empty(), self.farewell.take()) else { return };
+        let Farewell { runtime, stopping: told, stopping_max } = farewell;
+        let count = u32::try_from(stopping.len()).unwrap_or(u32::MAX);
+        if told.fetch_add(count, Ordering::Relaxed).saturating_add(count) > stopping_max {
+            told.fetch_sub(count, Ordering::Relaxed);
+            return;
+        }
+        let zygotes = std::mem::take(&mut self.zygotes);
+        runtime.spawn(async move {
+            let mut stops = JoinSet::new();
+            for mut instance in stopping {
+                stops.spawn(async move { instance.stop().await });
+            }
+            // Whoever takes longer is ended all the same.
+            let _ = tokio::time::timeout(STOP_PATIENCE, stops.join_all()).await;
+            told.fetch_sub(count, Ordering::Relaxed);
+            drop(zygotes);
+        });
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
         // Somebody may still be forking from it.
-        self.1.iter().filter_map(Slot::zygote).for_each(|zygote| zygote.kill());
+        self.0.iter().filter_map(Slot::zygote).for_each(|zygote| zygote.kill());
     }
 }

@@ -86,13 +86,18 @@ impl Inbox {
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.filled.notify_one();
-        self.closed.notify_one();
+        self.closed.notify_waiters();
     }
 
     /// Waits until it takes nothing more.
     pub(super) async fn is_closed(&self) {
-        while !self.lock().is_closed {
-            self.closed.notified().await;
+        loop {
+            // From here on it is woken, also by what happens before it waits.
+            let closed = self.closed.notified();
+            if self.lock().is_closed {
+                return;
+            }
+            closed.await;
         }
     }
 

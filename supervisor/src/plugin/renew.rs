@@ -5,7 +5,7 @@ use super::driver::Driver;
 use super::version::Proven;
 use crate::instance::Terms;
 use crate::lifecycle::{Event, Generation, Refusal, State};
-use crate::load::load;
+use crate::load::{Source, load};
 use crate::policy::needs_new_version;
 use crate::store::Record;
 use casemate_protocol::outcome::{Cause, Failure};
@@ -30,12 +30,12 @@ impl Plugin {
     /// under other terms, or under those that hold.
     ///
     /// Cancel safety: dropping the future before the new version has taken over leaves the old one.
-    pub(crate) async fn renew(&self, wasm: Option<Arc<[u8]>>, terms: Terms) -> Result<(), Failure> {
+    pub(crate) async fn renew(&self, source: Option<Source>, terms: Terms) -> Result<(), Failure> {
         let generation = self.driver.begin_reload(terms.policy.as_deref())?;
         let _given_up = GivenUp { driver: &self.driver, generation };
         let shared = self.driver.shared().under(&terms);
-        let proven = match wasm {
-            Some(wasm) => load(&shared, &wasm).await?,
+        let proven = match source {
+            Some(source) => load(&shared, &source).await?,
             None => Proven::again(self.driver.version(), &shared).await?,
         };
         proven.probe(&shared).await?;
@@ -44,19 +44,19 @@ impl Plugin {
 
     /// Comes to another policy, and to another module if one is given, without dropping a call. After a failure it is
     /// under the old one.
-    pub(crate) async fn take_policy(&self, policy: Policy, wasm: Option<Arc<[u8]>>) -> Result<Way, Failure> {
+    pub(crate) async fn take_policy(&self, policy: Policy, source: Option<Source>) -> Result<Way, Failure> {
         let (old, policy) = (self.driver.shared().policy(), Arc::new(policy));
         // A module that it was to have and does not have yet is not forgotten.
-        let wasm = wasm.or_else(|| self.driver.lock().due.as_ref()?.1.clone());
-        if wasm.is_some() || needs_new_version(&old, &policy) {
+        let source = source.or_else(|| self.driver.lock().due.as_ref()?.1.clone());
+        if source.is_some() || needs_new_version(&old, &policy) {
             return match self.status().state {
                 State::Starting | State::Running | State::Backoff => {
-                    self.renew(wasm, Terms::policy(policy)).await?;
+                    self.renew(source, Terms::policy(policy)).await?;
                     self.driver.lock().due = None;
                     Ok(Way::ByNewVersion)
                 }
                 State::Stopped | State::Disabled | State::Draining => {
-                    self.driver.lock().due = Some((policy, wasm));
+                    self.driver.lock().due = Some((policy, source));
                     Ok(Way::WhenStarted)
                 }
             };
@@ -125,10 +125,10 @@ impl Plugin {
         if let Some(withheld) = withheld.filter(|withheld| withheld.is_removed) {
             return Err(Failure::not_started(Cause::PluginStopped { reason: Some(withheld.reason) }));
         }
-        if let Some((policy, wasm)) = due {
+        if let Some((policy, source)) = due {
             // What it has to finish does not come to another version halfway.
             self.driver.until(|state| state != State::Draining).await;
-            self.renew(wasm, Terms::policy(policy)).await?;
+            self.renew(source, Terms::policy(policy)).await?;
             self.driver.lock().due = None;
         }
         Ok(())

@@ -1,19 +1,31 @@
 //! A version of a plugin: its module's code, and a zygote that has proven it.
 
 use crate::compile::Compiled;
+use crate::external::External;
 use crate::instance::{Instance, Shared};
-use crate::load::load;
-use crate::zygote::Zygote;
-use casemate_protocol::module::{Accepted, CompileReport, Dialect, ModuleFacts};
+use crate::load::{Source, load};
+use crate::zygote::{Code, Zygote};
+use casemate_protocol::module::{
+    Accepted, CompileError, CompileReport, Dialect, LooksLike, ModuleFacts, Wants,
+};
 use casemate_protocol::outcome::{Cause, Failure};
 use casemate_protocol::policy::Policy;
 use casemate_protocol::spawn::CompileSpec;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-/// A module's code, from which any number of zygotes can be started.
+/// A plugin's code, from which any number of zygotes can be started.
 #[derive(Debug)]
-pub(crate) struct Version {
+pub(crate) enum Version {
+    /// A module's.
+    Module(Box<Compilation>),
+    /// A native program, and the facts of a module that it is not.
+    Program(Arc<External>, ModuleFacts),
+}
+
+/// A module and what it was compiled to.
+#[derive(Debug)]
+pub(crate) struct Compilation {
     module: Accepted,
     code: OwnedFd,
     from_cache: bool,
@@ -39,7 +51,13 @@ impl Proven {
         let Compiled { report, code, from_cache } = compiled;
         let module = report.into_result().map_err(|error| Failure::not_started(Cause::Module(error)))?;
         let (wasm, spec) = (Arc::clone(wasm), compile_spec(&shared.policy()));
-        Self::of(Arc::new(Version { module, code, from_cache, wasm, spec }), shared).await
+        let version = Version::Module(Box::new(Compilation { module, code, from_cache, wasm, spec }));
+        Self::of(Arc::new(version), shared).await
+    }
+
+    /// Starts and proves the zygote of a native program.
+    pub(crate) async fn start_program(shared: &Shared, program: &Arc<External>) -> Result<Self, Failure> {
+        Self::of(Arc::new(Version::Program(Arc::clone(program), ModuleFacts::default())), shared).await
     }
 
     /// Starts and proves a zygote of a version, under what holds for it now.
@@ -55,46 +73,67 @@ impl Proven {
 
     /// As a load: its own compiled code, or what has to be compiled anew for this policy.
     pub(super) async fn again(version: Arc<Version>, shared: &Arc<Shared>) -> Result<Self, Failure> {
-        if version.spec == compile_spec(&shared.policy()) {
-            return Self::of(version, shared).await;
+        match &*version {
+            Version::Module(module) if module.spec != compile_spec(&shared.policy()) => {
+                load(shared, &Source::Module(Arc::clone(&module.wasm))).await
+            }
+            _ => Self::of(version, shared).await,
         }
-        load(shared, &version.wasm).await
     }
 }
 
 impl Version {
     /// Starts a zygote of it.
     pub(super) async fn start(&self, shared: &Shared) -> Result<Zygote, Failure> {
-        Zygote::start(shared, &self.module, &self.code).await
+        let code = match self {
+            Self::Module(module) => Code::Module(&module.module, &module.code),
+            Self::Program(program, _) => Code::Program(program),
+        };
+        Zygote::start(shared, code).await
     }
 
     pub(super) fn facts(&self) -> &ModuleFacts {
-        self.module.facts()
+        match self {
+            Self::Module(module) => module.module.facts(),
+            Self::Program(_, facts) => facts,
+        }
     }
 
     pub(super) fn is_command(&self) -> bool {
-        self.module.dialect().is_command()
+        matches!(self, Self::Module(module) if module.module.dialect().is_command())
     }
 
-    pub(super) fn takes_events(&self) -> bool {
-        // The world of a plugin has events; core modules may have them.
-        self.module.dialect() == Dialect::PluginComponent
-            || self.module.facts().export("casemate_event").is_some()
+    pub(super) fn wants(&self) -> Wants {
+        match self {
+            Self::Module(module) => module.module.wants(),
+            Self::Program(..) => Wants::default(),
+        }
     }
 
     pub(super) fn report(&self) -> CompileReport {
-        CompileReport::Accepted(self.module.clone())
+        match self {
+            Self::Module(module) => CompileReport::Accepted(module.module.clone()),
+            Self::Program(_, facts) => CompileReport::Refused {
+                error: CompileError::NotWasm(LooksLike::Unknown),
+                facts: Some(facts.clone()),
+            },
+        }
     }
 
     pub(super) fn is_from_cache(&self) -> bool {
-        self.from_cache
+        matches!(self, Self::Module(module) if module.from_cache)
     }
 }
 
 /// What of a policy is in the code.
 pub(crate) fn compile_spec(policy: &Policy) -> CompileSpec {
     let limits = policy.limits();
-    CompileSpec { inspect_only: false, stack_bytes: limits.stack_bytes, fuel: limits.fuel.is_some() }
+    CompileSpec {
+        inspect_only: false,
+        dialect: policy.dialect().map_or(0, Dialect::number),
+        stack_bytes: limits.stack_bytes,
+        fuel: limits.fuel.is_some(),
+    }
 }
 
 /// A zygote as its plugin holds it.

@@ -11,6 +11,7 @@ use super::near::nearest;
 use super::place::{Place, Source};
 use super::read::{self, FILE_BYTES_MAX, Reader, Settings};
 use super::value::Value;
+use crate::external::External;
 use casemate_protocol::ids::PluginName;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use toml::de::{DeTable, DeValue};
 pub struct Configuration {
     file: String,
     daemon: Daemon,
+    plugin_dirs: Vec<PathBuf>,
     defaults: Settings,
     ceiling: Settings,
     plugins: BTreeMap<String, Settings>,
@@ -31,8 +33,8 @@ impl Default for Configuration {
     /// One that says nothing.
     fn default() -> Self {
         let settings = Settings::default;
-        let (daemon, plugins) = (Daemon::default(), BTreeMap::new());
-        Self { file: String::new(), daemon, defaults: settings(), ceiling: settings(), plugins }
+        let (daemon, plugins, plugin_dirs) = (Daemon::default(), BTreeMap::new(), Vec::new());
+        Self { file: String::new(), daemon, plugin_dirs, defaults: settings(), ceiling: settings(), plugins }
     }
 }
 
@@ -68,6 +70,10 @@ impl Configuration {
         let settings = top.read(&rest)?;
         version(&settings)?;
         configuration.daemon = Daemon::of(&settings)?;
+        if let Some(Value::List(folders)) = settings.get("plugin_dirs").map(|setting| &setting.value) {
+            configuration.plugin_dirs =
+                folders.iter().map(|folder| configuration.folder().join(folder)).collect();
+        }
         configuration.check()?;
         Ok(configuration)
     }
@@ -137,8 +143,24 @@ impl Configuration {
     /// The module of a plugin: its `path`, from the folder of the file.
     pub fn module(&self, name: &str) -> Option<PathBuf> {
         let path = self.plugins.get(name)?.text("path")?;
+        Some(self.folder().join(path))
+    }
+
+    /// The folder of the file, which paths start from.
+    fn folder(&self) -> &Path {
+        Path::new(&self.file).parent().unwrap_or(Path::new(""))
+    }
+
+    /// Folders with packages in them, beside those installed: `plugin_dirs`.
+    pub fn plugin_dirs(&self) -> &[PathBuf] {
+        &self.plugin_dirs
+    }
+
+    /// The native program of a plugin, if it has one in place of a module.
+    pub fn external(&self, name: &str) -> Option<External> {
+        let words = self.plugins.get(name)?.texts("external")?;
         let folder = Path::new(&self.file).parent().unwrap_or(Path::new(""));
-        Some(folder.join(path))
+        Some(External::new(words, folder))
     }
 
     /// What holds for a plugin with a table of its own, and of what its manifest asks for.

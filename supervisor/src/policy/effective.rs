@@ -112,6 +112,14 @@ impl EffectiveValue {
         self.overruled.iter().rev().find(|(_, origin)| by_ceiling && granted(origin))
     }
 
+    /// What the plugin's manifest asks for, where that is more than holds.
+    pub fn asked_more(&self) -> Option<&Value> {
+        let by_manifest = |origin: &Origin| origin.section() == Some(Section::Manifest);
+        let (asked, _) = self.bounds.iter().find(|(_, origin)| by_manifest(origin))?;
+        let width = self.key.order().compare(Some(asked), self.value.as_ref());
+        matches!(width, Width::Wider | Width::Other).then_some(asked)
+    }
+
     /// Whether a running plugin comes to another value only by a new version of it.
     pub fn needs_restart(&self) -> bool {
         self.key.restart
@@ -135,6 +143,18 @@ impl EffectiveValue {
     pub(super) fn new(path: String, key: &'static Key, value: Option<Value>, origin: Origin) -> Self {
         let granted = (value.clone(), origin.clone());
         Self { path, value, origin, overruled: Vec::new(), granted, bounds: Vec::new(), key }
+    }
+
+    /// Takes what stands where nothing was said: options by other names.
+    pub(super) fn complete(&mut self, with: &Value, origin: Origin) {
+        let (Some(Value::Options(options)), Value::Options(with)) = (&mut self.value, with) else { return };
+        let before = options.len();
+        for (name, text) in with {
+            options.entry(name.clone()).or_insert_with(|| text.clone());
+        }
+        if options.len() > before && self.origin == Origin::Default {
+            self.origin = origin;
+        }
     }
 
     /// Takes a bound: what both allow holds.
@@ -221,12 +241,19 @@ impl Effective {
         }
     }
 
+    /// Host methods for which its operator says yes in a person's place.
+    pub fn consent(&self) -> &[String] {
+        match self.get("consent").and_then(|consent| consent.value.as_ref()) {
+            Some(Value::List(given)) => given,
+            _ => &[],
+        }
+    }
+
     /// What it asks for and this version does not have.
     pub fn not_available(&self) -> impl Iterator<Item = ConfigError> {
         self.values.iter().filter(|value| value.is_not_available()).map(|value| {
             let instead = match value.key.kind {
                 Kind::Word([first, ..]) => format!("write {first:?} or leave it out"),
-                _ if value.path == "external" => "leave it out".to_owned(),
                 _ => "write [] or leave it out".to_owned(),
             };
             let found = value.value.as_ref().map(ToString::to_string).unwrap_or_default();

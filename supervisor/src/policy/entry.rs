@@ -8,6 +8,7 @@ use casemate_protocol::certificate::{Layer, LayerSet};
 use casemate_protocol::ids::PluginName;
 use casemate_protocol::policy::units::{self, UnitError};
 use casemate_protocol::policy::{Folder, Policy, PolicySpec, Rate, Variable, is_topic_pattern};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use toml::de::{DeInteger, DeValue};
 
@@ -53,6 +54,7 @@ impl<'a> Entry<'a> {
             Kind::Word(words) => self.word(words).map(Value::Text).map_err(here),
             Kind::Text => self.text().map(|text| Value::Text(text.to_owned())).map_err(here),
             Kind::Texts(texts) => self.texts(*texts).map(Value::List),
+            Kind::Options => self.options().map(Value::Options),
             Kind::Schema => self.schema().map(Value::Json).map_err(here),
             Kind::Json => Ok(Value::Json(json(self.value))),
             Kind::Table(_) | Kind::Named(_) => Err(here(self.wrong_type("a table"))),
@@ -143,12 +145,36 @@ impl<'a> Entry<'a> {
         Ok(texts)
     }
 
+    /// Names with texts; what names and texts may be, the policy says.
+    fn options(&self) -> Result<BTreeMap<String, String>, Mistake> {
+        let wanted = "a table of texts, as in { id = \"a\" }";
+        let wrong = |at, found| (at, Problem::WrongType { key: self.key.to_owned(), wanted, found });
+        let DeValue::Table(table) = self.value else { return Err(wrong(self.at, found(self.value))) };
+        let mut options = BTreeMap::new();
+        for (name, value) in super::read::in_order(table) {
+            let DeValue::String(text) = value.get_ref() else {
+                return Err(wrong(value.span().start, "a table with something else than texts"));
+            };
+            options.insert(name.get_ref().as_ref().to_owned(), text.as_ref().to_owned());
+        }
+        let spec = PolicySpec { options, ..PolicySpec::default() };
+        let checked = Policy::new(spec).map_err(|error| (self.at, Problem::from(error)))?;
+        Ok(checked.options().clone())
+    }
+
     fn judge(&self, kind: Texts, text: &str) -> Result<(), Problem> {
         let plain = !text.is_empty() && !text.chars().any(char::is_control);
         let (right, wanted) = match kind {
             Texts::HostMethods => {
                 let spec = PolicySpec { host: vec![text.to_owned()], ..PolicySpec::default() };
                 return Policy::new(spec).map(drop).map_err(Problem::from);
+            }
+            Texts::Consent => {
+                let spec = PolicySpec { host: vec![text.to_owned()], ..PolicySpec::default() };
+                (
+                    Policy::new(spec).is_ok(),
+                    "write a host method of 1 to 256 bytes, or a prefix ending in one *",
+                )
             }
             Texts::Layers => {
                 return LayerSet::named(text).map(drop).map_err(|source| {
@@ -174,6 +200,7 @@ impl<'a> Entry<'a> {
             ),
             Texts::Hosts => (plain && !text.contains(char::is_whitespace), "write the name of a host"),
             Texts::Command => (!text.contains('\0'), "a program's argument has no zero byte"),
+            Texts::Folders => (plain, "write the path of a folder"),
             Texts::Paths => (is_below(text), "write a path below the file's folder, without .."),
         };
         match right {

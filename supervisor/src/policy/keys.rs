@@ -42,6 +42,8 @@ pub(super) struct Key {
     pub(super) built: bool,
     /// Whether a running plugin comes to another value only by a new version of it.
     pub(super) restart: bool,
+    /// Whether a manifest's word holds where the operator says nothing.
+    pub(super) suggested: bool,
 }
 
 /// `[defaults]`.
@@ -68,6 +70,8 @@ pub(super) enum Kind {
     Word(&'static [&'static str]),
     Text,
     Texts(Texts),
+    /// Texts by names that the file chooses; what a manifest has stands under what the operator writes.
+    Options,
     /// A JSON Schema: a table, or JSON as text.
     Schema,
     /// Any value.
@@ -85,6 +89,8 @@ pub(super) enum Kind {
 pub(super) enum Texts {
     /// Methods of the host: literal, or a prefix that ends in `*`.
     HostMethods,
+    /// The same, in a list that grants nothing.
+    Consent,
     /// Names of events: parts between dots, `*` for one part, `**` for all that follow.
     Events,
     /// `read:/host` or `write:/host`, with `=/guest` where the guest's path differs.
@@ -99,6 +105,8 @@ pub(super) enum Texts {
     Command,
     /// Files and folders below the file's own.
     Paths,
+    /// Folders anywhere; relative ones from the file's own.
+    Folders,
     /// Names of plugins, or `*` for all.
     Plugins,
     /// What a client of the daemon may do.
@@ -126,7 +134,24 @@ impl Key {
         by: &'static str,
     ) -> Self {
         let sections = DEFAULTS | PLUGINS | CEILING;
-        Self { name, kind, scope, field, doc, by, sections, ordered: true, built: true, restart: true }
+        Self {
+            name,
+            kind,
+            scope,
+            field,
+            doc,
+            by,
+            sections,
+            ordered: true,
+            built: true,
+            restart: true,
+            suggested: false,
+        }
+    }
+
+    /// A manifest's word holds where the operator says nothing.
+    const fn suggested(self) -> Self {
+        Self { suggested: true, ..self }
     }
 
     const fn table(name: &'static str, keys: &'static [Self], doc: &'static str) -> Self {

@@ -44,6 +44,8 @@ pub struct Manifest {
     pub config_schema: Option<Json>,
     /// Events it wants.
     pub subscriptions: Vec<String>,
+    /// Host methods, of those that it asks for, for which a person has to say yes.
+    pub consent: Vec<String>,
     /// How its author makes the module. Nothing of a host's looks at it.
     pub build: Build,
     settings: Settings,
@@ -85,6 +87,8 @@ pub struct Build {
     pub module: Option<String>,
     /// What it is made from: paths from the manifest's folder.
     pub watch: Vec<String>,
+    /// What belongs to its package beside manifest and module: paths from the manifest's folder.
+    pub files: Vec<String>,
 }
 
 impl Manifest {
@@ -122,10 +126,12 @@ impl Manifest {
             examples: examples(&settings)?,
             config_schema: json(&settings, "config_schema"),
             subscriptions: texts(&settings, "subscriptions"),
+            consent: texts(&settings, "consent"),
             build: Build {
                 command: texts(&settings, "build.command"),
                 module: text("build.module"),
                 watch: texts(&settings, "build.watch"),
+                files: texts(&settings, "build.files"),
             },
             settings,
             source,
@@ -247,10 +253,7 @@ fn is_file_name(text: &str) -> bool {
 }
 
 fn texts(settings: &Settings, path: &str) -> Vec<String> {
-    match settings.get(path).map(|setting| &setting.value) {
-        Some(Value::List(texts)) => texts.clone(),
-        _ => Vec::new(),
-    }
+    settings.texts(path).unwrap_or_default()
 }
 
 fn methods(settings: &Settings) -> BTreeMap<String, Method> {

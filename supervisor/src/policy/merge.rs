@@ -49,6 +49,11 @@ impl Sayings<'_> {
 
     fn value(&self, path: String, key: &'static Key) -> EffectiveValue {
         let mut value = EffectiveValue::new(path, key, key.default(), Origin::Default);
+        if let Some((manifest, _)) = self.manifest.as_ref().filter(|_| key.suggested)
+            && let Some(setting) = manifest.get(&value.path)
+        {
+            value.replace(setting.value.clone(), self.written(Section::Manifest, setting));
+        }
         for (section, settings) in [(Section::Defaults, Some(self.defaults)), (Section::Plugin, self.plugin)]
         {
             if let Some(setting) = settings.and_then(|settings| settings.get(&value.path)) {
@@ -96,6 +101,9 @@ impl Sayings<'_> {
             && value.key.sections & ASKED != 0
         {
             match said(manifest, &value.path) {
+                Some(setting) if matches!(setting.value, Value::Options(_)) => {
+                    value.complete(&setting.value, self.written(Section::Manifest, &setting));
+                }
                 Some(setting) => value.bound(&setting.value, self.written(Section::Manifest, &setting)),
                 // What a manifest does not ask for, it does not want.
                 None if value.path.starts_with("permissions.") => {
@@ -167,6 +175,7 @@ impl Sayings<'_> {
             PolicyError::Folder { .. } => "permissions.filesystem",
             PolicyError::Variable { .. } => "permissions.env",
             PolicyError::Around => "args",
+            PolicyError::Option { .. } => "options",
         };
         let parent =
             |path: &str| path.rsplit_once('.').map_or(String::new(), |(parent, _)| parent.to_owned());

@@ -53,6 +53,13 @@ impl Settings {
         }
     }
 
+    pub(super) fn texts(&self, path: &str) -> Option<Vec<String>> {
+        match &self.get(path)?.value {
+            Value::List(texts) => Some(texts.clone()),
+            _ => None,
+        }
+    }
+
     /// The tables of many under one key.
     pub(super) fn groups(&self, key: &str) -> impl Iterator<Item = (&str, &Place)> {
         self.groups.iter().filter(move |(of, ..)| *of == key).map(|(_, name, place)| (name.as_str(), place))

@@ -74,6 +74,7 @@ impl Row {
             }
             Kind::Text => "text".to_owned(),
             Kind::Texts(_) => "`[\"…\"]`".to_owned(),
+            Kind::Options => "`{ name = \"…\" }`".to_owned(),
             Kind::Schema => "JSON Schema: table or text".to_owned(),
             _ => "anything".to_owned(),
         }

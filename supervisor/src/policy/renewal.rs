@@ -17,5 +17,6 @@ fn fixed(policy: &Policy) -> impl PartialEq + '_ {
     let instances = policy.instances();
     let of_plugin = (policy.snapshot(), policy.isolation(), instances.max, instances.spare, policy.require());
     let outside = (policy.filesystem(), policy.env(), policy.args(), policy.storage());
-    (of_guest, of_process, of_plugin, outside)
+    let of_guests_abi = (policy.dialect(), policy.options());
+    (of_guest, of_process, of_plugin, outside, of_guests_abi)
 }

@@ -69,6 +69,7 @@ fn kind(kind: &Kind, section: u8) -> Json {
         Kind::Word(words) => json!({"type": "string", "enum": words}),
         Kind::Text => json!({"type": "string"}),
         Kind::Texts(texts) => json!({"type": "array", "items": item(*texts)}),
+        Kind::Options => json!({"type": "object", "additionalProperties": {"type": "string"}}),
         Kind::Schema => json!({"type": ["object", "boolean", "string"]}),
         Kind::Json => json!({}),
         Kind::Table(keys) => table(keys, section, &[]),
@@ -79,7 +80,7 @@ fn kind(kind: &Kind, section: u8) -> Json {
 
 fn item(texts: Texts) -> Json {
     match texts {
-        Texts::HostMethods => {
+        Texts::HostMethods | Texts::Consent => {
             json!({"type": "string", "pattern": "^[^*]*\\*?$", "minLength": 1, "maxLength": 256})
         }
         Texts::Layers => {
@@ -89,7 +90,7 @@ fn item(texts: Texts) -> Json {
         Texts::Rights => json!({"type": "string", "enum": ["call", "serve", "admin"]}),
         Texts::Files => json!({"type": "string", "pattern": "^(read|write):/[^=]*(=.+)?$"}),
         Texts::Variables => json!({"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*(=.*)?$"}),
-        Texts::Events | Texts::Hosts | Texts::Command | Texts::Paths | Texts::Plugins => {
+        Texts::Events | Texts::Hosts | Texts::Command | Texts::Paths | Texts::Folders | Texts::Plugins => {
             json!({"type": "string", "minLength": 1})
         }
     }

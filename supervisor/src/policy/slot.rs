@@ -3,7 +3,9 @@
 use super::keys::Kind;
 use super::value::{Value, layers, number};
 use casemate_protocol::certificate::{Layer, LayerSet};
+use casemate_protocol::module::Dialect;
 use casemate_protocol::policy::{Isolation, Rate, Snapshot, Storage};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A field of a policy.
@@ -16,10 +18,12 @@ pub(super) enum Slot<'a> {
     MaybeTime(&'a mut Option<Duration>),
     Rate(&'a mut Option<Rate>),
     Texts(&'a mut Vec<String>),
+    Options(&'a mut BTreeMap<String, String>),
     Layers(&'a mut LayerSet),
     Snapshot(&'a mut Snapshot),
     Isolation(&'a mut Isolation),
     Storage(&'a mut Storage),
+    Dialect(&'a mut Option<Dialect>),
 }
 
 const SNAPSHOTS: [(&str, Snapshot); 2] = [("module", Snapshot::Module), ("instance", Snapshot::Instance)];
@@ -41,12 +45,14 @@ impl Slot<'_> {
             Self::MaybeTime(time) => time.map(Value::Time),
             Self::Rate(rate) => rate.map(Value::Rate),
             Self::Texts(texts) => Some(Value::List(texts.clone())),
+            Self::Options(options) => Some(Value::Options(options.clone())),
             Self::Layers(layers) => {
                 Some(Value::List(layers.iter().map(Layer::name).map(str::to_owned).collect()))
             }
             Self::Snapshot(word) => named(&SNAPSHOTS, word),
             Self::Isolation(word) => named(&ISOLATIONS, word),
             Self::Storage(word) => named(&STORAGES, word),
+            Self::Dialect(dialect) => dialect.map(|dialect| Value::Text(dialect.name().to_owned())),
         }
     }
 
@@ -61,10 +67,12 @@ impl Slot<'_> {
             (Self::MaybeTime(place), Value::Time(time)) => *place = Some(*time),
             (Self::Rate(place), Value::Rate(rate)) => *place = Some(*rate),
             (Self::Texts(place), Value::List(texts)) => place.clone_from(texts),
+            (Self::Options(place), Value::Options(options)) => place.clone_from(options),
             (Self::Layers(place), Value::List(names)) => *place = layers(names),
             (Self::Snapshot(place), Value::Text(word)) => *place = meant(&SNAPSHOTS, word)?,
             (Self::Isolation(place), Value::Text(word)) => *place = meant(&ISOLATIONS, word)?,
             (Self::Storage(place), Value::Text(word)) => *place = meant(&STORAGES, word)?,
+            (Self::Dialect(place), Value::Text(name)) => *place = Some(Dialect::from_name(name)?),
             _ => return None,
         }
         Some(())

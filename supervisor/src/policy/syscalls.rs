@@ -20,6 +20,8 @@ pub fn of_worker(arch: Arch, profile: Profile) -> impl Iterator<Item = AllowedSy
     let text = match (profile, arch) {
         (Profile::Wasi, Arch::X86_64) => include_str!("syscalls/wasi-x86_64.txt"),
         (Profile::Wasi, Arch::Aarch64) => include_str!("syscalls/wasi-aarch64.txt"),
+        (Profile::External, Arch::X86_64) => include_str!("syscalls/external-x86_64.txt"),
+        (Profile::External, Arch::Aarch64) => include_str!("syscalls/external-aarch64.txt"),
         (_, Arch::X86_64) => include_str!("syscalls/x86_64.txt"),
         (_, Arch::Aarch64) => include_str!("syscalls/aarch64.txt"),
     };

@@ -132,6 +132,7 @@ fn another(kind: &Kind) -> Value {
         Kind::Percent => Value::Percent(70),
         Kind::Hundredths => Value::Hundredths(100),
         Kind::Rate => Value::Rate(Rate { count: 7, window: Duration::from_secs(1) }),
+        Kind::Options => Value::Options([("seven".to_owned(), "7".to_owned())].into()),
         Kind::Texts(Texts::Files) => Value::List(vec!["read:/seven".to_owned()]),
         Kind::Texts(Texts::Layers) => Value::List(vec!["seccomp".to_owned()]),
         Kind::Texts(_) => Value::List(vec!["seven".to_owned()]),

@@ -1,7 +1,9 @@
 //! Values of keys, written as in the file.
 
+use super::keys::as_part;
 use casemate_protocol::certificate::LayerSet;
 use casemate_protocol::policy::Rate;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -28,6 +30,8 @@ pub enum Value {
     Text(String),
     /// Texts.
     List(Vec<String>),
+    /// Texts by name.
+    Options(BTreeMap<String, String>),
     /// Anything that JSON has.
     Json(serde_json::Value),
 }
@@ -47,6 +51,14 @@ impl fmt::Display for Value {
             Self::List(texts) => {
                 write!(f, "[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", "))
             }
+            Self::Options(options) => {
+                let pair = |(name, text): (&String, &String)| format!("{} = {}", as_part(name), quoted(text));
+                let pairs: Vec<String> = options.iter().map(pair).collect();
+                match pairs.is_empty() {
+                    true => f.write_str("{}"),
+                    false => write!(f, "{{ {} }}", pairs.join(", ")),
+                }
+            }
             Self::Json(value) => write!(f, "{value}"),
         }
     }
@@ -62,6 +74,7 @@ impl Value {
             Self::Flag(flag) => json!(flag),
             Self::Text(text) => json!(text),
             Self::List(texts) => json!(texts),
+            Self::Options(options) => json!(options),
             Self::Json(value) => value.clone(),
             quoted => json!(quoted.to_string().trim_matches('"')),
         }
@@ -151,6 +164,10 @@ pub(super) mod tests {
         Value::Rate(Rate { count, window: Duration::from_secs(seconds) })
     }
 
+    fn owned((name, text): (&str, &str)) -> (String, String) {
+        (name.to_owned(), text.to_owned())
+    }
+
     #[test]
     fn values_are_written_as_people_write_them() {
         for (value, text) in [
@@ -166,6 +183,11 @@ pub(super) mod tests {
             (Value::Hundredths(205), "2.05"),
             (rate(1000, 60), "\"1000/min\""),
             (list(&["a\"b", "c"]), "[\"a\\\"b\", \"c\"]"),
+            (Value::Options(BTreeMap::new()), "{}"),
+            (
+                Value::Options(BTreeMap::from([("a.b", "x\""), ("id", "1")].map(owned))),
+                "{ \"a.b\" = \"x\\\"\", id = \"1\" }",
+            ),
         ] {
             assert_eq!(value.to_string(), text);
         }

@@ -151,9 +151,9 @@ impl Guard {
             Kind::Below { tree, canary } => (tree, canary),
         };
         let (sender, fate) = watch::channel(Fate::default());
-        let watched = Watched::new(subject, pid, tree, canary, sender);
-        if let Some(report) = state.take_unknown(pid, tree) {
-            watched.violates(report);
+        let mut watched = Watched::new(subject, pid, tree, canary, sender);
+        if let Some((report, exec)) = state.take_unknown(pid, tree) {
+            watched.tries(report, exec);
         }
         if !canary && tree != key {
             state.look_at_idle();
@@ -191,19 +191,30 @@ impl Guard {
 
     /// Takes the listener of a tree. It is closed with the tree's last process.
     pub(crate) fn listen(&self, listener: OwnedFd, head: &Process) -> io::Result<()> {
-        self.take_listener(listener, head, None)
+        self.take_listener(listener, head, None, false)
     }
 
     /// The same for a tree whose head is about to load a module: what that needs is let through until [`Process::loaded`].
     pub(crate) fn listen_while_loading(&self, listener: OwnedFd, head: &Process) -> io::Result<()> {
-        self.take_listener(listener, head, Some(Loading::default()))
+        self.take_listener(listener, head, Some(Loading::default()), false)
     }
 
-    fn take_listener(&self, listener: OwnedFd, head: &Process, loading: Option<Loading>) -> io::Result<()> {
+    /// The same for a tree of native programs: the first exec of each waits for [`Process::let_exec`].
+    pub(crate) fn listen_to_programs(&self, listener: OwnedFd, head: &Process) -> io::Result<()> {
+        self.take_listener(listener, head, Some(Loading::default()), true)
+    }
+
+    fn take_listener(
+        &self,
+        listener: OwnedFd,
+        head: &Process,
+        loading: Option<Loading>,
+        programs: bool,
+    ) -> io::Result<()> {
         let mut state = self.shared.lock();
         let data = EventData::new_u64(LISTENER_BIT | head.tree());
         epoll::add(&self.shared.epoll, &listener, data, EventFlags::IN)?;
-        state.listeners.insert(head.tree(), Listener::new(listener, loading));
+        state.listeners.insert(head.tree(), Listener::new(listener, loading, programs));
         Ok(())
     }
 }

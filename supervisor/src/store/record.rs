@@ -27,9 +27,22 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// What somebody else has kept until now.
+    #[cfg(feature = "packages")]
+    pub(crate) fn taken_over(enabled: Option<bool>, config: Option<Value>) -> Self {
+        Self { enabled, current: config.map(|config| (1, config)), earlier: Vec::new() }
+    }
+
     /// The configuration that holds, as JSON text.
     pub(crate) fn config(&self) -> Option<Vec<u8>> {
         self.current.as_ref().map(|(_, config)| config.to_string().into_bytes())
+    }
+
+    /// Another configuration holds from here on, if it is another.
+    pub(crate) fn save_config(&mut self, config: Value) {
+        if self.current.as_ref().is_none_or(|(_, current)| *current != config) {
+            self.set_config(config);
+        }
     }
 
     /// Another configuration holds from here on.
@@ -41,7 +54,7 @@ impl Record {
         }
     }
 
-    pub(super) fn text(&self) -> Vec<u8> {
+    pub(crate) fn text(&self) -> Vec<u8> {
         let mut object = Map::new();
         if let Some(enabled) = self.enabled {
             object.insert("enabled".to_owned(), enabled.into());

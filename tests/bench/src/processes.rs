@@ -18,6 +18,29 @@ pub(crate) fn walled(marker: &str) -> Vec<u32> {
         .collect()
 }
 
+/// The same with all that they have started, which have names of their own.
+pub(crate) fn families(marker: &str) -> Vec<u32> {
+    let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+            let status = fs::read_to_string(entry.path().join("status")).ok()?;
+            Some((pid, field(&status, "PPid:").ok()?.try_into().ok()?))
+        })
+        .collect();
+    let mut family = walled(marker);
+    let mut at = 0;
+    while let Some(&parent) = family.get(at) {
+        let children = parents.iter().filter(|(pid, of)| *of == parent && !family.contains(pid));
+        let children: Vec<u32> = children.map(|(pid, _)| *pid).collect();
+        family.extend(children);
+        at += 1;
+    }
+    family
+}
+
 /// Memory of a process: its share of what it maps, its page tables and its kernel stack.
 pub(crate) fn memory_kib(pid: u32) -> Outcome<u64> {
     let share = field(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?, "Pss:")?;

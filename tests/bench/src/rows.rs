@@ -5,7 +5,9 @@ mod call;
 mod compute;
 mod daemon;
 mod deadline;
+mod files;
 mod isolation;
+mod library;
 mod memory;
 mod program;
 mod restart;
@@ -20,10 +22,11 @@ use crate::row::Row;
 type Measure = fn(&Plan) -> Outcome<Vec<Row>>;
 
 /// Every row, or few that belong together, by name.
-pub(crate) const ALL: [(&str, Measure); 12] = [
+pub(crate) const ALL: [(&str, Measure); 14] = [
     ("spawn", spawn::measure),
     ("restart", restart::measure),
     ("wasi", wasi::measure),
+    ("files", files::measure),
     ("isolation", isolation::measure),
     ("call", call::measure),
     ("daemon", daemon::measure),
@@ -33,6 +36,7 @@ pub(crate) const ALL: [(&str, Measure); 12] = [
     ("load", cached_load::measure),
     ("program", program::measure),
     ("deadline", deadline::measure),
+    ("library", library::measure),
 ];
 
 pub(crate) fn names() -> String {

@@ -17,7 +17,9 @@ fn workers(marker: &str) -> Vec<i32> {
 fn memory_ends_at_the_limit_by_every_way_of_taking_it() {
     block_on(async {
         let ways = ["anonymous", "reserved", "heap", "moved", "module", "sparse", "holes"];
-        for (profile, way) in Profile::ALL.into_iter().flat_map(|profile| ways.map(|way| (profile, way))) {
+        for (profile, way) in
+            Profile::OF_MODULES.into_iter().flat_map(|profile| ways.map(|way| (profile, way)))
+        {
             // A worker that has eaten lives on, to be looked at.
             let cell = Cell::open(profile).await;
             let End::Answered(text) = cell.order(&format!("eat {way}")).await else { panic!("{way}") };
@@ -49,7 +51,7 @@ fn memory_ends_at_the_limit_by_every_way_of_taking_it() {
 #[test]
 fn the_stack_and_the_number_of_mappings_end() {
     block_on(async {
-        for profile in Profile::ALL {
+        for profile in Profile::OF_MODULES {
             let cell = Cell::open(profile).await;
             assert_eq!(cell.order("eat stack").await, End::Crashed);
             let End::Answered(text) = cell.order("eat mappings").await else { panic!("mappings") };

@@ -109,6 +109,21 @@ impl Bomb {
     }
 }
 
+/// A component around a module, one of whose functions it exports.
+pub(crate) fn component(module: &[u8]) -> Vec<u8> {
+    let text = "(component (core module $m (func (export \"casemate_abi\") (result i32) i32.const 0)) \
+        (core instance $i (instantiate $m)) \
+        (func (export \"abi\") (result u32) (canon lift (core func $i \"casemate_abi\"))))";
+    let template = wat::parse_str(text).unwrap();
+    // The header; then the module: section 1, with its length.
+    let (header, rest) = template.split_at(8);
+    let [1, length, rest @ ..] = rest else { panic!("the module is not the first section, or is long") };
+    let mut wasm = header.to_vec();
+    section(&mut wasm, 1, module);
+    wasm.extend(&rest[usize::from(*length)..]);
+    wasm
+}
+
 /// `locals[left] = locals[left] + locals[right]`.
 fn sum(body: &mut Vec<u8>, left: u32, right: u32) {
     body.push(LOCAL_GET);

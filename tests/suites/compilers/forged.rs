@@ -44,7 +44,7 @@ impl Output {
 
     /// As a compiler writes it, with these facts.
     pub(crate) fn bytes(&self, facts: &ModuleFacts) -> Vec<u8> {
-        let accepted = Accepted::new(facts.clone(), self.described).unwrap();
+        let accepted = Accepted::new(facts.clone(), None, self.described).unwrap();
         let report = CompileReport::Accepted(accepted).encode();
         let length = u32::try_from(report.len()).unwrap().to_le_bytes();
         [&length, report.as_slice(), &self.code].concat()

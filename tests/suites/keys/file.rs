@@ -43,18 +43,30 @@ pub(crate) fn rows() -> Vec<Row> {
         set(
             "dialect",
             "dialect = \"casemate-2\"",
-            "casemate.toml:5:11: plugins.p.dialect = \"casemate-2\" is none of \"casemate-1\"; did you mean \"casemate-1\"?",
+            "casemate.toml:5:11: plugins.p.dialect = \"casemate-2\" is none of \"casemate-1\", \"wasi-command\", \"wasi-reactor\", \"casemate-component\", \"wasi-command-component\", \"component\", \"hielements\", \"pocket-host\", \"pocket-buffer\", \"pocket-stdio\", \"extism\", \"signalk-as\", \"signalk-buffer\", \"spacedrive\", \"ideanet\"; did you mean \"casemate-1\"?",
         ),
-        // What it is read for, and refused by name where somebody wants it.
+        // A program that is looked for, as the suite of native programs starts those that are there.
         set(
             "external",
-            "external = [\"program\"]",
-            "casemate.toml:4:12: plugins.p.external = [\"program\"] is not available in this version: leave it out",
+            "external = [\"casemate-nothing\"]",
+            "casemate-nothing cannot be read: there is no such program in /usr/local/bin, /usr/bin, /bin, /usr/local/sbin, /usr/sbin, /sbin: write its path [file.unreadable]",
         ),
+        // What it grants is told by suite `seeds`.
+        set(
+            "consent",
+            "consent = [\"a*b\"]",
+            "casemate.toml:5:12: plugins.p.consent has \"a*b\": write a host method of 1 to 256 bytes, or a prefix ending in one *",
+        ),
+        // What it is read for, and refused by name where somebody wants it.
         set(
             "transport",
             "transport = \"shared\"",
             "casemate.toml:5:13: plugins.p.transport = \"shared\" is not available in this version: write \"socket\" or leave it out",
+        ),
+        set(
+            "sandbox",
+            "sandbox = \"none\"",
+            "casemate.toml:5:11: plugins.p.sandbox = \"none\" is not available in this version: write \"walled\" or leave it out",
         ),
         set(
             "permissions.network",
@@ -63,10 +75,16 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
     ]);
     rows.push(Row {
-        key: "limits.files",
-        set: "limits.files = 1",
-        cross: |ground| Box::pin(async move { by_whom(&ground) }),
-        outcome: "nothing is kept in this version",
+        key: "options",
+        set: "options = { id = \"a\", http_encoding = 8 }",
+        cross: |ground| Box::pin(async move { refused(&ground, true).await }),
+        outcome: "casemate.toml:5:39: plugins.p.options must be a table of texts, as in { id = \"a\" }, and is a table with something else than texts",
+    });
+    rows.push(Row {
+        key: "plugin_dirs",
+        set: "version = 1\nplugin_dirs = [\"packages\"]",
+        cross: |ground| Box::pin(async move { found_in_a_folder(&ground).await }),
+        outcome: "p runs",
     });
     rows
 }
@@ -92,10 +110,14 @@ async fn without_namespaces(ground: &Ground) -> String {
     }
 }
 
-/// Who sees to a limit of what is not there.
-fn by_whom(ground: &Ground) -> String {
-    let effective = ground.configuration(None).unwrap().plugin("p", None).unwrap();
-    let value = effective.get(ground.key()).unwrap();
-    assert!(value.value.is_some() && effective.policy().is_ok());
-    value.enforced_by().to_owned()
+/// A package in a folder that the file names, loaded by the name that its manifest has.
+async fn found_in_a_folder(ground: &Ground) -> String {
+    let place = ground.folder().join("packages/anything");
+    std::fs::create_dir_all(&place).unwrap();
+    std::fs::copy(guests::wat("minimal"), place.join("m.wasm")).unwrap();
+    std::fs::write(place.join("plugin.toml"), "id = \"p\"\nname = \"P\"\nversion = \"1.0.0\"\n").unwrap();
+    match ground.load_with(None, |builder| builder).await {
+        Ok(plugin) => format!("{} runs", plugin.name()),
+        Err(refusal) => refusal,
+    }
 }

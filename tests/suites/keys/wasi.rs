@@ -18,6 +18,12 @@ pub(crate) fn rows() -> Vec<Row> {
             "args = [\"raw-prestats\"]\npermissions.filesystem = [\"read:/usr=/u\"]",
             "/u",
         ),
+        Row {
+            key: "limits.files",
+            set: "storage = \"vfs\"\nlimits.files = 5",
+            cross: |ground| Box::pin(async move { filled(&ground).await }),
+            outcome: "2",
+        },
         row("storage", "args = [\"raw-prestats\"]\nstorage = \"vfs\"", "/"),
     ]
 }
@@ -32,4 +38,13 @@ async fn said(ground: &Ground) -> String {
         },
         Err(refusal) => refusal,
     }
+}
+
+/// How many files a program can make beside the three folders that are there.
+async fn filled(ground: &Ground) -> String {
+    let state = ground.folder().join("state");
+    let filling =
+        ground.load_with(Some(guests::wasi("fill")), |builder| builder.state_dir(state)).await.unwrap();
+    let said = filling.call_raw("run", b"many /data").await.unwrap();
+    String::from_utf8_lossy(&said).trim().to_owned()
 }

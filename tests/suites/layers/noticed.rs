@@ -1,11 +1,12 @@
 //! A wall that was left out is noticed from outside, by name, and its worker refused; or it cannot be seen, and then no
 //! certificate says that it was.
 
-use crate::bench::{Bench, judged};
+use crate::bench::{Bench, judged, module};
+use casemate::attack::{Attacker, Profile};
 use casemate::certificate::Status;
 use casemate::{Cause, LayerSet};
 use casemate_lockdown::experiment::WALLS;
-use casemate_tests::{block_on, is_root, skip};
+use casemate_tests::{block_on, is_root, policy, skip};
 
 /// What is left out, and what the refusal says.
 pub(crate) const SEEN: &[(&str, &str)] = &[
@@ -44,10 +45,15 @@ fn every_wall_that_can_be_left_out_is_in_a_table() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// Both workers: each look is the same, whatever the program.
+const PROFILES: [Profile; 2] = [Profile::Core, Profile::Wasi];
+
 #[test]
 fn what_can_be_seen_from_outside_is_noticed_and_refused_by_name() {
     block_on(async {
-        for (walls, words) in SEEN {
+        for (profile, (walls, words)) in
+            PROFILES.into_iter().flat_map(|profile| SEEN.iter().map(move |row| (profile, row)))
+        {
             if *walls == "unprivileged-uid" && !is_root() {
                 skip(
                     "what_can_be_seen_from_outside: unprivileged-uid",
@@ -55,10 +61,10 @@ fn what_can_be_seen_from_outside_is_noticed_and_refused_by_name() {
                 );
                 continue;
             }
-            let failure = judged(walls).await.expect_err(walls);
-            println!("without {walls}: {failure}");
-            assert!(matches!(failure.cause, Cause::Inspection { .. }), "{walls}: {failure}");
-            assert!(failure.to_string().contains(words), "{walls}: {failure}");
+            let failure = judged(profile, walls).await.expect_err(walls);
+            println!("{profile:?} without {walls}: {failure}");
+            assert!(matches!(failure.cause, Cause::Inspection { .. }), "{profile:?} {walls}: {failure}");
+            assert!(failure.to_string().contains(words), "{profile:?} {walls}: {failure}");
         }
     });
 }
@@ -66,15 +72,32 @@ fn what_can_be_seen_from_outside_is_noticed_and_refused_by_name() {
 #[test]
 fn what_cannot_be_seen_is_never_called_observed() {
     block_on(async {
-        for wall in UNSEEN {
-            judged(wall).await.unwrap_or_else(|failure| panic!("{wall}: {failure}"));
-            let bench = Bench::without(wall).await;
+        for (profile, wall) in
+            PROFILES.into_iter().flat_map(|profile| UNSEEN.iter().map(move |wall| (profile, wall)))
+        {
+            judged(profile, wall).await.unwrap_or_else(|failure| panic!("{profile:?} {wall}: {failure}"));
+            let bench = Bench::of(profile, wall).await;
             let certificate = bench.attacker.plugin().certificate();
             for layer in LayerSet::named(wall).unwrap().iter() {
-                assert_eq!(certificate.layers[&layer], Status::Reported, "{wall}");
+                assert_eq!(certificate.layers[&layer], Status::Reported, "{profile:?} {wall}");
             }
             assert!(bench.findings.lock().unwrap().is_empty());
             bench.close().await;
         }
+    });
+}
+
+#[test]
+fn both_certificates_say_the_same_of_every_layer() {
+    block_on(async {
+        let mut certificates = Vec::new();
+        for profile in PROFILES {
+            let attacker = Attacker::start(&module(profile), policy(|_| ())).await.unwrap();
+            certificates.push(attacker.plugin().certificate());
+            attacker.close().await;
+        }
+        let [core, wasi] = certificates.as_slice() else { unreachable!() };
+        assert_eq!(core.layers, wasi.layers);
+        assert_ne!(core.profile, wasi.profile);
     });
 }

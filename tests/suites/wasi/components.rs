@@ -1,5 +1,6 @@
 //! Components: the plugin world, and functions called by their types.
 
+use casemate::certificate::Profile;
 use casemate::{Cause, Policy};
 use casemate_tests::{block_on, casemate, guests, policy};
 use serde_json::{Value, json};
@@ -100,6 +101,31 @@ fn a_component_of_the_plugin_world_is_a_plugin() {
         let failure = plugin.call::<_, Value>("trap", &()).await.unwrap_err();
         assert!(matches!(failure.cause, Cause::Trap { .. }), "{failure}");
         assert_eq!(plugin.call::<_, u64>("count", &()).await.unwrap(), 1, "by another instance");
+    });
+}
+
+#[test]
+fn a_rust_plugin_is_the_same_as_a_component() {
+    block_on(async {
+        let casemate = casemate();
+        let core = casemate.load(guests::rust("statistics"), Policy::default()).await.unwrap();
+        let component = casemate.load(guests::wasi("statistics-component"), Policy::default()).await.unwrap();
+        assert_eq!(component.certificate().profile, Profile::Wasi);
+        assert_eq!(core.certificate().profile, Profile::Core);
+        for input in
+            [json!({"numbers": [1, 2.5]}), json!({"numbers": []}), json!({"numbers": 1}), json!(null)]
+        {
+            let [one, other] = [&core, &component].map(|plugin| plugin.call::<_, Value>("stats", &input));
+            match (one.await, other.await) {
+                (Ok(one), Ok(other)) => assert_eq!(one, other),
+                (Err(one), Err(other)) => assert_eq!(one.to_string(), other.to_string(), "{input}"),
+                both => panic!("{input}: {both:?}"),
+            }
+        }
+        assert_eq!(
+            core.call::<_, Value>("stats", &json!({"numbers": [4]})).await.unwrap()["sum"],
+            json!(4.0)
+        );
     });
 }
 

@@ -92,12 +92,33 @@ pub(crate) fn tidy(project: &Project) -> Verdict {
     )
 }
 
+/// What plugins of other systems link: workspaces of their own, built with the guests.
+const KITS: [&str; 3] = ["sdk/ideanet", "sdk/pocket", "sdk/spacedrive"];
+
+/// And all tests of the kits, which no suite runs.
 pub(crate) fn doctests(project: &Project) -> Verdict {
-    counted(
+    let mut all = counted(
         Step::cargo(&project.root)
             .args(["test", "--workspace", "--doc", "--no-fail-fast"])
             .env("CASEMATE_GUESTS", project.guests()),
-    )
+    );
+    for kit in KITS {
+        let tested = counted(
+            Step::cargo(&project.root)
+                .args(["test", "--workspace", "--no-fail-fast", "--manifest-path"])
+                .arg(project.root.join(kit).join("Cargo.toml"))
+                .arg("--target-dir")
+                .arg(project.target.join("guests-build")),
+        );
+        all = match (all, tested) {
+            (Verdict::Counted(mut count), Verdict::Counted(more)) => {
+                count += more;
+                Verdict::Counted(count)
+            }
+            (Verdict::Counted(_), failed) | (failed, _) => return failed,
+        };
+    }
+    all
 }
 
 /// A Rust plugin from nothing, with the real cargo.

@@ -89,7 +89,7 @@ impl Group {
             Self::Tidy => "arrows between crates, bans, unsafe rooms; lists long files",
             Self::SuiteRoot => "every test executable, as root",
             Self::SuiteUser => "every test executable, as a fresh ordinary user",
-            Self::Doctests => "the examples in the documentation",
+            Self::Doctests => "the examples in the documentation, and the development kits of other systems",
             Self::Python => "the Python client against the real daemon; needs python3 and PyPI",
             Self::Scaffold => "a new Rust plugin builds and passes its test; needs crates.io",
             Self::Advisories => "cargo-deny: known vulnerabilities; needs the RustSec database on GitHub",

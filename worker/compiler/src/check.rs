@@ -2,7 +2,7 @@
 
 use crate::facts::{gather, sort_of};
 use casemate_protocol::module::{
-    CompileError, Limit, MODULE_BYTES_MAX, ModuleFacts, OverLimit, Sniffed, detect, glue, sniff,
+    CompileError, Limit, MODULE_BYTES_MAX, ModuleFacts, OverLimit, Sniffed, glue, sniff,
 };
 use wasmparser::{Validator, WasmFeatures};
 
@@ -18,17 +18,18 @@ pub(crate) fn features() -> WasmFeatures {
         | WasmFeatures::RELAXED_SIMD
 }
 
-/// Checks a module and tells its facts.
+/// Checks a module, but for its dialect, and tells its facts.
 pub(crate) fn check(wasm: &[u8]) -> Result<ModuleFacts, Refusal> {
     let bare = |error| Box::new((error, None));
-    match sniff(wasm) {
-        Sniffed::Module | Sniffed::Component => {}
+    let is_component = match sniff(wasm) {
+        Sniffed::Module => false,
+        Sniffed::Component => true,
         Sniffed::NotWasm(what) => return Err(bare(CompileError::NotWasm(what))),
-    }
+    };
     let bytes = u64::try_from(wasm.len()).unwrap_or(u64::MAX);
     OverLimit::check(Limit::ModuleBytes, bytes, MODULE_BYTES_MAX)
         .map_err(|over| bare(CompileError::TooLarge(over)))?;
-    if matches!(sniff(wasm), Sniffed::Component) {
+    if is_component {
         return crate::component::check(wasm);
     }
     let facts = gather(wasm).map_err(|error| Box::new((error, None)))?;
@@ -38,8 +39,5 @@ pub(crate) fn check(wasm: &[u8]) -> Result<ModuleFacts, Refusal> {
     if let Err(error) = Validator::new_with_features(features()).validate_all(wasm) {
         return Err(Box::new((sort_of(&error), Some(facts))));
     }
-    match detect(&facts) {
-        Ok(_) => Ok(facts),
-        Err(error) => Err(Box::new((CompileError::Dialect(error), Some(facts)))),
-    }
+    Ok(facts)
 }

@@ -4,7 +4,7 @@ use crate::check::{Refusal, features};
 use crate::facts::sort_of;
 use casemate_protocol::module::{
     CompileError, Export, ExternKind, FUNCTION_BYTES_MAX, FUNCTIONS_MAX, Import, Limit, ModuleFacts,
-    OverLimit, detect,
+    OverLimit,
 };
 use std::fmt::Write as _;
 use wasmparser::component_types::{
@@ -18,7 +18,7 @@ const TYPE_BYTES_MAX: usize = 240;
 /// Levels of a type's text.
 const TYPE_DEPTH_MAX: usize = 8;
 
-/// Checks a component and tells its facts.
+/// Checks a component, but for its dialect, and tells its facts.
 pub(crate) fn check(wasm: &[u8]) -> Result<ModuleFacts, Refusal> {
     let bare = |error| Box::new((error, None));
     let mut facts = ModuleFacts::default();
@@ -28,10 +28,7 @@ pub(crate) fn check(wasm: &[u8]) -> Result<ModuleFacts, Refusal> {
     let mut validator = Validator::new_with_features(features() | WasmFeatures::COMPONENT_MODEL);
     let types = validator.validate_all(wasm).map_err(|error| bare(sort_of(&error)))?;
     gather(&types, &names, &mut facts).map_err(|over| bare(CompileError::TooLarge(over)))?;
-    match detect(&facts) {
-        Ok(_) => Ok(facts),
-        Err(error) => Err(Box::new((CompileError::Dialect(error), Some(facts)))),
-    }
+    Ok(facts)
 }
 
 /// Names of the world's imports and exports, in their order.

@@ -1,10 +1,10 @@
 //! One job, from its input to its output.
 
-use crate::check::check;
+use crate::check::{Refusal, check};
 use casemate_engine::{EngineKind, EngineOptions};
 use casemate_protocol::certificate::Profile;
 use casemate_protocol::module::{
-    Accepted, Code, CompileError, CompileReport, MODULE_BYTES_MAX, Message, ModuleFacts, profile,
+    Accepted, Code, CompileError, CompileReport, Dialect, MODULE_BYTES_MAX, Message, ModuleFacts,
 };
 use casemate_protocol::spawn::CompileSpec;
 use std::io::{self, Read, Write};
@@ -24,37 +24,39 @@ pub fn run(input: &mut impl Read, output: &mut impl Write, spec: &CompileSpec) -
 
 /// What a module is, and its native code if it is a plugin and that was asked for.
 pub fn compile(wasm: &[u8], spec: &CompileSpec) -> (CompileReport, Vec<u8>) {
-    let (error, facts) = match check(wasm) {
-        Ok(facts) => match generate(wasm, &facts, spec) {
-            Ok((bytes, compatibility)) => {
-                let cwasm_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-                let code = Code { cwasm_bytes, compatibility };
-                match Accepted::new(facts.clone(), code) {
-                    Ok(accepted) => return (CompileReport::Accepted(accepted), bytes),
-                    Err(error) => (CompileError::Dialect(error), Some(facts)),
-                }
-            }
-            Err(error) => (error, Some(facts)),
-        },
-        Err(refusal) => *refusal,
-    };
-    (CompileReport::Refused { error, facts }, Vec::new())
+    match check(wasm).and_then(|facts| accept(wasm, facts, spec)) {
+        Ok((accepted, code)) => (CompileReport::Accepted(accepted), code),
+        Err(refusal) => {
+            let (error, facts) = *refusal;
+            (CompileReport::Refused { error, facts }, Vec::new())
+        }
+    }
 }
 
-fn generate(wasm: &[u8], facts: &ModuleFacts, spec: &CompileSpec) -> Result<(Vec<u8>, u64), CompileError> {
+fn accept(wasm: &[u8], facts: ModuleFacts, spec: &CompileSpec) -> Result<(Accepted, Vec<u8>), Refusal> {
+    let refusal = |error, facts: &ModuleFacts| Box::new((error, Some(facts.clone())));
+    let wanted = Dialect::from_number(spec.dialect);
+    let accepted = Accepted::new(facts.clone(), wanted, Code::default())
+        .map_err(|error| refusal(CompileError::Dialect(error), &facts))?;
     if spec.inspect_only {
-        return Ok((Vec::new(), 0));
+        return Ok((accepted, Vec::new()));
     }
+    let (bytes, compatibility) = generate(wasm, &accepted, spec).map_err(|error| refusal(error, &facts))?;
+    let cwasm_bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Ok((accepted.with_code(Code { cwasm_bytes, compatibility }), bytes))
+}
+
+fn generate(wasm: &[u8], accepted: &Accepted, spec: &CompileSpec) -> Result<(Vec<u8>, u64), CompileError> {
     let failed = |error: wasmtime::Error| CompileError::CompileFailed {
         message: Message::escaped(&format!("{error:#}")),
     };
-    let kind = match profile(facts).map_err(CompileError::Dialect)? {
+    let kind = match accepted.profile() {
         Profile::Core => EngineKind::Core,
         _ => EngineKind::Components,
     };
     let options = EngineOptions { max_wasm_stack_bytes: spec.stack_bytes, fuel: spec.fuel, kind };
     let engine = casemate_engine::engine(&options).map_err(failed)?;
-    let code = if facts.sizes.is_component {
+    let code = if accepted.facts().sizes.is_component {
         engine.precompile_component(wasm)
     } else {
         engine.precompile_module(wasm)
@@ -68,7 +70,8 @@ mod tests {
     use super::*;
     use casemate_protocol::module::ExternKind;
 
-    const SPEC: CompileSpec = CompileSpec { inspect_only: false, stack_bytes: 1 << 20, fuel: false };
+    const SPEC: CompileSpec =
+        CompileSpec { inspect_only: false, dialect: 0, stack_bytes: 1 << 20, fuel: false };
 
     const PLUGIN: &str = r#"
         (import "casemate" "log" (func (param i32 i32 i32)))
@@ -156,6 +159,24 @@ mod tests {
         let report = CompileReport::decode(&out[4..4 + length]).unwrap();
         let cwasm_bytes = report.into_result().unwrap().code().cwasm_bytes;
         assert_eq!(out.len() as u64, 4 + length as u64 + cwasm_bytes);
+    }
+
+    #[test]
+    fn a_dialect_that_is_wanted_is_seen_to() {
+        let wanting = |body: &str, dialect: Dialect| {
+            let wasm = wat::parse_str(format!("(module {body})")).unwrap();
+            let spec = CompileSpec { inspect_only: true, dialect: dialect.number(), ..SPEC };
+            let (report, _) = compile(&wasm, &spec);
+            assert_eq!(CompileReport::decode(&report.encode()).as_ref(), Ok(&report), "a report survives");
+            report.into_result().map(|accepted| accepted.dialect()).map_err(|error| error.to_string())
+        };
+        let program = r#"(memory (export "memory") 1) (func (export "_start"))"#;
+        assert_eq!(wanting(program, Dialect::PocketStdio), Ok(Dialect::PocketStdio));
+        assert_eq!(wanting(PLUGIN, Dialect::Casemate1), Ok(Dialect::Casemate1));
+        let why = wanting(PLUGIN, Dialect::Spacedrive).unwrap_err();
+        assert!(why.contains("of dialect spacedrive but does not export wasm_alloc, plugin_init"), "{why}");
+        let why = wanting(PLUGIN, Dialect::Component).unwrap_err();
+        assert!(why.contains("of dialect component but does not export what components do"), "{why}");
     }
 
     #[test]

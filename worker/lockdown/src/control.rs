@@ -2,10 +2,22 @@
 
 use crate::error::{LockdownError, Step};
 use bincode::Decode;
-use casemate_protocol::spawn::{ControlUp, FailedReport, ORDER_BYTES_MAX, Report, decode_down};
+use casemate_protocol::spawn::{
+    ControlUp, FILE_BYTES_MAX, FailedReport, ORDER_BYTES_MAX, Report, decode_down, decode_file,
+};
 use casemate_sys::{descriptors, packet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd, OwnedFd};
+
+/// Reads the file that comes with an order, `bytes` long.
+pub fn read_file<T: Decode<()>>(file: &mut File, bytes: u64) -> io::Result<T> {
+    let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= FILE_BYTES_MAX);
+    let mut text = vec![0; bytes.ok_or(io::ErrorKind::FileTooLarge)?];
+    file.rewind()?;
+    file.read_exact(&mut text)?;
+    decode_file(&text).map_err(io::Error::other)
+}
 
 /// The control socket.
 #[derive(Debug)]

@@ -3,10 +3,12 @@
 use crate::error::{LockdownError, Step};
 use crate::experiment;
 use crate::walls::Grant;
+use casemate_protocol::spawn::MountKind;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath,
     Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
 };
+use std::os::fd::BorrowedFd;
 
 /// What the kernel enforces now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,16 +24,30 @@ const ABI_KNOWN: ABI = ABI::V6;
 
 /// Denies everything that the kernel's Landlock can deny, with no rule to allow anything.
 pub(crate) fn deny_all() -> Result<Enforced, LockdownError> {
-    deny_all_but(&[])
+    deny_all_but_rules(&[])
 }
 
 /// The same, but for what these folders hold.
 pub(crate) fn deny_all_but(grants: &[Grant<'_>]) -> Result<Enforced, LockdownError> {
+    let rights = |grant: &Grant<'_>| if grant.write { read() | write() } else { read() };
+    let rules: Vec<_> = grants.iter().map(|grant| (grant.folder, rights(grant))).collect();
+    deny_all_but_rules(&rules)
+}
+
+/// The same for the mounts of a native program's root, each open.
+pub(crate) fn deny_all_but_mounts(mounts: &[(BorrowedFd<'_>, MountKind)]) -> Result<Enforced, LockdownError> {
+    let rules: Vec<_> = mounts.iter().map(|(place, kind)| (*place, of_mount(*kind))).collect();
+    deny_all_but_rules(&rules)
+}
+
+type Rule<'a> = (BorrowedFd<'a>, BitFlags<AccessFs>);
+
+fn deny_all_but_rules(rules: &[Rule<'_>]) -> Result<Enforced, LockdownError> {
     if experiment::is_left_out("landlock") {
         return Ok(Enforced::Abi(ABI_KNOWN as u32));
     }
     let step = "restricting with Landlock";
-    let status = restrict(grants).map_err(|error| std::io::Error::other(error.to_string())).step(step)?;
+    let status = restrict(rules).map_err(|error| std::io::Error::other(error.to_string())).step(step)?;
     match (status.ruleset, status.landlock) {
         (RulesetStatus::NotEnforced, _) => Ok(Enforced::Absent),
         (_, LandlockStatus::Available { effective_abi, kernel_abi }) => Ok(Enforced::Abi(
@@ -41,7 +57,7 @@ pub(crate) fn deny_all_but(grants: &[Grant<'_>]) -> Result<Enforced, LockdownErr
     }
 }
 
-fn restrict(grants: &[Grant<'_>]) -> Result<landlock::RestrictionStatus, RulesetError> {
+fn restrict(rules: &[Rule<'_>]) -> Result<landlock::RestrictionStatus, RulesetError> {
     let mut ruleset = Ruleset::default()
         // Older kernels know fewer rights: take what there is, and report it.
         .set_compatibility(CompatLevel::BestEffort)
@@ -49,11 +65,20 @@ fn restrict(grants: &[Grant<'_>]) -> Result<landlock::RestrictionStatus, Ruleset
         .handle_access(AccessNet::from_all(ABI_KNOWN))?
         .scope(Scope::from_all(ABI_KNOWN))?
         .create()?;
-    for grant in grants {
-        let rights = if grant.write { read() | write() } else { read() };
-        ruleset = ruleset.add_rule(PathBeneath::new(grant.folder, rights))?;
+    for (place, rights) in rules {
+        ruleset = ruleset.add_rule(PathBeneath::new(*place, *rights))?;
     }
     ruleset.restrict_self()
+}
+
+fn of_mount(kind: MountKind) -> BitFlags<AccessFs> {
+    match kind {
+        MountKind::Programs => read() | AccessFs::Execute,
+        MountKind::Folder => read(),
+        MountKind::WritableFolder => read() | write(),
+        MountKind::File => AccessFs::ReadFile.into(),
+        MountKind::Device => AccessFs::ReadFile | AccessFs::WriteFile,
+    }
 }
 
 fn read() -> BitFlags<AccessFs> {

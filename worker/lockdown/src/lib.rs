@@ -13,6 +13,7 @@
 //!
 //! This crate must never know what a guest is.
 
+mod belongings;
 pub mod control;
 mod error;
 #[cfg(feature = "experiment")]
@@ -20,8 +21,10 @@ pub mod experiment;
 #[cfg(not(feature = "experiment"))]
 mod experiment;
 mod landlock;
+pub mod link;
 mod namespaces;
 mod privileges;
+mod program;
 mod report;
 mod rlimits;
 mod root;
@@ -32,6 +35,7 @@ mod walls;
 mod worker;
 
 pub use error::LockdownError;
+pub use program::{Bridge, Launched, Program};
 pub use start::{Stage, start};
 pub use walls::{CodeRange, Entered, Filtered, Grant, Granting, Job, Locked, Walled};
 pub use worker::{Confined, Spawned};

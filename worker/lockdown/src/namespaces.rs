@@ -3,6 +3,7 @@
 use crate::error::{LockdownError, Step};
 use crate::experiment;
 use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{getgid, getuid};
 use std::fs;
@@ -61,6 +62,14 @@ pub(crate) fn enter() -> Result<Namespaces, LockdownError> {
     // Without capabilities a process may still make a new user namespace and have all of them there: not below this one.
     fs::write("/proc/sys/user/max_user_namespaces", "0").step("forbidding further user namespaces")?;
     Ok(Namespaces::Entered)
+}
+
+/// A mount table of its own, in the user namespace it is in: for a supervisor that is root.
+pub(crate) fn unshare_mounts() -> Result<(), LockdownError> {
+    let step = "unsharing the mount namespace";
+    unshare(CloneFlags::CLONE_NEWNS).step(step)?;
+    let none: Option<&str> = None;
+    mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).step(step)
 }
 
 /// What a host is like that answers so.

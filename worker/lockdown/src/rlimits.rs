@@ -62,6 +62,22 @@ pub(crate) fn set_worker(limits: &SpawnLimits) -> Result<(), LockdownError> {
     lower(Resource::RLIMIT_NOFILE, limits.open_files.into())
 }
 
+/// What a native program may still do: have so much data, so many files and so much CPU time. Its threads are counted with
+/// those of all its zygote's, [`set_zygote`].
+pub(crate) fn set_program(limits: &SpawnLimits) -> Result<(), LockdownError> {
+    lower(Resource::RLIMIT_DATA, limits.data_bytes)?;
+    if let Some(seconds) = limits.cpu_seconds {
+        setrlimit(Resource::RLIMIT_CPU, seconds, seconds.saturating_add(1)).step(STEP)?;
+    }
+    lower(Resource::RLIMIT_NOFILE, limits.open_files.into())
+}
+
+/// No process and no descriptor above its own five, for a bridge: `poll` wants as many to be allowed as it is asked for.
+pub(crate) fn set_bridge() -> Result<(), LockdownError> {
+    set(Resource::RLIMIT_NPROC, 0)?;
+    set(Resource::RLIMIT_NOFILE, 5)
+}
+
 /// No process and no new descriptor, for a program that does its job in place.
 pub(crate) fn set_job() -> Result<(), LockdownError> {
     set(Resource::RLIMIT_NPROC, 0)?;

@@ -29,7 +29,7 @@ mod tests;
 
 pub use bpf::{Action, Insn, Program};
 use casemate_protocol::certificate::Profile;
-pub use casemate_protocol::syscalls::{Arch, CANARY_DELTA, CANARY_OUTSIDE};
+pub use casemate_protocol::syscalls::{Arch, CANARY_DELTA, CANARY_OUTSIDE, CANARY_OUTSIDE_PROGRAM};
 pub use interp::SeccompData;
 
 use crate::experiment;
@@ -65,6 +65,18 @@ pub fn filter_a(default: Default, profile: Profile) -> Program {
 #[must_use]
 pub fn filter_b(profile: Profile) -> Program {
     made(&unless_left_out("filter-b", filters::b(Arch::NATIVE, profile)))
+}
+
+/// Filter B of a native program that has this number in its own namespace.
+#[must_use]
+pub fn program_filter(own_pid: u64) -> Program {
+    made(&filters::program(Arch::NATIVE, own_pid))
+}
+
+/// Filter B of the bridge to a native program.
+#[must_use]
+pub fn bridge_filter() -> Program {
+    made(&filters::bridge(Arch::NATIVE))
 }
 
 /// Filter B with one call of the worker's list taken away too.

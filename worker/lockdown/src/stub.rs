@@ -4,6 +4,7 @@
 //! that a forked child of the host cannot keep it alive. When the host or the zygote is gone it kills the zygote, which is
 //! pid 1 of the namespace: the kernel then kills every worker.
 
+use crate::belongings::{self, Belongings};
 use crate::control::Control;
 use crate::error::{LockdownError, Step};
 use crate::experiment;
@@ -56,8 +57,11 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
     setsid().step("leaving the host's session")?;
     // Keys of the host's session are no business of a plugin; where there are none, or none may be made, none are lost.
     let _ = casemate_sys::process::leave_keyring();
-    let (spec, mut fds): (StubSpec, _) = control.expect(|count| count == 1)?;
-    let Some(host) = fds.pop() else {
+    // With a native program, what it is comes too.
+    let (spec, fds): (StubSpec, _) = control.expect(|count| count == 1 || count == 2)?;
+    let mut fds = fds.into_iter();
+    let (host, mut program) = (fds.next(), fds.next().map(Belongings::read).transpose()?);
+    let Some(host) = host else {
         return Err(std::io::Error::from(std::io::ErrorKind::InvalidData)).step("taking the host's pidfd");
     };
 
@@ -69,6 +73,11 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
         open_files: spec.open_files,
     })?;
     if let Some(identity) = spec.identity {
+        // Where its mounts are is the operator's to say, and root's to reach; what is in them, its own user's.
+        if let Some(program) = &mut program {
+            namespaces::unshare_mounts()?;
+            program.take()?;
+        }
         privileges::become_identity(identity)?;
     }
     // A nicety for the host's other programs; where it cannot be had nothing is lost.
@@ -78,6 +87,9 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
     } else {
         Namespaces::Absent("switched off by the supervisor's configuration".to_owned())
     };
+    if let (Some(program), None, Namespaces::Entered) = (&mut program, spec.identity, &namespaces) {
+        program.take()?;
+    }
 
     // Where there is no pid namespace a zygote's death leaves its workers to whoever adopts them: us, and not the host.
     prctl::set_child_subreaper(true).step("adopting orphans")?;
@@ -86,11 +98,12 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
     match process::fork().step("forking the zygote")? {
         Fork::Child => {
             drop(stub_end);
-            let error = become_zygote(zygote_end, [name, stage, marker]);
+            let error = become_zygote(zygote_end, program, [name, stage, marker]);
             control.fail_step(&error);
             process::exit_now(1)
         }
         Fork::Parent(zygote) => {
+            drop(program);
             let report = match namespaces {
                 Namespaces::Entered => StubReport { namespaces: true, why_not: String::new() },
                 Namespaces::Absent(why_not) => {
@@ -114,10 +127,12 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
 
 /// Executes the program again. Only so is its memory the inner namespace's, and only so may an ordinary user's
 /// supervisor look at it.
-fn become_zygote(liveness: OwnedFd, arguments: [&str; 3]) -> LockdownError {
+fn become_zygote(liveness: OwnedFd, program: Option<Belongings>, arguments: [&str; 3]) -> LockdownError {
     let exec = || -> Result<(), LockdownError> {
         let step = "executing the zygote";
+        let ends = program.map(Belongings::set_aside).transpose().step(step)?;
         descriptors::duplicate_to(liveness.as_fd(), LIVENESS).step(step)?;
+        belongings::hand_on(&ends.unwrap_or_default(), LIVENESS + 1).step(step)?;
         let arguments = arguments
             .into_iter()
             .map(|argument| CString::new(argument).map_err(std::io::Error::from))

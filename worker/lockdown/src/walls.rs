@@ -1,5 +1,6 @@
 //! The zygote's walls, in their order: entered, walled, locked.
 
+use crate::belongings::Belongings;
 use crate::control::Control;
 use crate::error::{LockdownError, Step};
 use crate::experiment::raise;
@@ -11,7 +12,9 @@ use crate::worker::Spawned;
 use crate::{privileges, rlimits, root};
 use bincode::Decode;
 use casemate_protocol::certificate::{Layer, LayerSet, Profile};
-use casemate_protocol::spawn::{self, FailedReport, ListenerReport, SealedReport, SpawnSpec, WalledReport};
+use casemate_protocol::spawn::{
+    self, FailedReport, ListenerReport, ProgramSpec, SealedReport, SpawnSpec, WalledReport,
+};
 use casemate_sys::{descriptors, memory, process, seccomp as kernel, signal};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -62,7 +65,26 @@ impl Entered {
         self.try_wall_up(Landlock::Later).map(Granting)
     }
 
-    fn try_wall_up(self, landlock: Landlock) -> Result<Walled, LockdownError> {
+    /// The same as [`Entered::wall_up`] around a native program, which its stub has handed on: its root has what it was given, and
+    /// Landlock knows the same. Without a mount namespace there is no such root, and so no such program.
+    pub fn wall_up_program(self) -> Result<(Walled, ProgramSpec), LockdownError> {
+        if !self.namespaces {
+            let source = io::Error::new(
+                io::ErrorKind::Unsupported,
+                "a native program needs namespaces of its own, and this host gives none",
+            );
+            let error = LockdownError { step: "building a program's root directory", source };
+            self.control.fail_step(&error);
+            return Err(error);
+        }
+        let program =
+            Belongings::inherited(LIVENESS + 1).inspect_err(|error| self.control.fail_step(error))?;
+        let walled = self.try_wall_up(Landlock::Program(&program))?;
+        // Its descriptors were closed with everything else.
+        Ok((Walled { profile: Profile::External, ..walled }, program.disown()))
+    }
+
+    fn try_wall_up(self, landlock: Landlock<'_>) -> Result<Walled, LockdownError> {
         let mut report = Report::default();
         match self.raise(&mut report, landlock) {
             Ok(landlock_abi) => {
@@ -82,12 +104,15 @@ impl Entered {
         }
     }
 
-    fn raise(&self, report: &mut Report, landlock: Landlock) -> Result<u32, LockdownError> {
+    fn raise(&self, report: &mut Report, landlock: Landlock<'_>) -> Result<u32, LockdownError> {
         signal::ignore_children().step("ignoring SIGCHLD")?;
-        if landlock == Landlock::Later {
+        if !matches!(landlock, Landlock::Now) {
             signal::ignore_file_size().step("ignoring SIGXFSZ")?;
         }
-        if self.namespaces {
+        if let Landlock::Program(program) = landlock {
+            root::build(&program.spec, &program.trees)?;
+            report.missing(Layer::EmptyRoot, "a program's root has what it needs to run, read-only");
+        } else if self.namespaces {
             root::swap()?;
             report.holds(Layer::EmptyRoot);
         } else {
@@ -109,16 +134,23 @@ impl Entered {
         }
         match landlock {
             Landlock::Now => Ok(enforced(report, landlock::deny_all()?)),
+            Landlock::Program(program) => {
+                let places = root::places(&program.spec)?;
+                let rules: Vec<_> = places.iter().map(|(place, kind)| (place.as_fd(), *kind)).collect();
+                Ok(enforced(report, landlock::deny_all_but_mounts(&rules)?))
+            }
             Landlock::Later => Ok(0),
         }
     }
 }
 
-/// When Landlock comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Landlock {
+/// When Landlock comes, and what it knows.
+#[derive(Debug, Clone, Copy)]
+enum Landlock<'a> {
     Now,
     Later,
+    /// Now, with the mounts of a program's root.
+    Program(&'a Belongings),
 }
 
 /// Reports Landlock; returns its ABI.
@@ -308,8 +340,12 @@ impl Filtered {
         raise("descriptors", || descriptors::close_from(self.kept + 1)).step("closing the module's file")?;
         let mut report = Report::default();
         let why_not = "this kernel has no mseal (6.10)";
-        let sealed = raise("sealed-code", || memory::seal(code.clone()));
-        optional(&mut report, Layer::SealedCode, "sealing the code", why_not, sealed)?;
+        if self.profile == Profile::External {
+            report.missing(Layer::SealedCode, "a program's code is its files', which are read-only");
+        } else {
+            let sealed = raise("sealed-code", || memory::seal(code.clone()));
+            optional(&mut report, Layer::SealedCode, "sealing the code", why_not, sealed)?;
+        }
         deny_new_executable(&mut report)?;
         if !self.reports {
             let filter = seccomp::filter_a(FilterDefault::Kill, self.profile);
@@ -402,13 +438,13 @@ pub struct Job {
 /// A locked zygote: it forks workers and can do little else. Whoever holds it may load a guest into its memory.
 #[derive(Debug)]
 pub struct Locked {
-    control: Control,
+    pub(crate) control: Control,
     /// Without a pid namespace: who a worker must not outlive.
     parent: Option<nix::unistd::Pid>,
     /// What each worker will install.
-    filter_b: Arc<seccomp::Program>,
+    pub(crate) filter_b: Arc<seccomp::Program>,
     #[cfg(feature = "experiment")]
-    profile: Profile,
+    pub(crate) profile: Profile,
     kept: u32,
 }
 
@@ -449,6 +485,7 @@ impl Locked {
                         #[cfg(feature = "experiment")]
                         profile: self.profile,
                         kept: self.kept,
+                        outside: seccomp::CANARY_OUTSIDE,
                     }));
                 }
                 process::Fork::Parent(pidfd) => {

@@ -27,6 +27,8 @@ pub struct Spawned {
     pub(crate) profile: Profile,
     /// Descriptors above 0 that it keeps: its folders.
     pub(crate) kept: u32,
+    /// What a canary does that no list of its profile allows.
+    pub(crate) outside: i64,
 }
 
 /// A worker behind every wall.
@@ -79,7 +81,7 @@ impl Spawned {
         kernel::install(filter_b.instructions()).step("installing filter B")?;
         match self.spec.role {
             Role::Worker => Ok(Confined { link, data_limit_bytes: self.spec.limits.data_bytes }),
-            Role::CanaryOutside => fail_to_die(&link, seccomp::CANARY_OUTSIDE),
+            Role::CanaryOutside => fail_to_die(&link, self.outside),
             Role::CanaryDelta => fail_to_die(&link, seccomp::CANARY_DELTA),
         }
     }

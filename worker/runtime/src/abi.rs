@@ -1,50 +1,66 @@
 //! Guest dialects: one adapter each, behind one trait. No dialect's name appears anywhere else.
 
+mod allocator;
+mod answer;
+mod block_call;
 mod casemate1;
 #[cfg(feature = "wasi")]
 mod command;
 #[cfg(feature = "wasi")]
 mod component;
+mod extism;
+mod hielements;
 mod host;
+mod ideanet;
+mod imports;
 mod memory;
+mod pocket;
 #[cfg(feature = "wasi")]
 mod reactor;
+mod room;
+mod signalk;
+mod spacedrive;
 
 use crate::fault::Fault;
 use crate::guest::State;
+use casemate_lockdown::link::Turn;
 use casemate_protocol::module::Dialect;
 #[cfg(not(feature = "wasi"))]
-use wasmtime::{AsContextMut, TypedFunc, WasmParams, WasmResults};
-use wasmtime::{Instance, Linker, Store};
+use wasmtime::AsContextMut;
+use wasmtime::{Instance, Linker, Module, Store, TypedFunc, WasmParams, WasmResults};
 
-/// A guest's answer to a call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
-    /// Whether the body is an error.
-    pub(crate) is_error: bool,
-    pub(crate) content_type: u32,
-    pub(crate) body: Vec<u8>,
-    /// The code that a program ended with; 0 for everything else.
-    pub(crate) exit_code: u32,
+pub(crate) use allocator::Allocator;
+pub(crate) use answer::Answer;
+
+/// What a guest is set up with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given<'a> {
+    /// Its configuration, as JSON.
+    pub(crate) config: Option<&'a [u8]>,
+    /// What its dialect wants to know of it, as `KEY=TEXT`.
+    pub(crate) options: &'a [String],
+    /// Random bytes, of this instance alone.
+    pub(crate) seed: &'a [u8],
 }
 
-impl Answer {
-    /// An answer, or an error.
-    pub(crate) fn new(is_error: bool, content_type: u32, body: Vec<u8>) -> Self {
-        Self { is_error, content_type, body, exit_code: 0 }
+impl<'a> Given<'a> {
+    /// An option.
+    pub(crate) fn option(&self, key: &str) -> Option<&'a str> {
+        let text = |option: &'a String| option.strip_prefix(key)?.strip_prefix('=');
+        self.options.iter().find_map(text)
     }
 }
 
-/// How one dialect is spoken. `start`, `describe`, `call` and `event` run guest code, `link` and `bind` never.
+/// How a dialect is spoken with an instance. All of it runs guest code.
 pub(crate) trait GuestAbi {
-    /// Defines the imports that this dialect knows.
-    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()>;
-    /// Finds the exports that calls need.
-    fn bind(&mut self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()>;
-    /// Runs the guest's own initialisation.
-    fn start(&mut self, store: &mut Store<State>, config: Option<&[u8]>) -> wasmtime::Result<()>;
+    /// Runs the guest's own initialisation, if it has one.
+    fn start(&mut self, _store: &mut Store<State>, _given: Given<'_>) -> wasmtime::Result<()> {
+        Ok(())
+    }
     /// Asks what it is; empty where it has no words for that.
-    fn describe(&mut self, store: &mut Store<State>) -> wasmtime::Result<Answer>;
+    fn describe(&mut self, _store: &mut Store<State>) -> wasmtime::Result<Answer> {
+        Ok(Answer::empty())
+    }
     /// Makes one call.
     fn call(
         &mut self,
@@ -56,11 +72,56 @@ pub(crate) trait GuestAbi {
     /// Tells it an event. The answer is empty, or an error.
     fn event(
         &mut self,
-        store: &mut Store<State>,
-        topic: &str,
-        content_type: u32,
-        body: &[u8],
-    ) -> wasmtime::Result<Answer>;
+        _store: &mut Store<State>,
+        _topic: &str,
+        _content_type: u32,
+        _body: &[u8],
+    ) -> wasmtime::Result<Answer> {
+        Ok(Answer::no_event())
+    }
+    /// Tells it what its dialect has a word for. The answer is empty, or an error.
+    fn turn(&mut self, _store: &mut Store<State>, _turn: Turn) -> wasmtime::Result<Answer> {
+        Ok(Answer::empty())
+    }
+}
+
+/// How a dialect of modules finds its imports and exports, which runs no guest code.
+pub(crate) trait ModuleAbi: GuestAbi {
+    /// Defines the imports that this dialect knows.
+    fn link(&self, _linker: &mut Linker<State>, _module: &Module) -> wasmtime::Result<()> {
+        Ok(())
+    }
+    /// Finds the exports that calls need.
+    fn bind(&mut self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()>;
+}
+
+/// What [`ModuleAbi::bind`] found, which comes before everything else.
+pub(crate) fn bound<T>(found: Option<T>) -> Result<T, Fault> {
+    found.ok_or_else(|| Fault::Abi("it was called before it was bound".to_owned()))
+}
+
+/// An export that may be there, or may be of another type.
+pub(crate) fn function<P: WasmParams, R: WasmResults>(
+    store: &mut Store<State>,
+    instance: &Instance,
+    name: &str,
+) -> wasmtime::Result<Option<TypedFunc<P, R>>> {
+    let Some(function) = instance.get_func(&mut *store, name) else { return Ok(None) };
+    Ok(function.typed(&*store).ok())
+}
+
+/// Runs what a toolchain wants run before any other export.
+pub(crate) fn run_constructors(
+    store: &mut Store<State>,
+    instance: &Instance,
+    names: &[&str],
+) -> wasmtime::Result<()> {
+    for name in names {
+        if let Some(constructors) = function::<(), ()>(store, instance, name)? {
+            return invoke(&constructors, store, ());
+        }
+    }
+    Ok(())
 }
 
 /// Calls a function of the guest. In a worker with WASI its imports may wait, which the engine wants to be told.
@@ -78,14 +139,24 @@ pub(crate) use crate::wasi::invoke;
 #[cfg(feature = "wasi")]
 pub(crate) use component::{ComponentAbi, link as link_component};
 #[cfg(feature = "wasi")]
-pub(crate) use host::memory as memory_of;
+pub(crate) use host::{ask, log_in, memory as memory_of};
 #[cfg(feature = "wasi")]
 pub(crate) use memory::{Block, read, write};
 
 /// The adapter of a dialect.
-pub(crate) fn adapter(dialect: Dialect) -> Result<Box<dyn GuestAbi>, Fault> {
+pub(crate) fn adapter(dialect: Dialect) -> Result<Box<dyn ModuleAbi>, Fault> {
     match dialect {
         Dialect::Casemate1 => Ok(Box::new(casemate1::Casemate1::default())),
+        Dialect::Hielements => Ok(Box::new(hielements::Hielements::default())),
+        Dialect::PocketHost => Ok(Box::new(pocket::Pocket::of_host())),
+        Dialect::PocketBuffer => Ok(Box::new(pocket::Pocket::of_buffer())),
+        #[cfg(feature = "wasi")]
+        Dialect::PocketStdio => Ok(Box::new(pocket::stdio::Program::default())),
+        Dialect::SignalkScript => Ok(Box::new(signalk::SignalK::of_script())),
+        Dialect::SignalkBuffer => Ok(Box::new(signalk::SignalK::of_buffer())),
+        Dialect::Spacedrive => Ok(Box::new(spacedrive::Spacedrive::default())),
+        Dialect::Ideanet => Ok(Box::new(ideanet::Ideanet::default())),
+        Dialect::Extism => Ok(Box::new(extism::Extism::default())),
         #[cfg(feature = "wasi")]
         Dialect::WasiCommand => Ok(Box::new(command::Command::default())),
         #[cfg(feature = "wasi")]

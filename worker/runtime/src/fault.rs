@@ -1,5 +1,6 @@
 //! Why a guest did not give an answer.
 
+use crate::abi::Answer;
 use casemate_protocol::link::{CallResult, MESSAGE_BYTES_MAX, Status, cut};
 use casemate_protocol::outcome::{LimitName, TrapKind};
 use wasmtime::{Trap, WasmBacktrace};
@@ -28,6 +29,22 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    /// Whether a body that a guest gives away is not too long.
+    pub(crate) fn unless_output_fits(bytes: usize, bytes_max: u32) -> Result<(), Self> {
+        let (configured, observed) = (bytes_max.into(), u64::try_from(bytes).unwrap_or(u64::MAX));
+        if observed > configured {
+            return Err(Self::Limit { limit: LimitName::Output, configured, observed });
+        }
+        Ok(())
+    }
+
+    /// A function of the guest's that sets it up has answered with a number that is not 0.
+    pub(crate) fn refused(function: &str, code: i32) -> Self {
+        let message = format!("{function} answered {code}; what it says of that is in its log");
+        let Answer { content_type, body, .. } = Answer::error("refused", &message);
+        Self::Refused { content_type, body }
+    }
+
     /// What an error of the engine means. `denied` is what the limiter refused during this call.
     pub(crate) fn from_engine(error: &wasmtime::Error, denied: Option<&Self>, fuel: Option<u64>) -> Self {
         if let Some(fault) = error.downcast_ref::<Self>() {

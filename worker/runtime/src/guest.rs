@@ -1,19 +1,23 @@
 //! One guest: its store, and the instance once there is one.
 
-use crate::abi::Answer;
+use crate::abi::{Answer, Given};
 use crate::epoch;
 use crate::fault::{Fault, backtrace};
 use crate::limiter::Limiter;
-use crate::link::{Buffers, Link, SharedLink};
 use crate::load::Loaded;
 use crate::program::Program;
 use casemate_lockdown::CodeRange;
+use casemate_lockdown::link::{Buffers, Link, Turn};
 use casemate_protocol::link::DownBounds;
 use casemate_protocol::module::Dialect;
 use casemate_protocol::outcome::LimitName;
 use casemate_protocol::spawn::LoadSpec;
+use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{Engine, Memory, Store};
+
+/// A link that host functions and streams of the guest reach; one thread, so nobody ever waits for it.
+pub(crate) type SharedLink = Arc<Mutex<Link>>;
 
 /// What comes beside a module: folders and the like, for a worker with WASI.
 #[cfg(feature = "wasi")]
@@ -29,6 +33,8 @@ pub(crate) struct State {
     pub(crate) link: Option<SharedLink>,
     /// The guest's exported memory.
     pub(crate) memory: Option<Memory>,
+    /// What its dialect's host functions keep between them.
+    pub(crate) kept: Box<dyn Any + Send>,
     /// Body of a reply, and of host calls either way, in bytes.
     pub(crate) output_bytes_max: u32,
     /// Whether the bodies of the call that runs are still under way.
@@ -40,6 +46,18 @@ pub(crate) struct State {
 }
 
 impl State {
+    /// What the dialect's host functions keep; nothing, if they have not begun.
+    pub(crate) fn kept<T: 'static>(&mut self) -> Result<&mut T, Fault> {
+        Ok(self.kept_and_limiter()?.0)
+    }
+
+    /// And what its memory is taken from.
+    pub(crate) fn kept_and_limiter<T: 'static>(&mut self) -> Result<(&mut T, &mut Limiter), Fault> {
+        let kept = self.kept.downcast_mut();
+        let kept = kept.ok_or_else(|| Fault::Abi("it called the host before it was bound".to_owned()))?;
+        Ok((kept, &mut self.limiter))
+    }
+
     pub(crate) fn link(&self) -> Option<MutexGuard<'_, Link>> {
         self.link.as_ref().map(|link| link.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -79,6 +97,7 @@ impl Guest {
             limiter: Limiter::new(spec.memory_bytes, spec.table_entries),
             link: None,
             memory: None,
+            kept: Box::new(()),
             output_bytes_max: spec.output_bytes,
             #[cfg(feature = "wasi")]
             streams: false,
@@ -105,6 +124,11 @@ impl Guest {
     /// Whether the instance exists.
     pub(crate) fn is_instantiated(&self) -> bool {
         self.program.is_instantiated()
+    }
+
+    /// Body of an answer, in bytes.
+    pub(crate) fn output_bytes_max(&self) -> u32 {
+        self.spec.output_bytes
     }
 
     /// Linear memories together, in bytes.
@@ -142,9 +166,9 @@ impl Guest {
 
     /// Makes the instance if the zygote did not, and runs the guest's own initialisation. A failure stays: every call
     /// then answers it.
-    pub(crate) fn set_up(&mut self, config: Option<&[u8]>) {
+    pub(crate) fn set_up(&mut self, given: Given<'_>) {
         if self.ready.is_ok() {
-            self.ready = self.try_set_up(config);
+            self.ready = self.try_set_up(given);
         }
     }
 
@@ -153,7 +177,7 @@ impl Guest {
         self.ready.clone()
     }
 
-    fn try_set_up(&mut self, config: Option<&[u8]>) -> Result<(), Fault> {
+    fn try_set_up(&mut self, given: Given<'_>) -> Result<(), Fault> {
         self.begin()?;
         self.armed = true;
         #[cfg(feature = "wasi")]
@@ -162,28 +186,35 @@ impl Guest {
             self.instantiate()?;
             self.bind()?;
         }
-        let started = self.program.start(&mut self.store, config);
+        let started = self.program.abi().start(&mut self.store, given);
         started.map_err(|error| self.explain(&error))
     }
 
     /// Answers one call.
     pub(crate) fn call(&mut self, method: &str, content_type: u32, body: &[u8]) -> Result<Answer, Fault> {
         self.begin()?;
-        let answer = self.program.call(&mut self.store, method, content_type, body);
+        let answer = self.program.abi().call(&mut self.store, method, content_type, body);
         answer.map_err(|error| self.explain(&error))
     }
 
     /// What it says of itself; empty where it has no words for that.
     pub(crate) fn describe(&mut self) -> Result<Answer, Fault> {
         self.begin()?;
-        let answer = self.program.describe(&mut self.store);
+        let answer = self.program.abi().describe(&mut self.store);
         answer.map_err(|error| self.explain(&error))
     }
 
     /// Tells it an event; whoever has no ear for any answers an error.
     pub(crate) fn event(&mut self, topic: &str, content_type: u32, body: &[u8]) -> Result<Answer, Fault> {
         self.begin()?;
-        let answer = self.program.event(&mut self.store, topic, content_type, body);
+        let answer = self.program.abi().event(&mut self.store, topic, content_type, body);
+        answer.map_err(|error| self.explain(&error))
+    }
+
+    /// Tells it what is neither a call nor an event.
+    pub(crate) fn turn(&mut self, turn: Turn) -> Result<Answer, Fault> {
+        self.begin()?;
+        let answer = self.program.abi().turn(&mut self.store, turn);
         answer.map_err(|error| self.explain(&error))
     }
 
@@ -201,6 +232,8 @@ impl Guest {
             epoch::forget();
             // Any advance of the epoch from here on is the interrupt of this call.
             self.store.set_epoch_deadline(1);
+            #[cfg(feature = "wasi")]
+            self.store.data().around.forget();
         }
         match self.spec.fuel {
             Some(fuel) => self.store.set_fuel(fuel).map_err(|error| self.explain(&error)),

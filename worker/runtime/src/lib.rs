@@ -12,7 +12,6 @@ mod epoch;
 mod fault;
 mod guest;
 mod limiter;
-mod link;
 mod load;
 mod program;
 mod serve;

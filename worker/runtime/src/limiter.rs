@@ -44,6 +44,23 @@ impl Limiter {
         self.denied.as_ref()
     }
 
+    /// Memory of ours that a guest has asked for; it counts like its own.
+    pub(crate) fn take(&mut self, bytes: u64) -> Result<(), Fault> {
+        let wanted = self.memory_bytes.saturating_add(bytes);
+        if wanted > self.memory_bytes_max {
+            self.deny(LimitName::Memory, self.memory_bytes_max, wanted);
+            let (limit, configured) = (LimitName::Memory, self.memory_bytes_max);
+            return Err(Fault::Limit { limit, configured, observed: wanted });
+        }
+        self.memory_bytes = wanted;
+        Ok(())
+    }
+
+    /// It does not need so much of it any more.
+    pub(crate) fn give_back(&mut self, bytes: u64) {
+        self.memory_bytes = self.memory_bytes.saturating_sub(bytes);
+    }
+
     fn deny(&mut self, limit: LimitName, configured: u64, observed: u64) -> bool {
         self.denied.get_or_insert(Fault::Limit { limit, configured, observed });
         false

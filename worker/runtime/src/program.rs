@@ -2,7 +2,7 @@
 
 #[cfg(feature = "wasi")]
 use crate::abi::ComponentAbi;
-use crate::abi::{self, Answer, GuestAbi};
+use crate::abi::{self, GuestAbi, ModuleAbi};
 use crate::fault::Fault;
 use crate::guest::State;
 use crate::load::Loaded;
@@ -13,7 +13,7 @@ use wasmtime::{Engine, Instance, InstancePre, Linker, Store};
 /// Linked code, and its instance once there is one.
 pub(crate) enum Program {
     /// A module.
-    Module { pre: InstancePre<State>, abi: Box<dyn GuestAbi>, instance: Option<Instance> },
+    Module { pre: InstancePre<State>, abi: Box<dyn ModuleAbi>, instance: Option<Instance> },
     /// A component.
     #[cfg(feature = "wasi")]
     Component {
@@ -34,7 +34,7 @@ impl Program {
                 let wasi = crate::wasi::link(&mut linker);
                 #[cfg(not(feature = "wasi"))]
                 let wasi = Ok(());
-                wasi.and_then(|()| abi.link(&mut linker))
+                wasi.and_then(|()| abi.link(&mut linker, module))
                     .and_then(|()| linker.instantiate_pre(module))
                     .map(|pre| Self::Module { pre, abi, instance: None })
             }
@@ -92,47 +92,12 @@ impl Program {
         }
     }
 
-    pub(crate) fn start(&mut self, store: &mut Store<State>, config: Option<&[u8]>) -> wasmtime::Result<()> {
+    /// How it is spoken with.
+    pub(crate) fn abi(&mut self) -> &mut dyn GuestAbi {
         match self {
-            Self::Module { abi, .. } => abi.start(store, config),
+            Self::Module { abi, .. } => &mut **abi,
             #[cfg(feature = "wasi")]
-            Self::Component { abi, .. } => abi.start(store, config),
-        }
-    }
-
-    pub(crate) fn describe(&mut self, store: &mut Store<State>) -> wasmtime::Result<Answer> {
-        match self {
-            Self::Module { abi, .. } => abi.describe(store),
-            #[cfg(feature = "wasi")]
-            Self::Component { abi, .. } => abi.describe(store),
-        }
-    }
-
-    pub(crate) fn call(
-        &mut self,
-        store: &mut Store<State>,
-        method: &str,
-        content_type: u32,
-        body: &[u8],
-    ) -> wasmtime::Result<Answer> {
-        match self {
-            Self::Module { abi, .. } => abi.call(store, method, content_type, body),
-            #[cfg(feature = "wasi")]
-            Self::Component { abi, .. } => abi.call(store, method, content_type, body),
-        }
-    }
-
-    pub(crate) fn event(
-        &mut self,
-        store: &mut Store<State>,
-        topic: &str,
-        content_type: u32,
-        body: &[u8],
-    ) -> wasmtime::Result<Answer> {
-        match self {
-            Self::Module { abi, .. } => abi.event(store, topic, content_type, body),
-            #[cfg(feature = "wasi")]
-            Self::Component { abi, .. } => abi.event(store, topic, content_type, body),
+            Self::Component { abi, .. } => abi,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! A worker's life: Ready, set-up, then one call after the other until the link ends.
 
-use crate::abi::Answer as GuestAnswer;
+use crate::abi::{Answer as GuestAnswer, Given};
 use crate::fault::Fault;
 use crate::guest::Guest;
-use crate::link::{Job, Link, LinkError};
+use casemate_lockdown::link::{Job, Link, LinkError};
 use casemate_lockdown::{Confined, Spawned};
 use casemate_protocol::certificate::{Layer, LayerSet};
-use casemate_protocol::link::{CallResult, Status};
+use casemate_protocol::link::{CallResult, Setup, Status};
 use casemate_sys::process::exit_now;
 use std::sync::MutexGuard;
 
@@ -22,14 +22,7 @@ pub fn serve(spawned: Spawned, guest: &mut Guest) -> ! {
 
 /// Serves calls behind the last wall.
 pub fn serve_confined(confined: Confined, guest: &mut Guest, answer: Answer) -> ! {
-    let code = match run(confined, guest, answer) {
-        Ok(()) | Err(LinkError::Closed) => 0,
-        // There is nobody left to tell; the code is what the kernel reports to the supervisor.
-        Err(LinkError::Io(_)) => 3,
-        Err(LinkError::Violation(_)) => 4,
-        Err(LinkError::Misuse(_)) => 5,
-    };
-    exit_now(code)
+    exit_now(run(confined, guest, answer).map_or_else(|error| error.exit_code(), |()| 0))
 }
 
 fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), LinkError> {
@@ -37,10 +30,17 @@ fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), Link
     let layers: LayerSet = [Layer::Seccomp, Layer::ResourceLimits, Layer::Descriptors].into_iter().collect();
     let buffers = guest.take_buffers();
     guest.attach(Link::open(socket, buffers, layers.bits(), data_limit_bytes)?);
+    let mut due: Option<(Setup, Vec<u8>)> = None;
     loop {
-        let job = link(guest)?.next()?;
+        let job = link(guest)?.next_job()?;
+        // Set-up is part of the call that comes with it: only then can a guest call its host from there.
+        if !matches!(job, Job::Setup(..) | Job::Shutdown)
+            && let Some((setup, config)) = due.take()
+        {
+            set_up(guest, &setup, &config);
+        }
         match job {
-            Job::Setup(setup, config) => guest.set_up(setup.has_config.then_some(config.as_slice())),
+            Job::Setup(setup, config) => due = Some((setup, config)),
             Job::Call { method, content_type, body, streams } => {
                 guest.expect_streams(streams);
                 let (result, body) = answer(guest, &method, content_type, &body);
@@ -54,10 +54,22 @@ fn run(confined: Confined, guest: &mut Guest, answer: Answer) -> Result<(), Link
                 let (result, body) = end(guest, |guest| guest.event(&topic, content_type, &body));
                 link(guest)?.result(&result, &body)?;
             }
+            Job::Turn(turn) => {
+                let (result, body) = end(guest, |guest| guest.turn(turn));
+                link(guest)?.result(&result, &body)?;
+            }
             Job::Shutdown => return Ok(()),
             Job::HostResult { .. } => return Err(LinkError::Closed),
         }
     }
+}
+
+fn set_up(guest: &mut Guest, setup: &Setup, config: &[u8]) {
+    guest.set_up(Given {
+        config: setup.has_config.then_some(config),
+        options: &setup.options,
+        seed: &setup.seed,
+    });
 }
 
 fn link(guest: &Guest) -> Result<MutexGuard<'_, Link>, LinkError> {
@@ -84,7 +96,11 @@ fn end(
         let (result, body) = fault.into_result();
         return (CallResult { in_setup: true, backtrace, ..result }, body);
     }
-    match ask(guest) {
+    // Adapters make other answers of a guest's: those count.
+    let bytes_max = guest.output_bytes_max();
+    let answer = ask(guest)
+        .and_then(|answer| Fault::unless_output_fits(answer.body.len(), bytes_max).map(|()| answer));
+    match answer {
         Ok(answer) => {
             let status = if answer.is_error { Status::GuestError } else { Status::Ok };
             let result = CallResult {

@@ -1,19 +1,24 @@
 //! WASI: what a program finds around it. Arguments, environment and folders come with the zygote's order; time, chance and
 //! the two ends of its streams are its worker's own.
 
+mod denied;
+mod own;
 mod poll;
+mod room;
 mod run;
 mod stdio;
 
 use crate::fault::Fault;
+use crate::guest::SharedLink;
 use crate::guest::State;
-use crate::link::SharedLink;
 use casemate_lockdown::Grant;
-use casemate_protocol::spawn::{WASI_SPEC_BYTES_MAX, WasiOrder, WasiSpec};
+use casemate_lockdown::control::read_file;
+use casemate_protocol::spawn::{WasiOrder, WasiSpec};
 use poll::Monotonic;
 use rustix::io::fcntl_dupfd_cloexec;
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,11 +28,16 @@ use wasmtime_wasi::filesystem::WasiFilesystemCtx;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
+pub(crate) use denied::network_is_denied;
+pub(crate) use room::{ONE, SharedRoom, growth, locked};
 pub(crate) use run::{block_on, invoke};
 
 /// Levels of the log.
 const INFO: u32 = 2;
 const WARN: u32 = 3;
+
+/// What a program finds its first folder as.
+const FIRST_FOLDER: u32 = 3;
 
 /// Numbers from here on are for what comes with the order, so that folders can be opened below.
 const ASIDE: i32 = 40;
@@ -53,7 +63,7 @@ impl World {
         folders: Vec<OwnedFd>,
     ) -> io::Result<(Self, Vec<Given>)> {
         let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
-        let spec = read(order, spec)?;
+        let spec: WasiSpec = read_file(&mut File::from(spec), order.spec_bytes.into())?;
         if spec.folders.len() != folders.len() {
             return Err(broken("the order is of another number of folders than came with it"));
         }
@@ -89,18 +99,6 @@ impl Given {
     }
 }
 
-fn read(order: WasiOrder, spec: OwnedFd) -> io::Result<WasiSpec> {
-    let bytes = usize::try_from(order.spec_bytes).unwrap_or(usize::MAX);
-    if bytes > WASI_SPEC_BYTES_MAX {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut text = vec![0; bytes];
-    let mut file = File::from(spec);
-    file.rewind()?;
-    file.read_exact(&mut text)?;
-    WasiSpec::decode(&text).map_err(io::Error::other)
-}
-
 /// Moves what came with an order out of the way of the folders.
 pub(crate) fn set_aside(descriptor: OwnedFd) -> io::Result<OwnedFd> {
     Ok(fcntl_dupfd_cloexec(descriptor, ASIDE)?)
@@ -114,6 +112,8 @@ pub(crate) struct Around {
     /// Lines that may not be at their end.
     lines: Vec<Arc<Mutex<Lines>>>,
     clock: Monotonic,
+    /// What the plugin's own files may still grow by, if it has any.
+    room: Option<SharedRoom>,
 }
 
 impl Around {
@@ -126,7 +126,32 @@ impl Around {
             stdout: Arc::default(),
             lines: Vec::new(),
             clock: Monotonic::start(),
+            room: None,
         }
+    }
+
+    /// What the plugin's own files may still grow by, if it has any.
+    pub(crate) fn room(&self) -> Option<&SharedRoom> {
+        self.room.as_ref()
+    }
+
+    /// Whether a folder, by its place among all of them, is the plugin's own.
+    pub(crate) fn is_own_folder(&self, number: usize) -> bool {
+        self.world.as_ref().and_then(|world| world.spec.folders.get(number)).is_some_and(|folder| folder.own)
+    }
+
+    /// Another call begins.
+    pub(crate) fn forget(&self) {
+        if let Some(room) = &self.room {
+            locked(room).forget();
+        }
+    }
+
+    /// Asks for room from here on, wherever the plugin's own folder is.
+    fn make_room(&mut self, link: &SharedLink, ask_bytes_max: u32) {
+        let own = self.world.iter().flat_map(|world| &world.spec.folders).zip(FIRST_FOLDER..);
+        let own: HashSet<u32> = own.filter(|(folder, _)| folder.own).map(|(_, number)| number).collect();
+        self.room = (!own.is_empty()).then(|| room::shared(link, own, ask_bytes_max));
     }
 
     /// The guest's monotonic time.
@@ -199,12 +224,16 @@ impl State {
     pub(crate) fn look_around(&mut self) {
         if let Some(link) = self.link.clone() {
             self.around.of_library(&link);
+            self.around.make_room(&link, self.output_bytes_max);
         }
     }
 
     /// The world of a program for one call.
     pub(crate) fn look_around_for(&mut self, body: &[u8]) {
         let bytes_max = self.output_bytes_max;
+        if let Some(link) = &self.link {
+            self.around.make_room(link, bytes_max);
+        }
         match (self.link.clone(), self.streams) {
             (Some(link), true) => self.around.of_stream(&link),
             (Some(link), false) => self.around.of_program(&link, body, bytes_max),
@@ -216,7 +245,12 @@ impl State {
 /// Everything of WASI 0.1.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p1::add_to_linker_async(linker, |state: &mut State| state.around.context())?;
-    poll::link(linker)
+    linker.allow_shadowing(true);
+    poll::link(linker)?;
+    own::link(linker)?;
+    denied::link(linker)?;
+    linker.allow_shadowing(false);
+    Ok(())
 }
 
 /// What instantiating comes to, in a zygote or a worker. No code of a guest waits there.

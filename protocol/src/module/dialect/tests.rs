@@ -1,16 +1,17 @@
+use super::super::facts::{Export, ExternKind, Import};
+use super::shape::{Imports, Shape};
+use super::shapes::CASEMATE_1;
 use super::*;
 
 /// A module of casemate-1 with everything, to be changed.
 fn plugin() -> (Vec<Import>, Vec<Export>) {
     let functions = CASEMATE_1.required.iter().chain(CASEMATE_1.optional);
     let mut exports: Vec<Export> =
-        functions.map(|(name, ty)| Export::new(name, ExternKind::Function, ty)).collect();
+        functions.map(|(name, types)| Export::new(name, ExternKind::Function, types[0])).collect();
     exports.push(Export::new("memory", ExternKind::Memory, "1"));
-    let imports = CASEMATE_1
-        .imports
-        .iter()
-        .map(|(name, ty)| Import::new("casemate", name, ExternKind::Function, ty))
-        .collect();
+    let Imports::Only(from, functions) = CASEMATE_1.imports else { panic!("it has imports of its own") };
+    let import = |(name, types): &(&str, &[&str])| Import::new(from, name, ExternKind::Function, types[0]);
+    let imports = functions.iter().map(import).collect();
     (imports, exports)
 }
 
@@ -21,16 +22,20 @@ fn facts(imports: Vec<Import>, exports: Vec<Export>) -> ModuleFacts {
     facts
 }
 
+fn found(imports: Vec<Import>, exports: Vec<Export>) -> Result<Detected, DetectError> {
+    detect(&facts(imports, exports), None)
+}
+
 fn without(name: &str) -> Result<Detected, DetectError> {
     let (imports, mut exports) = plugin();
     exports.retain(|export| export.name != name);
-    detect(&facts(imports, exports))
+    found(imports, exports)
 }
 
 #[test]
 fn a_whole_plugin_is_found_and_the_reason_names_its_exports() {
     let (imports, exports) = plugin();
-    let found = detect(&facts(imports, exports)).unwrap();
+    let found = found(imports, exports).unwrap();
     assert_eq!(found.dialect, Dialect::Casemate1);
     assert_eq!(
         found.why,
@@ -43,7 +48,7 @@ fn a_whole_plugin_is_found_and_the_reason_names_its_exports() {
 fn optional_exports_and_all_imports_may_be_absent() {
     let (_, mut exports) = plugin();
     exports.retain(|export| CASEMATE_1.optional.iter().all(|(name, _)| export.name != *name));
-    let found = detect(&facts(Vec::new(), exports)).unwrap();
+    let found = found(Vec::new(), exports).unwrap();
     assert!(found.why.as_str().ends_with("casemate_call and imports nothing"), "{}", found.why);
 }
 
@@ -57,8 +62,7 @@ fn a_missing_export_is_named() {
 
 #[test]
 fn a_module_of_nothing_known_is_near_to_nothing() {
-    let error =
-        detect(&facts(Vec::new(), vec![Export::new("begin", ExternKind::Function, "() -> ()")])).unwrap_err();
+    let error = found(Vec::new(), vec![Export::new("begin", ExternKind::Function, "() -> ()")]).unwrap_err();
     let DetectError::NoDialect { nearest: None, missing } = &error else { panic!("{error}") };
     assert_eq!(missing.len(), 4);
     assert_eq!(
@@ -74,7 +78,7 @@ fn each_known_function_has_exactly_one_type() {
     for index in 0..exports.len() - 1 {
         let mut changed = exports.clone();
         changed[index].ty = Name::escaped("(i64) -> i64");
-        let error = detect(&facts(imports.clone(), changed)).unwrap_err();
+        let error = found(imports.clone(), changed).unwrap_err();
         let DetectError::WrongSignature { direction: Direction::Export, name, .. } = &error else {
             panic!("{error}")
         };
@@ -83,7 +87,7 @@ fn each_known_function_has_exactly_one_type() {
     for index in 0..imports.len() {
         let mut changed = imports.clone();
         changed[index].ty = Name::escaped("(i64) -> i64");
-        let error = detect(&facts(changed, exports.clone())).unwrap_err();
+        let error = found(changed, exports.clone()).unwrap_err();
         assert_eq!(error.code(), "wrong_signature");
         assert!(error.to_string().starts_with("the import casemate."), "{error}");
     }
@@ -94,12 +98,12 @@ fn a_name_of_another_kind_is_no_function() {
     let (imports, mut exports) = plugin();
     exports[0].kind = ExternKind::Global;
     exports[0].ty = Name::escaped("i32");
-    let error = detect(&facts(imports, exports)).unwrap_err();
+    let error = found(imports, exports).unwrap_err();
     assert_eq!(error.to_string(), "the export casemate_abi must be () -> i32 and is a global, i32");
 
     let (imports, mut exports) = plugin();
     exports.last_mut().unwrap().kind = ExternKind::Function;
-    assert_eq!(detect(&facts(imports, exports)), Err(DetectError::MissingMemory));
+    assert_eq!(found(imports, exports), Err(DetectError::MissingMemory));
 }
 
 #[test]
@@ -117,7 +121,7 @@ fn unknown_imports_are_named_with_what_to_do() {
     for (module, name, words) in cases {
         let (mut imports, exports) = plugin();
         imports.push(Import::new(module, name, ExternKind::Function, "() -> i32"));
-        let error = detect(&facts(imports, exports)).unwrap_err();
+        let error = found(imports, exports).unwrap_err();
         assert_eq!(error.code(), "unknown_import");
         assert!(error.to_string().contains(words), "{error}");
     }
@@ -127,19 +131,54 @@ fn unknown_imports_are_named_with_what_to_do() {
 fn an_imported_memory_is_refused() {
     let (mut imports, exports) = plugin();
     imports.push(Import::new("env", "memory", ExternKind::Memory, "1"));
-    assert_eq!(detect(&facts(imports, exports)).unwrap_err().code(), "unknown_import");
+    assert_eq!(found(imports, exports).unwrap_err().code(), "unknown_import");
 }
 
 #[test]
 fn two_dialects_that_fit_are_a_tie_and_a_misfit_does_not_count() {
     let (imports, exports) = plugin();
     let whole = facts(imports, exports);
-    let twin = || Shape { dialect: Dialect::Casemate1, ..CASEMATE_1 };
     let tie = DetectError::Tie { first: Dialect::Casemate1, second: Dialect::Casemate1 };
-    assert_eq!(detect_among(&whole, &[twin(), twin()]), Err(tie));
+    assert_eq!(among(&whole, &[&CASEMATE_1, &CASEMATE_1]), Err(tie));
 
-    let misfit = Shape { required: &[("casemate_abi", "() -> f64")], ..CASEMATE_1 };
-    assert!(detect_among(&whole, &[misfit, CASEMATE_1]).is_ok());
+    let misfit = Shape { required: &[("casemate_abi", &["() -> f64"])], ..CASEMATE_1 };
+    assert!(among(&whole, &[&misfit, &CASEMATE_1]).is_ok());
+}
+
+#[test]
+fn two_systems_in_one_module_are_a_tie_until_one_is_named() {
+    let function = |name: &str, ty: &str| Export::new(name, ExternKind::Function, ty);
+    let exports = vec![
+        Export::new("memory", ExternKind::Memory, "1"),
+        function("alloc", "(i32) -> i32"),
+        function("library_call", "(i32, i32) -> i64"),
+        function("library_check", "(i32, i32, i32) -> ()"),
+        function("metadata", "(i32, i32) -> i32"),
+        function("call", "(i32, i32, i32, i32) -> i32"),
+    ];
+    let both = facts(Vec::new(), exports.clone());
+    let error = detect(&both, None).unwrap_err();
+    assert_eq!(error, DetectError::Tie { first: Dialect::Hielements, second: Dialect::PocketBuffer });
+    assert!(error.to_string().contains("name its dialect in its manifest"), "{error}");
+    for one in [Dialect::Hielements, Dialect::PocketBuffer] {
+        assert_eq!(detect(&both, Some(one)).unwrap().dialect, one);
+    }
+    assert_eq!(found(Vec::new(), exports[..4].to_vec()).unwrap().dialect, Dialect::Hielements);
+}
+
+#[test]
+fn what_nobody_provides_is_told_and_does_not_refuse_a_foreign_module() {
+    let imports = ["spacedrive_log", "spacedrive_fly"]
+        .map(|name| Import::new("spacedrive", name, ExternKind::Function, "(i32) -> i32"));
+    let function = |name: &str, ty: &str| Export::new(name, ExternKind::Function, ty);
+    let memory = Export::new("memory", ExternKind::Memory, "1");
+    let exports = vec![memory, function("wasm_alloc", "(i32) -> i32"), function("plugin_init", "() -> i32")];
+    let found = found(imports.to_vec(), exports).unwrap();
+    assert_eq!(
+        found.why,
+        "it exports memory, wasm_alloc, plugin_init and imports 2 functions, of which nobody has \
+         spacedrive.spacedrive_fly"
+    );
 }
 
 fn wasi(exports: &[&str]) -> ModuleFacts {
@@ -151,7 +190,7 @@ fn wasi(exports: &[&str]) -> ModuleFacts {
 
 #[test]
 fn programs_and_libraries_of_wasi_are_told_apart() {
-    let dialect = |exports: &[&str]| detect(&wasi(exports)).map(|found| found.dialect);
+    let dialect = |exports: &[&str]| detect(&wasi(exports), None).map(|found| found.dialect);
     assert_eq!(dialect(&["_start"]), Ok(Dialect::WasiCommand));
     assert_eq!(dialect(&["_initialize", "work"]), Ok(Dialect::WasiReactor));
     assert_eq!(dialect(&["work"]).unwrap_err().code(), "no_dialect");
@@ -165,10 +204,11 @@ fn programs_and_libraries_of_wasi_are_told_apart() {
 #[test]
 fn the_worker_follows_from_what_a_module_wants() {
     let (mut imports, exports) = plugin();
-    assert_eq!(profile(&facts(imports.clone(), exports.clone())), Ok(Profile::Core));
+    let profile = |facts: ModuleFacts| detect(&facts, None).map(|found| profile(&facts, found.dialect));
+    assert_eq!(profile(facts(imports.clone(), exports.clone())), Ok(Profile::Core));
     imports.push(Import::new("wasi_snapshot_preview1", "fd_write", ExternKind::Function, ""));
-    assert_eq!(profile(&facts(imports, exports)), Ok(Profile::Wasi));
-    assert_eq!(profile(&wasi(&["_start"])), Ok(Profile::Wasi));
+    assert_eq!(profile(facts(imports, exports)), Ok(Profile::Wasi));
+    assert_eq!(profile(wasi(&["_start"])), Ok(Profile::Wasi));
 }
 
 #[test]
@@ -177,7 +217,7 @@ fn components_are_told_by_their_exports() {
         let imports = vec![Import::new(import, "f", ExternKind::Function, "")];
         let mut facts = facts(imports, vec![Export::new(export, ExternKind::Function, "")]);
         facts.sizes.is_component = true;
-        detect(&facts).map(|found| found.dialect)
+        detect(&facts, None).map(|found| found.dialect)
     };
     let io = "wasi:io/streams@0.2.6";
     assert_eq!(component(io, "wasi:cli/run@0.2.6#run"), Ok(Dialect::CommandComponent));

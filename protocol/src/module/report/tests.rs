@@ -36,7 +36,7 @@ fn plugin_facts() -> ModuleFacts {
 
 fn accepted() -> CompileReport {
     let code = Code { cwasm_bytes: 4096, compatibility: 0x0102_0304_0506_0708 };
-    CompileReport::Accepted(Accepted::new(plugin_facts(), code).unwrap())
+    CompileReport::Accepted(Accepted::new(plugin_facts(), None, code).unwrap())
 }
 
 fn errors() -> Vec<CompileError> {
@@ -67,7 +67,8 @@ fn errors() -> Vec<CompileError> {
 }
 
 fn reports() -> Vec<CompileReport> {
-    let mut reports = vec![accepted()];
+    let wanted = Accepted::new(plugin_facts(), Some(Dialect::Casemate1), Code::default()).unwrap();
+    let mut reports = vec![accepted(), CompileReport::Accepted(wanted)];
     for error in errors() {
         reports.push(CompileReport::Refused { error: error.clone(), facts: None });
         reports.push(CompileReport::Refused { error, facts: Some(plugin_facts()) });
@@ -82,14 +83,14 @@ fn golden_bytes() {
         error: DetectError::UnknownImport { module: Name::escaped("env"), name: Name::escaped("go") }.into(),
         facts: None,
     };
-    assert_eq!(report.encode(), [2, 1, 17, 3, 0, b'e', b'n', b'v', 2, 0, b'g', b'o', 0]);
+    assert_eq!(report.encode(), [3, 1, 17, 3, 0, b'e', b'n', b'v', 2, 0, b'g', b'o', 0]);
 
     let mut facts = ModuleFacts::default();
     facts.push_export(Export::new("m", ExternKind::Memory, "1")).unwrap();
     facts.push_memory(Extent { min: 1, max: Some(2) }).unwrap();
     facts.sizes.functions = 0x0102;
     let report = CompileReport::Refused { error: CompileError::Component, facts: Some(facts) };
-    let mut golden = vec![2, 1, 2, 1];
+    let mut golden = vec![3, 1, 2, 1];
     golden.extend([0; 4]);
     golden.extend([1, 0, 0, 0, 1, 0, b'm', 2, 1, 0, b'1']);
     golden.extend([1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0, 0]);
@@ -138,18 +139,18 @@ fn every_flipped_bit_gives_a_violation_or_a_report_of_exactly_these_bytes() {
 fn hostile_counts_and_lengths_reserve_nothing() {
     let huge = u32::MAX.to_le_bytes();
     // Imports, exports; then a text's length.
-    let mut imports = vec![2, 0];
+    let mut imports = vec![3, 0];
     imports.extend(huge);
     assert_eq!(CompileReport::decode(&imports), Err(DecodeViolation::CutOff { field: "an import's module" }));
-    let mut exports = vec![2, 0, 0, 0, 0, 0];
+    let mut exports = vec![3, 0, 0, 0, 0, 0];
     exports.extend(huge);
     exports.extend([0xff, 0xff]);
     assert_eq!(CompileReport::decode(&exports), Err(DecodeViolation::Text { field: "an export's name" }));
-    let mut missing = vec![2, 1, 16, 0, 0, 0, 0];
+    let mut missing = vec![3, 1, 16, 0, 0, 0, 0];
     missing.extend(17_u32.to_le_bytes());
     assert!(matches!(CompileReport::decode(&missing), Err(DecodeViolation::Unknown { number: 17, .. })));
 
-    let mut memories = vec![2, 0];
+    let mut memories = vec![3, 0];
     memories.extend([0; 8]);
     memories.extend(huge);
     memories.extend(vec![0; 9 * 100]);
@@ -163,22 +164,22 @@ fn hostile_counts_and_lengths_reserve_nothing() {
 #[test]
 fn texts_that_an_honest_compiler_would_have_escaped_are_violations() {
     for text in ["a\u{1b}[2J", "a\u{202e}b", "\0"] {
-        let mut bytes = vec![2, 1, 7];
+        let mut bytes = vec![3, 1, 7];
         bytes.extend(u16::try_from(text.len()).unwrap().to_le_bytes());
         bytes.extend(text.as_bytes());
         bytes.push(0);
         assert_eq!(CompileReport::decode(&bytes), Err(DecodeViolation::Text { field: "a message" }));
     }
-    assert!(matches!(CompileReport::decode(&[2, 1, 7, 1, 0, 0xff, 0]), Err(DecodeViolation::Text { .. })));
+    assert!(matches!(CompileReport::decode(&[3, 1, 7, 1, 0, 0xff, 0]), Err(DecodeViolation::Text { .. })));
 }
 
 #[test]
 fn facts_without_a_dialect_cannot_be_accepted() {
-    let mut bytes = vec![2, 0];
+    let mut bytes = vec![3, 0];
     let mut out = Writer::default();
     ModuleFacts::default().write(&mut out);
     bytes.extend(out.finish());
-    bytes.extend([0; 16]);
+    bytes.extend([0; 20]);
     assert_eq!(CompileReport::decode(&bytes), Err(DecodeViolation::Contradiction));
 }
 

@@ -51,6 +51,9 @@ fn list_syscalls(screen: &mut Screen) -> Result<Exit, Problem> {
     screen.line("")?;
     screen.line(screen.paint(Tone::Dim, "with WASI, and for components:"))?;
     list_of(Profile::Wasi, screen)?;
+    screen.line("")?;
+    screen.line(screen.paint(Tone::Dim, "of native programs:"))?;
+    list_of(Profile::External, screen)?;
     Ok(Exit::Done)
 }
 
@@ -91,7 +94,11 @@ fn to_json(effective: &Effective, show: &PolicyShow) -> Value {
     let missing = effective.not_available().map(|error| json!(error.to_string()));
     object.insert("not_available".to_owned(), missing.collect());
     if show.syscalls {
-        for (key, profile) in [("syscalls", Profile::Core), ("syscalls_wasi", Profile::Wasi)] {
+        for (key, profile) in [
+            ("syscalls", Profile::Core),
+            ("syscalls_wasi", Profile::Wasi),
+            ("syscalls_external", Profile::External),
+        ] {
             let list = syscalls::of_worker(Arch::NATIVE, profile).map(
                 |syscall| json!({"name": syscall.name, "arguments": syscall.arguments, "reason": syscall.reason}),
             );

@@ -16,7 +16,7 @@ use casemate::{Casemate, Plugin};
 const LOG_SHOWN: u8 = 1;
 
 pub(crate) async fn perform(cli: &Cli, order: &Dev, screen: &mut Screen) -> Result<Exit, Problem> {
-    until_interrupted(for_ever(cli, order, screen)).await.unwrap_or(Ok(Exit::Done))
+    until_interrupted(Box::pin(for_ever(cli, order, screen))).await.unwrap_or(Ok(Exit::Done))
 }
 
 async fn for_ever(cli: &Cli, order: &Dev, screen: &mut Screen) -> Result<Exit, Problem> {

@@ -1,6 +1,6 @@
 //! `new`: the project of a plugin, in a folder of its own.
 
-use super::templates::{Words, files};
+use super::templates::{Words, files, template};
 use crate::args::{Language, New};
 use crate::exit::Exit;
 use crate::problem::Problem;
@@ -18,7 +18,7 @@ pub(crate) fn perform(order: &New, screen: &mut Screen) -> Result<Exit, Problem>
     let sdk_word = sdk.as_ref().map_or_else(|| "sdk".to_owned(), |sdk| sdk.display().to_string());
     let words = Words { name: &name, sdk: &sdk_word };
     // With a checkout at hand there is nothing to copy.
-    let files = files(order.lang, &words);
+    let files = files(&template(order), &words);
     let wanted = files.iter().filter(|file| sdk.is_none() || !file.path.starts_with("sdk"));
     let mut written = Vec::new();
     for file in wanted {
@@ -26,7 +26,8 @@ pub(crate) fn perform(order: &New, screen: &mut Screen) -> Result<Exit, Problem>
         written.push(file.path.display().to_string());
     }
     // Cargo finds a package's workspace by its path; everybody else is content with a link.
-    if let (Some(sdk), false) = (&sdk, order.lang == Language::Rust) {
+    let is_rust = matches!(order.lang, None | Some(Language::Rust));
+    if let (Some(sdk), false) = (&sdk, is_rust) {
         let link = order.folder.join("sdk");
         std::os::unix::fs::symlink(sdk, &link).map_err(|error| unwritable(&link, &error))?;
     }

@@ -1,10 +1,10 @@
 //! The files of a new project, which the command carries.
 
-use crate::args::Language;
+use crate::args::{Language, New, Template};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 
-/// Language, path in the project, text.
+/// Language or system, path in the project, text.
 const FILES: &[(&str, &str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
 /// What a template does not know.
@@ -22,11 +22,17 @@ pub(super) struct File {
     pub(super) text: String,
 }
 
-/// All files of a language's project; those in `sdk` are the SDK's own.
-pub(super) fn files(language: Language, words: &Words<'_>) -> Vec<File> {
-    let name = language.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
-    let of_language = FILES.iter().filter(|(of, ..)| *of == name);
-    of_language
+/// The template that an order means.
+pub(super) fn template(order: &New) -> String {
+    let of_language = order.lang.as_ref().and_then(Language::to_possible_value);
+    let value = of_language.or_else(|| order.template.as_ref().and_then(Template::to_possible_value));
+    value.map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+/// All files of a template; those in `sdk` are the SDK's own.
+pub(super) fn files(template: &str, words: &Words<'_>) -> Vec<File> {
+    let of_template = FILES.iter().filter(|(of, ..)| *of == template);
+    of_template
         .map(|(_, path, text)| {
             let path = real_name(Path::new(path));
             // The SDK's own files have braces of their own.
@@ -62,8 +68,13 @@ mod tests {
     #[test]
     fn every_language_has_a_manifest_a_build_and_a_source() {
         let words = Words { name: "a-b", sdk: "sdk" };
-        for language in Language::value_variants() {
-            let files = files(*language, &words);
+        let names = |values: Vec<Option<clap::builder::PossibleValue>>| {
+            values.into_iter().flatten().map(|value| value.get_name().to_owned()).collect::<Vec<_>>()
+        };
+        let languages = names(Language::value_variants().iter().map(ValueEnum::to_possible_value).collect());
+        let systems = names(Template::value_variants().iter().map(ValueEnum::to_possible_value).collect());
+        for language in languages.into_iter().chain(systems) {
+            let files = files(&language, &words);
             let has = |path: &str| files.iter().any(|file| file.path.starts_with(path));
             for path in ["plugin.toml", "build.sh", "src", "sdk", ".gitignore"] {
                 assert!(has(path), "{language:?}: no {path}");

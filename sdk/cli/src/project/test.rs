@@ -9,7 +9,7 @@ use crate::run;
 use crate::screen::Screen;
 
 pub(crate) async fn perform(cli: &Cli, order: &Test, screen: &mut Screen) -> Result<Exit, Problem> {
-    match until_interrupted(once(cli, order, screen)).await {
+    match until_interrupted(Box::pin(once(cli, order, screen))).await {
         Some(ended) => ended,
         None => Err(Problem::interrupted()),
     }

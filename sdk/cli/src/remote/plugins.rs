@@ -16,12 +16,6 @@ pub(super) async fn perform(
     screen: &mut Screen,
 ) -> Result<Exit, Problem> {
     match order {
-        PluginsCommand::List => return list(casemate, screen).await,
-        PluginsCommand::Info(order) => {
-            let plugin = casemate.plugin(&order.name).await?;
-            let info = plugin.info().await?;
-            return show(plugin.name(), &info, order.certificate, screen);
-        }
         PluginsCommand::Enable(order) => casemate.plugin(&order.name).await?.enable().await?,
         PluginsCommand::Disable(order) => casemate.plugin(&order.name).await?.disable().await?,
         PluginsCommand::Drain(order) => casemate.plugin(&order.name).await?.drain().await?,
@@ -45,36 +39,18 @@ pub(super) async fn perform(
                 casemate.plugin(&order.name).await?.set_config(config).await?;
             }
         },
+        PluginsCommand::Install(_)
+        | PluginsCommand::Remove(_)
+        | PluginsCommand::List
+        | PluginsCommand::Info(_)
+        | PluginsCommand::Validate(_)
+        | PluginsCommand::Pack(_)
+        | PluginsCommand::Import(_) => return Err(Problem::ours("this command needs no daemon")),
     }
     done(screen)
 }
 
-async fn list(casemate: &Casemate, screen: &mut Screen) -> Result<Exit, Problem> {
-    let plugins = casemate.plugins().await?;
-    if screen.json() {
-        let shape = |(name, status): &(String, Status)| status_json(name, status);
-        screen.value(&json!({"ok": true, "plugins": plugins.iter().map(shape).collect::<Vec<Value>>()}))?;
-        return Ok(Exit::Done);
-    }
-    let row = |(name, status): &(String, Status)| {
-        let plain = |text: String| (None, text);
-        let why = status.disabled.as_ref().map_or_else(String::new, ToString::to_string);
-        [
-            plain(name.clone()),
-            (Some(tone(status)), status.state.name().to_owned()),
-            plain(status.busy.to_string()),
-            plain(status.idle.to_string()),
-            plain(status.waiting.to_string()),
-            plain(status.crashes.to_string()),
-            plain(why),
-        ]
-    };
-    let head = ["PLUGIN", "STATE", "BUSY", "IDLE", "WAITING", "CRASHES", "DISABLED"];
-    screen.table(head, &plugins.iter().map(row).collect::<Vec<_>>())?;
-    Ok(Exit::Done)
-}
-
-fn tone(status: &Status) -> Tone {
+pub(crate) fn tone(status: &Status) -> Tone {
     match status.state {
         State::Running => Tone::Good,
         State::Disabled | State::Backoff => Tone::Bad,
@@ -92,25 +68,18 @@ fn line(status: &Status, screen: &Screen) -> String {
     format!("{state} {counts}{why}")
 }
 
-fn show(name: &str, info: &Info, with_certificate: bool, screen: &mut Screen) -> Result<Exit, Problem> {
-    if screen.json() {
-        screen.value(&info_json(name, info, with_certificate))?;
-        return Ok(Exit::Done);
-    }
-    screen.line(format!("{name} {}", line(&info.status, screen)))?;
-    if let Some(crash) = &info.status.last_crash {
-        screen.line(format!("last crash: {crash}"))?;
-    }
+/// For people: how it does, and what stands around its workers.
+pub(crate) fn lines(name: &str, info: &Info, with_certificate: bool, screen: &Screen) -> Vec<String> {
+    let mut lines = vec![format!("{name} {}", line(&info.status, screen))];
+    lines.extend(info.status.last_crash.as_ref().map(|crash| format!("last crash: {crash}")));
     if with_certificate {
-        for line in certificate::lines(&info.certificate, screen) {
-            screen.line(line)?;
-        }
+        lines.extend(certificate::lines(&info.certificate, screen));
     }
-    Ok(Exit::Done)
+    lines
 }
 
 /// `{"ok": true, "name": …, …}`.
-pub(super) fn info_json(name: &str, info: &Info, with_certificate: bool) -> Value {
+pub(crate) fn info_json(name: &str, info: &Info, with_certificate: bool) -> Value {
     let mut value = status_json(name, &info.status);
     if let Value::Object(object) = &mut value {
         object.insert("ok".to_owned(), true.into());
@@ -122,7 +91,7 @@ pub(super) fn info_json(name: &str, info: &Info, with_certificate: bool) -> Valu
     value
 }
 
-fn status_json(name: &str, status: &Status) -> Value {
+pub(crate) fn status_json(name: &str, status: &Status) -> Value {
     json!({
         "name": name, "state": status.state.name(), "disabled": status.disabled,
         "generation": status.generation, "reloading": status.reloading, "idle": status.idle,

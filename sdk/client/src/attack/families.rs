@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn families_fit_their_columns_and_have_something_to_try() {
-        for family in Profile::ALL.into_iter().flat_map(families) {
+        for family in Profile::OF_MODULES.into_iter().flat_map(families) {
             assert!(family.name.chars().count() <= 36 && family.wall.chars().count() <= 40, "{family:?}");
             assert!(!family.is_empty(), "{}", family.name);
         }

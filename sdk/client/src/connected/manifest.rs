@@ -28,6 +28,7 @@ pub(crate) fn manifest(name: &str, policy: &Policy, subscriptions: &[String]) ->
     line(format!("queue = {}", limits.queue));
     line(format!("log = \"{}B/s\"", limits.log_bytes_per_second));
     line(format!("store = \"{}B\"", limits.store_bytes));
+    line(format!("files = {}", limits.files));
     let times = [("cpu", limits.cpu), ("cpu_total", limits.cpu_total)];
     for (key, value) in times.into_iter().filter_map(|(key, value)| Some((key, value?))) {
         line(format!("{key} = {}", time(value)));

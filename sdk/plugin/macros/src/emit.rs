@@ -12,7 +12,8 @@ use crate::model::{Content, Function, Method, PluginImpl};
 
 /// All that `#[plugin]` expands to.
 pub(crate) fn plugin(plugin: PluginImpl) -> TokenStream {
-    let PluginImpl { block, type_name, init, event, methods } = plugin;
+    let PluginImpl { block, type_name, init, event, schemas, methods } = plugin;
+    let schemas = schemas.then(|| schemas_impl(&methods));
     let ty = &block.self_ty;
     let rows = methods.iter().map(descriptor_row);
     let arms = methods.iter().map(dispatch_arm);
@@ -48,6 +49,7 @@ pub(crate) fn plugin(plugin: PluginImpl) -> TokenStream {
             }
 
             #event_function
+            #schemas
         }
 
         ::casemate_plugin::__export!(#exports);
@@ -107,6 +109,39 @@ fn event_impl(ident: &syn::Ident) -> TokenStream {
         ) -> ::core::result::Result<(), ::casemate_plugin::Error> {
             use ::casemate_plugin::__private::PlainReturn as _;
             ::casemate_plugin::__private::Returned(Self::#ident(self, event)).value()
+        }
+    }
+}
+
+/// One entry for each method whose bodies are JSON.
+fn schemas_impl(methods: &[Method]) -> TokenStream {
+    let entries = methods.iter().filter(|method| method.content == Content::Json).map(|method| {
+        let Function { ident, cfgs, parameters, output, .. } = &method.function;
+        let name = ident.unraw().to_string();
+        let of = |ty: &syn::Type| quote_spanned!(at(ty.span())=> ::casemate_plugin::__private::schema::<#ty>());
+        let input = match parameters.as_slice() {
+            [] => quote!(::casemate_plugin::__private::nothing()),
+            [one] => of(&one.ty),
+            several => {
+                let members = several.iter().map(|parameter| {
+                    let name = parameter.name.as_deref().unwrap_or_default();
+                    let schema = of(&parameter.ty);
+                    quote!((#name, #schema))
+                });
+                quote!(::casemate_plugin::__private::members(::std::vec![#(#members),*]))
+            }
+        };
+        let output = match output {
+            Some(ty) => of(ty),
+            None => quote!(::casemate_plugin::__private::nothing()),
+        };
+        quote!(#(#cfgs)* found.push(::casemate_plugin::__private::MethodSchemas::new(#name, #input, #output));)
+    });
+    quote! {
+        fn schemas() -> ::std::vec::Vec<::casemate_plugin::__private::MethodSchemas> {
+            let mut found = ::std::vec::Vec::new();
+            #(#entries)*
+            found
         }
     }
 }

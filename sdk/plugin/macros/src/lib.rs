@@ -31,6 +31,12 @@ use proc_macro::TokenStream;
 ///
 /// `init` takes its configuration the same way. Where the host gave none, it reads it as `null`, then as `{}`.
 ///
+/// # Schemas
+///
+/// `#[plugin(schemas)]` has `casemate_describe` tell a JSON Schema of each method's input and answer, made from their types: each
+/// has to be `schemars::JsonSchema`, and `casemate-plugin` needs its feature `schemas`. Of a `Result` it is the first parameter that
+/// counts; the type has to be written as one, not as an alias.
+///
 /// # Results
 ///
 /// A method answers with any type that serde can serialize (`#[raw]`: anything that is `AsRef<[u8]>`), or with a

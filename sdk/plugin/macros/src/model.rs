@@ -13,6 +13,8 @@ pub(crate) struct PluginImpl {
     pub(crate) init: Option<Function>,
     /// The function marked `#[event]`.
     pub(crate) event: Option<Ident>,
+    /// Whether `describe` tells the types of arguments and answers too.
+    pub(crate) schemas: bool,
     /// In the order they are written, which is the order in which `describe` lists them.
     pub(crate) methods: Vec<Method>,
 }
@@ -39,6 +41,8 @@ pub(crate) struct Function {
     pub(crate) parameters: Vec<Parameter>,
     /// Where the type of the answer stands, for errors about it.
     pub(crate) answer: Span,
+    /// What a caller gets, which of a `Result` is its first parameter; `None` is nothing.
+    pub(crate) output: Option<Type>,
 }
 
 /// One parameter: the name that a JSON member must have, and the type, which lends its span to error messages.

@@ -4,17 +4,22 @@ use proc_macro2::TokenStream;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
-    Attribute, Error, FnArg, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, Receiver, Result, ReturnType,
-    Signature, Type, Visibility,
+    Attribute, Error, FnArg, GenericArgument, Ident, ImplItem, ImplItemFn, ItemImpl, Pat, PathArguments,
+    Receiver, Result, ReturnType, Signature, Type, Visibility,
 };
 
 use crate::model::{Content, Function, Method, Parameter, PluginImpl};
 
 /// Reads `#[plugin(arguments)] item`.
 pub(crate) fn plugin_impl(arguments: TokenStream, item: TokenStream) -> Result<PluginImpl> {
-    if !arguments.is_empty() {
-        return Err(Error::new_spanned(arguments, "#[plugin] takes no arguments"));
-    }
+    let schemas = match arguments.to_string().as_str() {
+        "" => false,
+        "schemas" => true,
+        _ => {
+            let message = "#[plugin] takes no arguments but `schemas`";
+            return Err(Error::new_spanned(arguments, message));
+        }
+    };
     let span = item.span();
     let mut block: ItemImpl = syn::parse2(item).map_err(|cause| {
         let mut error =
@@ -35,7 +40,8 @@ pub(crate) fn plugin_impl(arguments: TokenStream, item: TokenStream) -> Result<P
         let message = "this plugin has no method: give it at least one `pub fn` with `&self` or `&mut self`";
         return Err(Error::new_spanned(&block.self_ty, message));
     }
-    Ok(PluginImpl { type_name, init: found.init, event: found.event, methods: found.methods, block })
+    let Functions { init, event, methods } = found;
+    Ok(PluginImpl { type_name, init, event, schemas, methods, block })
 }
 
 /// Trait impls and generic types have no single set of methods to export.
@@ -155,7 +161,29 @@ fn function(signature: &Signature, attributes: &[Attribute]) -> Result<Function>
         ReturnType::Type(_, ty) => ty.span(),
         ReturnType::Default => signature.ident.span(),
     };
-    Ok(Function { ident: signature.ident.clone(), cfgs, parameters: parameters(signature)?, answer })
+    let output = match &signature.output {
+        ReturnType::Type(_, ty) => Some(value_of(ty)),
+        ReturnType::Default => None,
+    };
+    Ok(Function { ident: signature.ident.clone(), cfgs, parameters: parameters(signature)?, answer, output })
+}
+
+/// What a `Result` holds when all is well; any other type is itself.
+fn value_of(ty: &Type) -> Type {
+    let segment = match ty {
+        Type::Path(path) => path.path.segments.last(),
+        _ => None,
+    };
+    let Some(PathArguments::AngleBracketed(arguments)) =
+        segment.filter(|segment| segment.ident == "Result").map(|segment| &segment.arguments)
+    else {
+        return ty.clone();
+    };
+    let first = arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty.clone()),
+        _ => None,
+    });
+    first.unwrap_or_else(|| ty.clone())
 }
 
 fn parameters(signature: &Signature) -> Result<Vec<Parameter>> {
@@ -295,9 +323,10 @@ mod tests {
     }
 
     #[test]
-    fn the_attribute_takes_no_arguments() {
-        let item = "impl A { pub fn a(&self) {} }".parse().unwrap();
+    fn the_attribute_takes_no_arguments_but_one() {
+        let item: TokenStream = "impl A { pub fn a(&self) {} }".parse().unwrap();
+        assert!(plugin_impl("schemas".parse().unwrap(), item.clone()).unwrap().schemas);
         let error = plugin_impl("name = \"x\"".parse().unwrap(), item).err().unwrap();
-        assert_eq!(error.to_string(), "#[plugin] takes no arguments");
+        assert_eq!(error.to_string(), "#[plugin] takes no arguments but `schemas`");
     }
 }

@@ -183,7 +183,11 @@ fn root_without_an_identity_is_not_an_unprivileged_uid() {
 fn surroundings() -> Surroundings {
     Surroundings {
         namespaces: [const { Seen::Yes(2) }; 7],
-        mounts: Seen::Yes(Mounts { count: 1, root: Some(RootMount { tmpfs: true, read_only: true }) }),
+        mounts: Seen::Yes(Mounts {
+            count: 1,
+            root: Some(RootMount { tmpfs: true, read_only: true }),
+            all: Vec::new(),
+        }),
         root_entries: Seen::Yes(0),
     }
 }
@@ -207,15 +211,21 @@ fn surroundings_are_seven_namespaces_and_an_empty_root() {
     );
     refused(
         |wrong| {
-            wrong.mounts =
-                Seen::Yes(Mounts { count: 2, root: Some(RootMount { tmpfs: true, read_only: true }) })
+            wrong.mounts = Seen::Yes(Mounts {
+                count: 2,
+                root: Some(RootMount { tmpfs: true, read_only: true }),
+                all: Vec::new(),
+            })
         },
         "(empty-root): its number of mounts must be 1 and is 2",
     );
     refused(
         |wrong| {
-            wrong.mounts =
-                Seen::Yes(Mounts { count: 1, root: Some(RootMount { tmpfs: true, read_only: false }) })
+            wrong.mounts = Seen::Yes(Mounts {
+                count: 1,
+                root: Some(RootMount { tmpfs: true, read_only: false }),
+                all: Vec::new(),
+            })
         },
         "(empty-root): its root must be a read-only tmpfs and is another file system or writable",
     );

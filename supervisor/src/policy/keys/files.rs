@@ -3,6 +3,7 @@
 use super::limits::{CALL_TIMEOUT, HOST_CALLS, LIMITS, PERMISSIONS};
 use super::plugin::PLUGIN;
 use super::{ASKED, Field, Key, Kind, Texts};
+use casemate_protocol::module::Dialect;
 
 const FILE: &str = "file";
 const DAEMON_SCOPE: &str = "daemon";
@@ -13,6 +14,13 @@ const METHOD_SCOPE: &str = "method";
 /// The whole of `casemate.toml`.
 pub(in crate::policy) const WHOLE: &[Key] = &[
     plain("version", Kind::Count, FILE, "The version of this format: 1", "whoever reads the file"),
+    plain(
+        "plugin_dirs",
+        Kind::Texts(Texts::Folders),
+        FILE,
+        "Folders with a package in each of theirs, beside those installed; relative ones from this file's folder",
+        "whoever loads plugins",
+    ),
     Key::table("daemon", DAEMON, "The daemon's own"),
     Key::table("defaults", PLUGIN, "Under every plugin: what its own table does not say"),
     Key::table("ceiling", PLUGIN, "Over every plugin: nothing may exceed it"),
@@ -89,10 +97,31 @@ pub(in crate::policy) const MANIFEST: &[Key] = &[
     plain("license", Kind::Text, PLUGIN_SCOPE, "Its licence, as SPDX writes it", "for people"),
     plain(
         "dialect",
-        Kind::Word(&["casemate-1"]),
+        Kind::Word(Dialect::NAMES),
         PLUGIN_SCOPE,
-        "What its module speaks",
-        "the compiler process detects it",
+        "What its module speaks, if the operator says nothing else",
+        "the compiler process",
+    ),
+    plain(
+        "storage",
+        Kind::Word(&["none", "vfs"]),
+        PLUGIN_SCOPE,
+        "Files of its own that stay, if the operator grants them",
+        "Landlock",
+    ),
+    plain(
+        "options",
+        Kind::Options,
+        PLUGIN_SCOPE,
+        "What its dialect wants to know, where the operator says nothing of it",
+        "the worker",
+    ),
+    plain(
+        "consent",
+        Kind::Texts(Texts::Consent),
+        PLUGIN_SCOPE,
+        "Host methods, of those in `permissions.host`, for which a person has to say yes: `casemate consent`",
+        "the supervisor, before the handler",
     ),
     Key::table("permissions", PERMISSIONS, "What it asks for; without a key it asks for nothing of that"),
     Key::table("limits", LIMITS, "What it can do with; the operator's or this, whichever is less"),
@@ -176,5 +205,12 @@ const BUILD: &[Key] = &[
         PLUGIN_SCOPE,
         "Files and folders it is made from; `casemate dev` makes it anew when one changes",
         "`casemate dev`",
+    ),
+    plain(
+        "files",
+        Kind::Texts(Texts::Paths),
+        PLUGIN_SCOPE,
+        "Files that belong to its package beside manifest and module",
+        "`casemate plugins pack` and `install`",
     ),
 ];

@@ -128,7 +128,7 @@ pub(super) const LIMITS: &[Key] = &[
         Kind::Bytes,
         PLUGIN_SCOPE,
         of_policy!(U64 limits.store_bytes),
-        "What it keeps with kv.set; each key counts 64 bytes more",
+        "What it keeps with kv.set, each key with 64 bytes more; its own files once more as many",
         "the supervisor",
     )
     .at_once(),
@@ -136,10 +136,11 @@ pub(super) const LIMITS: &[Key] = &[
         "files",
         Kind::Count,
         PLUGIN_SCOPE,
-        Field::None,
-        "Files that stay",
-        "nothing is kept in this version",
-    ),
+        of_policy!(U32 limits.files),
+        "Files, folders and links of its own",
+        "the worker and the supervisor",
+    )
+    .at_once(),
     limit("fuel", Kind::Count, CALL, of_policy!(MaybeU64 limits.fuel), "Units of fuel", "compiled code"),
     Key::table("cgroup", CGROUP, "Zygote and all instances together"),
 ];

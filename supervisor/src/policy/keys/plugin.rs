@@ -3,6 +3,7 @@
 use super::limits::{LIMITS, METHOD, PERMISSIONS};
 use super::{ASKED, Field, Key, Kind, PLUGINS, Texts};
 use crate::policy::slot::Slot;
+use casemate_protocol::module::Dialect;
 
 const INSTANCE: &str = "instance";
 const METHOD_SCOPE: &str = "method";
@@ -25,28 +26,38 @@ pub(in crate::policy) const PLUGIN: &[Key] = &[
         Kind::Texts(Texts::Command),
         PLUGIN_SCOPE,
         Field::None,
-        "A native program in place of a module",
-        "not in this version",
-    )
-    .choice()
-    .within(PLUGINS)
-    .later(),
-    Key::new(
-        "dialect",
-        Kind::Word(&["casemate-1"]),
-        PLUGIN_SCOPE,
-        Field::None,
-        "What the module speaks; without it, it is detected",
-        "the compiler process",
+        "A native program in place of a module, and its arguments; a path is from the folder of this file",
+        "whoever loads it",
     )
     .choice()
     .within(PLUGINS),
+    Key::new(
+        "dialect",
+        Kind::Word(Dialect::NAMES),
+        PLUGIN_SCOPE,
+        of_policy!(Dialect dialect),
+        "What the module speaks; without it, its manifest says so or it is detected",
+        "the compiler process",
+    )
+    .choice()
+    .suggested()
+    .within(PLUGINS),
+    Key::new(
+        "options",
+        Kind::Options,
+        PLUGIN_SCOPE,
+        of_policy!(Options options),
+        "What its dialect wants to know; a manifest's options stand where the operator says nothing of them",
+        "the worker",
+    )
+    .choice()
+    .within(PLUGINS | ASKED),
     Key::new(
         "args",
         Kind::Texts(Texts::Command),
         PLUGIN_SCOPE,
         of_policy!(Texts args),
-        "Arguments of a WASI program, without its name",
+        "Arguments of a WASI program, without its name; of a native one, behind those of `external`",
         "the worker",
     )
     .choice()
@@ -62,13 +73,25 @@ pub(in crate::policy) const PLUGIN: &[Key] = &[
     .choice()
     .at_once(),
     Key::new(
+        "consent",
+        Kind::Texts(Texts::Consent),
+        PLUGIN_SCOPE,
+        Field::None,
+        "Host methods for which its operator says yes in a person's place, where a manifest wants that",
+        "the supervisor, before the handler",
+    )
+    .choice()
+    .at_once()
+    .within(super::DEFAULTS | PLUGINS),
+    Key::new(
         "storage",
         Kind::Word(&["none", "vfs"]),
         PLUGIN_SCOPE,
         of_policy!(Storage storage),
         "Files of its own that stay, which a WASI plugin sees as `/`",
         "Landlock",
-    ),
+    )
+    .within(super::DEFAULTS | PLUGINS | super::CEILING | ASKED),
     Key::new(
         "transport",
         Kind::Word(&["socket", "shared"]),
@@ -76,6 +99,15 @@ pub(in crate::policy) const PLUGIN: &[Key] = &[
         Field::None,
         "How bytes reach a worker",
         "`shared` is not in this version",
+    )
+    .later(),
+    Key::new(
+        "sandbox",
+        Kind::Word(&["walled", "none"]),
+        PLUGIN_SCOPE,
+        Field::None,
+        "What a native program runs in",
+        "`none` is not in this version",
     )
     .later(),
     Key::new(

@@ -128,7 +128,7 @@ fn what_is_not_there_yet_is_read_and_refused_by_name_where_it_is_wanted() {
     for (text, allowed) in [
         ("storage = \"none\"\ntransport = \"socket\"\npermissions.env = []", true),
         ("transport = \"shared\"", false),
-        ("external = [\"program\"]", false),
+        ("external = [\"program\"]", true),
         ("enabled = false", false),
         ("permissions.network = [\"example.org\"]", false),
     ] {

@@ -16,6 +16,8 @@ pub(super) enum Calm {
     /// A deadline watches over it, or the time limit of its start.
     #[default]
     Works,
+    /// It starts by itself, and rests from then on.
+    StartsUntil(Instant),
     /// It has not been looked at since.
     Rests,
     /// It had used this much.
@@ -31,10 +33,19 @@ impl Calm {
         *self = Self::Rests;
     }
 
+    pub(super) fn rest_from(&mut self, at: Instant) {
+        *self = Self::StartsUntil(at);
+    }
+
     /// Looks at its CPU time; what it has used too much.
-    fn look(&mut self, used: Duration) -> Option<Duration> {
+    fn look(&mut self, used: Duration, now: Instant) -> Option<Duration> {
         match *self {
             Self::Works => None,
+            Self::StartsUntil(at) if now < at => None,
+            Self::StartsUntil(_) => {
+                *self = Self::RestsSince(used);
+                None
+            }
             Self::Rests => {
                 *self = Self::RestsSince(used);
                 None
@@ -63,7 +74,7 @@ impl State {
             workers = true;
             // A number that is another's by now gives another's time; the signal goes to the descriptor.
             let used = casemate_sys::process::cpu_time(watched.pid);
-            if let Some(more) = used.and_then(|used| watched.calm.look(used)) {
+            if let Some(more) = used.and_then(|used| watched.calm.look(used, now)) {
                 watched.fate.send_modify(|fate| fate.restless = Some(more));
                 watched.signal(Signal::KILL);
             }
@@ -80,17 +91,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_time_used_between_two_looks_without_a_call_counts() {
-        let ms = Duration::from_millis;
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+    fn a_start_is_no_rest_and_ends() {
+        let (ms, now) = (Duration::from_millis, Instant::now());
         let mut calm = Calm::default();
-        assert_eq!(calm.look(ms(800)), None, "it is being started");
+        calm.rest_from(now + ms(500));
+        assert_eq!(calm.look(ms(400), now + ms(499)), None, "it starts");
+        assert_eq!(calm.look(ms(900), now + ms(500)), None, "what it used for that");
+        assert_eq!(calm.look(ms(951), now + ms(600)), Some(ms(51)));
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test needs some instant to begin with")]
+    fn only_time_used_between_two_looks_without_a_call_counts() {
+        let (ms, now) = (Duration::from_millis, Instant::now());
+        let mut calm = Calm::default();
+        assert_eq!(calm.look(ms(800), now), None, "it is being started");
         calm.rest();
-        assert_eq!(calm.look(ms(900)), None, "what it used before");
-        assert_eq!(calm.look(ms(950)), None, "as much as it may");
+        assert_eq!(calm.look(ms(900), now), None, "what it used before");
+        assert_eq!(calm.look(ms(950), now), None, "as much as it may");
         calm.work();
-        assert_eq!(calm.look(ms(5000)), None, "it has a call");
+        assert_eq!(calm.look(ms(5000), now), None, "it has a call");
         calm.rest();
-        assert_eq!(calm.look(ms(9000)), None, "its call");
-        assert_eq!(calm.look(ms(9051)), Some(ms(51)));
+        assert_eq!(calm.look(ms(9000), now), None, "its call");
+        assert_eq!(calm.look(ms(9051), now), Some(ms(51)));
     }
 }

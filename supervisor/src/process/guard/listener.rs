@@ -2,6 +2,7 @@
 
 use super::book::{Due, Entry};
 use super::loading::Loading;
+use super::watched::Exec;
 use super::{Shared, State};
 use casemate_protocol::outcome::SyscallReport;
 use casemate_sys::seccomp::{self, Notification};
@@ -28,17 +29,21 @@ pub(super) struct Listener {
     pub(super) orphaned: bool,
     /// What its head may still do until its module is loaded.
     loading: Option<Loading>,
+    /// Whether its processes are native programs, each of which is executed once and may have threads.
+    programs: bool,
 }
 
 /// A report whose process is not known yet.
 pub(super) struct Unknown {
     report: SyscallReport,
     tree: u64,
+    /// The notification of a program's first exec: nothing forbidden.
+    exec: Option<u64>,
 }
 
 impl Listener {
-    pub(super) fn new(fd: OwnedFd, loading: Option<Loading>) -> Self {
-        Self { fd: Arc::new(fd), orphaned: false, loading }
+    pub(super) fn new(fd: OwnedFd, loading: Option<Loading>, programs: bool) -> Self {
+        Self { fd: Arc::new(fd), orphaned: false, loading, programs }
     }
 }
 
@@ -47,6 +52,20 @@ impl Shared {
     pub(super) fn loaded(&self, tree: u64) {
         if let Some(listener) = self.lock().listeners.get_mut(&tree) {
             listener.loading = None;
+        }
+    }
+
+    /// Lets a program's first exec through, which waits to be looked at.
+    pub(super) fn let_exec(&self, key: u64) {
+        let mut state = self.lock();
+        let Some(watched) = state.processes.get_mut(&key) else { return };
+        let Exec::Waits(id) = std::mem::replace(&mut watched.exec, Exec::Over) else { return };
+        // It is no news any more.
+        watched.fate.send_modify(|fate| fate.at_exec = false);
+        let tree = watched.tree;
+        if let Some(listener) = state.listeners.get(&tree) {
+            // It died in between, or goes on.
+            let _ = seccomp::let_go_on(listener.fd.as_fd(), id);
         }
     }
 
@@ -124,10 +143,18 @@ impl State {
             return;
         }
         let report = report(notification);
-        match self.processes.values().find(|watched| watched.pid == pid && watched.tree == tree) {
-            Some(watched) => watched.violates(report),
+        let programs = self.listeners.get(&tree).is_some_and(|listener| listener.programs);
+        if programs && is_absent(&report) {
+            let _ = seccomp::say_it_does_not_exist(fd.as_fd(), notification.id);
+            return;
+        }
+        // A thread is its program's.
+        let pid = if programs { thread_group(pid).unwrap_or(pid) } else { pid };
+        let exec = (programs && report.name == Some(EXEC)).then_some(notification.id);
+        match self.processes.values_mut().find(|watched| watched.pid == pid && watched.tree == tree) {
+            Some(watched) => watched.tries(report, exec),
             None if self.unknown.values().filter(|unknown| unknown.tree == tree).count() < UNKNOWN_MAX => {
-                self.unknown.insert(pid, Unknown { report, tree });
+                self.unknown.insert(pid, Unknown { report, tree, exec });
                 let due = Due::Unknown { pid };
                 self.book.insert(Instant::now() + UNKNOWN_PATIENCE, Entry { key: tree, due });
             }
@@ -136,16 +163,16 @@ impl State {
     }
 
     /// What a process tried before it was known.
-    pub(super) fn take_unknown(&mut self, pid: i32, tree: u64) -> Option<SyscallReport> {
+    pub(super) fn take_unknown(&mut self, pid: i32, tree: u64) -> Option<(SyscallReport, Option<u64>)> {
         if self.unknown.get(&pid).is_none_or(|unknown| unknown.tree != tree) {
             return None;
         }
-        self.unknown.remove(&pid).map(|unknown| unknown.report)
+        self.unknown.remove(&pid).map(|unknown| (unknown.report, unknown.exec))
     }
 
     /// Nobody came to own a process that broke a rule.
     pub(super) fn kill_unknown(&mut self, pid: i32, tree: u64) {
-        if let Some(report) = self.take_unknown(pid, tree) {
+        if let Some((report, _)) = self.take_unknown(pid, tree) {
             self.blame_head(tree, report);
         }
     }
@@ -156,6 +183,28 @@ impl State {
             head.violates(report);
         }
     }
+}
+
+/// What C libraries try at every start and do without: there is no such call on this machine, they are told. `clone3`, whose
+/// arguments lie in memory where no filter can look, for `clone`; and the socket, exactly so, with which glibc looks for a
+/// daemon that knows names of users.
+fn is_absent(report: &SyscallReport) -> bool {
+    const UNIX: u64 = 1;
+    const STREAM_CLOEXEC_NONBLOCK: u64 = 0x80801;
+    match report.name {
+        Some("clone3") => true,
+        Some("socket") => matches!(report.args, [UNIX, STREAM_CLOEXEC_NONBLOCK, 0, ..]),
+        _ => false,
+    }
+}
+
+/// What a program is started with.
+const EXEC: &str = "execve";
+
+/// The process that a thread is of.
+fn thread_group(tid: i32) -> Option<i32> {
+    let status = std::fs::read_to_string(format!("/proc/{tid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("Tgid:"))?.trim().parse().ok()
 }
 
 fn report(notification: &Notification) -> SyscallReport {

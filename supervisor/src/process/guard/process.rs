@@ -135,6 +135,19 @@ impl Process {
         }
     }
 
+    /// The same once it has had so much time to start: a native program does that by itself, and nobody is told when it has.
+    #[expect(clippy::disallowed_methods, reason = "the guard is the driver of deadlines")]
+    pub(crate) fn rest_after(&self, patience: Duration) {
+        if let Some(watched) = self.shared.lock().processes.get_mut(&self.key) {
+            watched.calm.rest_from(Instant::now() + patience);
+        }
+    }
+
+    /// It waits at its exec and was looked at: that one may run.
+    pub(crate) fn let_exec(&self) {
+        self.shared.let_exec(self.key);
+    }
+
     /// The head of a tree has its module: the calls that loading needs are forbidden from here on.
     pub(crate) fn loaded(&self) {
         self.shared.loaded(self.key);

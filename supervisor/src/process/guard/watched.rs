@@ -26,8 +26,21 @@ pub(crate) struct Fate {
     pub(crate) overdue: bool,
     /// It was killed because it computed without a call: CPU time it used meanwhile.
     pub(crate) restless: Option<Duration>,
+    /// It is a native program, and waits at its exec to be looked at.
+    pub(crate) at_exec: bool,
     /// How it ended.
     pub(crate) exit: Option<Exit>,
+}
+
+/// A native program's one exec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exec {
+    /// It has not come to it.
+    Awaited,
+    /// It waits in this notification.
+    Waits(u64),
+    /// It has had it.
+    Over,
 }
 
 pub(super) struct Watched {
@@ -40,6 +53,7 @@ pub(super) struct Watched {
     /// Left alive after a violation, for a look at it.
     pub(super) canary: bool,
     pub(super) calm: Calm,
+    pub(super) exec: Exec,
     /// The group of its tree, if it is the stub, which is the last to end.
     pub(super) cgroup: Option<Arc<Group>>,
     pub(super) fate: watch::Sender<Fate>,
@@ -54,7 +68,8 @@ impl Watched {
         fate: watch::Sender<Fate>,
     ) -> Self {
         let Subject { pidfd, child, link, kind: _ } = subject;
-        Self { pidfd, pid, tree, child, link, canary, calm: Calm::default(), cgroup: None, fate }
+        let (calm, exec) = (Calm::default(), Exec::Awaited);
+        Self { pidfd, pid, tree, child, link, canary, calm, exec, cgroup: None, fate }
     }
 
     /// Whoever waits for the link of a process that has ended gets what was sent, and then its end: somebody else may
@@ -77,6 +92,17 @@ impl Watched {
             fate.spent = fate.spent.or(spent);
         });
         self.signal(Signal::USR1);
+    }
+
+    /// It stopped at its filter: for the exec that it was made for, or for what it must not do.
+    pub(super) fn tries(&mut self, report: SyscallReport, exec: Option<u64>) {
+        match exec {
+            Some(id) if self.exec == Exec::Awaited && !self.canary => {
+                self.exec = Exec::Waits(id);
+                self.fate.send_modify(|fate| fate.at_exec = true);
+            }
+            _ => self.violates(report),
+        }
     }
 
     /// Records what it tried first, then ends it.

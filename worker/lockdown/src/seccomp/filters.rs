@@ -25,6 +25,22 @@ pub(crate) fn b_without(arch: Arch, profile: Profile, name: &str) -> Result<Tabl
     take_away(arch, [entries(&[list::ZYGOTE_EXTRA]), gone].concat(), core)
 }
 
+/// A native program's second filter: that of its profile, and signals for its own threads only.
+pub(crate) fn program(arch: Arch, own_pid: u64) -> Result<Table, EmitError> {
+    let mut table = b(arch, Profile::External)?;
+    for (nr, _) in numbered(arch, entries(&[list::PROGRAM])).filter(|(_, syscall)| syscall.name == "tgkill") {
+        let own = ArgCond { arg: 0, cond: Cond::Eq(own_pid) };
+        let clauses = vec![Clause { conds: vec![own], action: Action::Allow }];
+        table.cases.push(Case { nr, clauses, otherwise: Action::KillProcess });
+    }
+    Ok(table)
+}
+
+/// The bridge's second filter: what its program and its zygote may do, and it may not.
+pub(crate) fn bridge(arch: Arch) -> Result<Table, EmitError> {
+    take_away(arch, entries(&[list::PROGRAM, list::ZYGOTE_EXTRA]), entries(&[list::BRIDGE]))
+}
+
 /// The compiler's filter.
 pub(crate) fn compiler(arch: Arch, default: Default) -> Result<Table, EmitError> {
     allow(arch, default.into(), entries(&[list::COMPILER, list::COMPILER_EXTRA]))

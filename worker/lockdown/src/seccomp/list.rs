@@ -5,6 +5,7 @@
 mod compiler;
 mod files;
 mod memory;
+mod program;
 mod settle;
 mod stub;
 mod worker;
@@ -20,6 +21,19 @@ pub static CORE: List = List(&[worker::LINK, memory::OWN, worker::EVENTS]);
 /// What a worker with WASI may do: the same over its folders' files too, waiting, and random numbers.
 pub static WASI: List =
     List(&[files::LINK_AND_FILES, memory::OWN, worker::EVENTS, files::FOLDERS, files::WAITING]);
+
+/// What a native program may do after its one exec: work on its files, have threads, end.
+pub static PROGRAM: List = List(&[
+    program::STREAMS,
+    program::FILES,
+    program::MEMORY,
+    program::THREADS,
+    program::SIGNALS,
+    program::FACTS,
+]);
+
+/// What the bridge between such a program and its supervisor may do.
+pub static BRIDGE: List = List(&[program::BRIDGE, memory::OWN]);
 
 /// What a zygote may do beyond [`CORE`]: fork workers and hand them their place.
 pub static ZYGOTE_EXTRA: List = List(&[settle::SETTLE, zygote::FORK]);
@@ -38,6 +52,7 @@ pub static STUB: List = List(&[stub::WATCH]);
 pub fn of_profile(profile: Profile) -> &'static List {
     match profile {
         Profile::Wasi => &WASI,
+        Profile::External => &PROGRAM,
         _ => &CORE,
     }
 }
@@ -141,6 +156,7 @@ impl fmt::Display for Arg {
         match self.want {
             Want::Is(value) => write!(f, "{name} = {value}"),
             Want::OneOf(values) => write!(f, "{name} in {{{}}}", join(values, ", ")),
+            Want::Bits { all: [], may } => write!(f, "{name} within {}", join(may, "|")),
             Want::Bits { all, may } => {
                 write!(f, "{name} = {}, optionally {}", join(all, "|"), join(may, "|"))
             }

@@ -7,34 +7,29 @@
 //! Blocks from host to guest are made with `casemate_alloc(length, 1)` and belong to the guest from then on. Blocks that a
 //! guest returns, as `length << 32 | address`, belong to it until `casemate_free(address, length, 1)`.
 
-use super::memory::{Block, read, write};
-use super::{Answer, GuestAbi, host, invoke};
+use super::memory::{Block, read};
+use super::{Allocator, Answer, Given, GuestAbi, ModuleAbi, bound, function, host, invoke, run_constructors};
 use crate::fault::Fault;
 use crate::guest::State;
-use casemate_protocol::link::CONTENT_JSON;
-use casemate_protocol::outcome::LimitName;
-use wasmtime::{AsContextMut, Caller, Func, Instance, Linker, Memory, Store, TypedFunc};
+use casemate_lockdown::link::Turn;
+use wasmtime::{Caller, Instance, Linker, Module, Store, TypedFunc};
 
 const MODULE: &str = "casemate";
 const VERSION: i32 = 1;
-const REPLY_HEADER_BYTES: u32 = 2;
+const REPLY_HEADER_BYTES: usize = 2;
 
-type Alloc = TypedFunc<(i32, i32), i32>;
-type Free = TypedFunc<(i32, i32, i32), ()>;
 type OnBlock = TypedFunc<(i32, i32), i64>;
 
 /// The exports of one instance.
 struct Exports {
-    memory: Memory,
-    /// A WASI library's own constructors.
-    initialize: Option<TypedFunc<(), ()>>,
+    instance: Instance,
+    allocator: Allocator,
     version: TypedFunc<(), i32>,
-    alloc: Alloc,
-    free: Free,
     call: OnBlock,
     init: Option<OnBlock>,
     describe: Option<TypedFunc<(), i64>>,
     event: Option<TypedFunc<(i32, i32), i32>>,
+    shutdown: Option<TypedFunc<(), i32>>,
 }
 
 /// The adapter.
@@ -45,12 +40,12 @@ pub(crate) struct Casemate1 {
 
 impl Casemate1 {
     fn exports(&self) -> Result<&Exports, Fault> {
-        self.exports.as_ref().ok_or_else(|| Fault::Abi("it was called before it was bound".to_owned()))
+        bound(self.exports.as_ref())
     }
 }
 
-impl GuestAbi for Casemate1 {
-    fn link(&self, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+impl ModuleAbi for Casemate1 {
+    fn link(&self, linker: &mut Linker<State>, _module: &Module) -> wasmtime::Result<()> {
         linker.func_wrap(MODULE, "host_call", host_call)?;
         linker.func_wrap(
             MODULE,
@@ -64,41 +59,26 @@ impl GuestAbi for Casemate1 {
     }
 
     fn bind(&mut self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
-        let memory = instance
-            .get_memory(&mut *store, "memory")
-            .ok_or_else(|| Fault::Abi("it exports no memory".to_owned()))?;
-        store.data_mut().memory = Some(memory);
+        let allocator = Allocator::find(store, instance, "casemate_alloc", "casemate_free")?;
+        store.data_mut().kept = Box::new(allocator.clone());
         self.exports = Some(Exports {
-            memory,
+            instance: *instance,
+            allocator,
             version: instance.get_typed_func(&mut *store, "casemate_abi")?,
-            alloc: instance.get_typed_func(&mut *store, "casemate_alloc")?,
-            free: instance.get_typed_func(&mut *store, "casemate_free")?,
             call: instance.get_typed_func(&mut *store, "casemate_call")?,
-            initialize: match instance.get_func(&mut *store, "_initialize") {
-                Some(initialize) => Some(initialize.typed(&*store)?),
-                None => None,
-            },
-            init: match instance.get_func(&mut *store, "casemate_init") {
-                Some(init) => Some(init.typed(&*store)?),
-                None => None,
-            },
-            describe: match instance.get_func(&mut *store, "casemate_describe") {
-                Some(describe) => Some(describe.typed(&*store)?),
-                None => None,
-            },
-            event: match instance.get_func(&mut *store, "casemate_event") {
-                Some(event) => Some(event.typed(&*store)?),
-                None => None,
-            },
+            init: function(store, instance, "casemate_init")?,
+            describe: function(store, instance, "casemate_describe")?,
+            event: function(store, instance, "casemate_event")?,
+            shutdown: function(store, instance, "casemate_shutdown")?,
         });
         Ok(())
     }
+}
 
-    fn start(&mut self, store: &mut Store<State>, config: Option<&[u8]>) -> wasmtime::Result<()> {
+impl GuestAbi for Casemate1 {
+    fn start(&mut self, store: &mut Store<State>, given: Given<'_>) -> wasmtime::Result<()> {
         let exports = self.exports()?;
-        if let Some(initialize) = &exports.initialize {
-            invoke(initialize, &mut *store, ())?;
-        }
+        run_constructors(store, &exports.instance, &["_initialize"])?;
         let version = invoke(&exports.version, &mut *store, ())?;
         if version != VERSION {
             return Err(
@@ -106,8 +86,8 @@ impl GuestAbi for Casemate1 {
             );
         }
         let Some(init) = &exports.init else { return Ok(()) };
-        let block = place(exports, store, &[config.unwrap_or_default()])?;
-        let packed = invoke(init, &mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
+        let block = exports.allocator.place(&mut *store, &[given.config.unwrap_or_default()])?;
+        let packed = invoke(init, &mut *store, block.numbers())?;
         let answer = take_reply(exports, store, packed)?;
         if answer.is_error {
             let Answer { content_type, body, .. } = answer;
@@ -119,7 +99,7 @@ impl GuestAbi for Casemate1 {
     fn describe(&mut self, store: &mut Store<State>) -> wasmtime::Result<Answer> {
         let exports = self.exports()?;
         let Some(describe) = &exports.describe else {
-            return Ok(Answer::new(false, 0, Vec::new()));
+            return Ok(Answer::empty());
         };
         let packed = invoke(describe, &mut *store, ())?;
         take_reply(exports, store, packed)
@@ -134,8 +114,7 @@ impl GuestAbi for Casemate1 {
     ) -> wasmtime::Result<Answer> {
         let exports = self.exports()?;
         let block = place_request(exports, store, method, content_type, body)?;
-        let packed =
-            invoke(&exports.call, &mut *store, (block.address.cast_signed(), block.length.cast_signed()))?;
+        let packed = invoke(&exports.call, &mut *store, block.numbers())?;
         take_reply(exports, store, packed)
     }
 
@@ -148,23 +127,22 @@ impl GuestAbi for Casemate1 {
     ) -> wasmtime::Result<Answer> {
         let exports = self.exports()?;
         let Some(event) = &exports.event else {
-            return Ok(event_error("no_event", "it exports no casemate_event"));
+            return Ok(Answer::error("no_event", "it exports no casemate_event"));
         };
         let block = place_request(exports, store, topic, content_type, body)?;
-        match invoke(event, &mut *store, (block.address.cast_signed(), block.length.cast_signed()))? {
-            0 => Ok(Answer::new(false, 0, Vec::new())),
-            code => Ok(event_error(
-                "event",
-                &format!("its casemate_event answered {code}; what it says of that is in its log"),
-            )),
+        // What it says of that is in its log.
+        let code = invoke(event, &mut *store, block.numbers())?;
+        Ok(Answer::of_code("event", "casemate_event", code))
+    }
+
+    fn turn(&mut self, store: &mut Store<State>, turn: Turn) -> wasmtime::Result<Answer> {
+        match (turn, &self.exports()?.shutdown) {
+            (Turn::Stop, Some(shutdown)) => {
+                Ok(Answer::of_code("shutdown", "casemate_shutdown", invoke(shutdown, store, ())?))
+            }
+            _ => Ok(Answer::empty()),
         }
     }
-}
-
-/// As a guest's own error. The words are ours and need no escaping.
-fn event_error(code: &str, message: &str) -> Answer {
-    let body = format!(r#"{{"code":"{code}","message":"{message}","retryable":false}}"#).into_bytes();
-    Answer::new(true, CONTENT_JSON, body)
 }
 
 /// A request, or an event, in a block of the guest's.
@@ -177,43 +155,16 @@ fn place_request(
 ) -> wasmtime::Result<Block> {
     let method_bytes = u16::try_from(method.len()).unwrap_or(u16::MAX).to_le_bytes();
     let content_type = [u8::try_from(content_type).unwrap_or(0)];
-    place(exports, store, &[&method_bytes, method.as_bytes(), &content_type, body])
-}
-
-/// Asks the guest for a block and fills it.
-fn place(exports: &Exports, store: &mut Store<State>, parts: &[&[u8]]) -> wasmtime::Result<Block> {
-    place_with(exports.memory, &exports.alloc, store, parts)
-}
-
-fn place_with(
-    memory: Memory,
-    alloc: &Alloc,
-    mut store: impl AsContextMut<Data = State>,
-    parts: &[&[u8]],
-) -> wasmtime::Result<Block> {
-    let bytes = parts.iter().map(|part| part.len()).sum::<usize>();
-    let length = i32::try_from(bytes)
-        .ok()
-        .ok_or_else(|| Fault::Abi(format!("{bytes} bytes do not fit into a 32-bit memory")))?;
-    let address = invoke(alloc, &mut store, (length, 1))?;
-    let block = Block::new(address, length);
-    if block.address == 0 && length > 0 {
-        return Err(Fault::Abi(format!("casemate_alloc gave no block of {length} bytes")).into());
-    }
-    write(memory, &mut store, block, parts, "the block casemate_alloc gave")?;
-    Ok(block)
+    exports.allocator.place(&mut *store, &[&method_bytes, method.as_bytes(), &content_type, body])
 }
 
 /// Reads a reply and gives its block back to the guest.
 fn take_reply(exports: &Exports, store: &mut Store<State>, packed: i64) -> wasmtime::Result<Answer> {
     let block = Block::unpack(packed);
-    let configured = u64::from(store.data().output_bytes_max);
-    let observed = u64::from(block.length.saturating_sub(REPLY_HEADER_BYTES));
     let answer = {
-        let reply = read(exports.memory, &*store, block, "its reply")?;
-        if observed > configured {
-            return Err(Fault::Limit { limit: LimitName::Output, configured, observed }.into());
-        }
+        let reply = read(exports.allocator.memory(), &*store, block, "its reply")?;
+        let body_bytes = reply.len().saturating_sub(REPLY_HEADER_BYTES);
+        Fault::unless_output_fits(body_bytes, store.data().output_bytes_max)?;
         match reply {
             [status @ (0 | 1), content_type @ (0 | 1), body @ ..] => {
                 Answer::new(*status == 1, (*content_type).into(), body.to_vec())
@@ -231,7 +182,7 @@ fn take_reply(exports: &Exports, store: &mut Store<State>, packed: i64) -> wasmt
             }
         }
     };
-    invoke(&exports.free, &mut *store, (block.address.cast_signed(), block.length.cast_signed(), 1))?;
+    exports.allocator.free(&mut *store, block)?;
     Ok(answer)
 }
 
@@ -244,13 +195,9 @@ fn host_call(mut caller: Caller<'_, State>, address: i32, length: i32) -> wasmti
         (method.to_owned(), content_type, body.to_vec())
     };
     let answer = host::call(&mut caller, &method, content_type, &body)?;
-    let alloc = caller
-        .get_export("casemate_alloc")
-        .and_then(wasmtime::Extern::into_func)
-        .map(|func: Func| func.typed::<(i32, i32), i32>(&caller))
-        .ok_or_else(|| Fault::Abi("it exports no casemate_alloc".to_owned()))??;
+    let allocator = caller.data_mut().kept::<Allocator>()?.clone();
     let header = [u8::from(answer.is_error), u8::try_from(answer.content_type).unwrap_or(0)];
-    Ok(place_with(memory, &alloc, &mut caller, &[&header, &answer.body])?.pack())
+    Ok(allocator.place(&mut caller, &[&header, &answer.body])?.pack())
 }
 
 /// `u16 LE method length, method, u8 content type, body`.

@@ -1,11 +1,11 @@
 //! WASI 0.1 programs: `_start` runs from its start to its end, once in each instance.
 
-use super::{Answer, GuestAbi, invoke};
+use super::{Answer, GuestAbi, ModuleAbi, invoke};
 use crate::fault::Fault;
 use crate::guest::State;
 use crate::wasi::exit_code;
 use casemate_protocol::link::CONTENT_RAW;
-use wasmtime::{Instance, Linker, Store, TypedFunc};
+use wasmtime::{Instance, Store, TypedFunc};
 
 /// The adapter.
 #[derive(Default)]
@@ -13,24 +13,14 @@ pub(crate) struct Command {
     start: Option<TypedFunc<(), ()>>,
 }
 
-impl GuestAbi for Command {
-    fn link(&self, _linker: &mut Linker<State>) -> wasmtime::Result<()> {
-        Ok(())
-    }
-
+impl ModuleAbi for Command {
     fn bind(&mut self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
         self.start = Some(instance.get_typed_func(store, "_start")?);
         Ok(())
     }
+}
 
-    fn start(&mut self, _store: &mut Store<State>, _config: Option<&[u8]>) -> wasmtime::Result<()> {
-        Ok(())
-    }
-
-    fn describe(&mut self, _store: &mut Store<State>) -> wasmtime::Result<Answer> {
-        Ok(Answer::new(false, CONTENT_RAW, Vec::new()))
-    }
-
+impl GuestAbi for Command {
     fn call(
         &mut self,
         store: &mut Store<State>,
@@ -43,16 +33,6 @@ impl GuestAbi for Command {
         store.data_mut().look_around_for(body);
         let ended = invoke(&start, &mut *store, ());
         answer(store, ended)
-    }
-
-    fn event(
-        &mut self,
-        _store: &mut Store<State>,
-        _topic: &str,
-        _content_type: u32,
-        _body: &[u8],
-    ) -> wasmtime::Result<Answer> {
-        Err(Fault::Abi("a program has no ear for events".to_owned()).into())
     }
 }
 

@@ -3,9 +3,9 @@
 mod denied;
 mod files;
 mod json;
+mod own;
 
-use super::reactor::refusal;
-use super::{Answer, command, host};
+use super::{Answer, Given as Setup, GuestAbi, bound, command, host};
 use crate::fault::Fault;
 use crate::guest::State;
 use crate::wasi::block_on;
@@ -49,6 +49,7 @@ pub(crate) fn link(engine: &Engine, component: &Component) -> wasmtime::Result<I
     linker.allow_shadowing(true);
     p2::add_to_linker_async(&mut linker)?;
     files::link(&mut linker)?;
+    own::link(&mut linker)?;
     bindings::Plugin::add_to_linker::<State, HasSelf<State>>(&mut linker, |state| state)?;
     denied::link(engine, &mut linker, component)?;
     linker.instantiate_pre(component)
@@ -115,12 +116,14 @@ impl ComponentAbi {
     }
 
     fn spoken(&mut self) -> Result<&mut Spoken, Fault> {
-        self.spoken.as_mut().ok_or_else(|| Fault::Abi("it was called before it was bound".to_owned()))
+        bound(self.spoken.as_mut())
     }
+}
 
-    pub(crate) fn start(&mut self, store: &mut Store<State>, config: Option<&[u8]>) -> wasmtime::Result<()> {
+impl GuestAbi for ComponentAbi {
+    fn start(&mut self, store: &mut Store<State>, setup: Setup<'_>) -> wasmtime::Result<()> {
         let Spoken::Plugin(plugin) = self.spoken()? else { return Ok(()) };
-        let config = taken(CONTENT_JSON, config.unwrap_or_default().to_vec());
+        let config = taken(CONTENT_JSON, setup.config.unwrap_or_default().to_vec());
         let guest = plugin.casemate_plugin_guest();
         match block_on(guest.call_init(&mut *store, &config))? {
             Ok(()) => Ok(()),
@@ -131,15 +134,15 @@ impl ComponentAbi {
         }
     }
 
-    pub(crate) fn describe(&mut self, store: &mut Store<State>) -> wasmtime::Result<Answer> {
+    fn describe(&mut self, store: &mut Store<State>) -> wasmtime::Result<Answer> {
         let Spoken::Plugin(plugin) = self.spoken()? else {
-            return Ok(Answer::new(false, CONTENT_RAW, Vec::new()));
+            return Ok(Answer::empty());
         };
         let described = block_on(plugin.casemate_plugin_guest().call_describe(&mut *store))?;
         Ok(answer(Ok(described)))
     }
 
-    pub(crate) fn call(
+    fn call(
         &mut self,
         store: &mut Store<State>,
         method: &str,
@@ -169,10 +172,11 @@ impl ComponentAbi {
             Spoken::Any { instance, resources } => call_any(*instance, resources, store, method, body)?,
         };
         store.data_mut().around.end();
-        within(answer, bytes_max)
+        Fault::unless_output_fits(answer.body.len(), bytes_max)?;
+        Ok(answer)
     }
 
-    pub(crate) fn event(
+    fn event(
         &mut self,
         store: &mut Store<State>,
         topic: &str,
@@ -180,7 +184,7 @@ impl ComponentAbi {
         body: &[u8],
     ) -> wasmtime::Result<Answer> {
         let Spoken::Plugin(plugin) = self.spoken()? else {
-            return Err(Fault::Abi("a component of this kind has no ear for events".to_owned()).into());
+            return Ok(Answer::no_event());
         };
         let event = taken(content_type, body.to_vec());
         let heard = block_on(plugin.casemate_plugin_guest().call_event(&mut *store, topic, &event))?;
@@ -189,17 +193,6 @@ impl ComponentAbi {
             Err(body) => answer(Err(body)),
         })
     }
-}
-
-/// An answer that is not too long.
-fn within(answer: Answer, bytes_max: u32) -> wasmtime::Result<Answer> {
-    let observed = u64::try_from(answer.body.len()).unwrap_or(u64::MAX);
-    let configured = bytes_max.into();
-    if observed > configured {
-        let limit = casemate_protocol::outcome::LimitName::Output;
-        return Err(Fault::Limit { limit, configured, observed }.into());
-    }
-    Ok(answer)
 }
 
 /// Calls `function` or `interface#function` with arguments of its types.
@@ -211,7 +204,7 @@ fn call_any(
     body: &[u8],
 ) -> wasmtime::Result<Answer> {
     let Some(function) = find(instance, store, method) else {
-        return Ok(refusal("no_method", &format!("it exports no function {}", method.escape_debug())));
+        return Ok(Answer::error("no_method", &format!("it exports no function {}", method.escape_debug())));
     };
     let ty = function.ty(&*store);
     let input = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(body) };
@@ -244,7 +237,7 @@ fn call_any(
     });
     let arguments = match arguments {
         Ok(arguments) => arguments,
-        Err(why) => return Ok(refusal("bad_input", &why)),
+        Err(why) => return Ok(Answer::error("bad_input", &why)),
     };
     let mut results = vec![Val::Bool(false); ty.results().len()];
     block_on(function.call_async(&mut *store, &arguments, &mut results))?;
@@ -254,7 +247,7 @@ fn call_any(
         [Val::Result(Err(payload))] => {
             let error = json::of_payload(payload.as_deref(), resources);
             let text = error.as_str().map_or_else(|| error.to_string(), str::to_owned);
-            return Ok(refusal("err", &text));
+            return Ok(Answer::error("err", &text));
         }
         [one] => json::json(one, resources),
         several => Value::Array(several.iter().map(|value| json::json(value, resources)).collect()),

@@ -3,12 +3,17 @@
 use super::memory::{Block, read};
 use crate::epoch;
 use crate::fault::Fault;
+#[cfg(feature = "wasi")]
+use crate::guest::SharedLink;
 use crate::guest::State;
-use crate::link::{Link, LinkError};
+use casemate_lockdown::link::{Link, LinkError};
+#[cfg(feature = "wasi")]
+use casemate_protocol::link::CONTENT_RAW;
 use casemate_protocol::link::{HostCall, HostStatus, LOG_LINE_BYTES_MAX, METHOD_BYTES_MAX};
-use casemate_protocol::outcome::LimitName;
 use casemate_sys::process::exit_now;
 use std::sync::MutexGuard;
+#[cfg(feature = "wasi")]
+use std::sync::PoisonError;
 use wasmtime::{Caller, Memory};
 
 /// The host's answer.
@@ -53,14 +58,19 @@ pub(crate) fn call_in(
             method.len()
         )));
     }
-    let configured = state.output_bytes_max;
-    let observed = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    if observed > u64::from(configured) {
-        return Err(Fault::Limit { limit: LimitName::Output, configured: configured.into(), observed });
-    }
+    Fault::unless_output_fits(body.len(), state.output_bytes_max)?;
     let call = HostCall { method: method.to_owned(), content_type };
     let (status, content_type, body) = or_exit(link(state)?.host_call(&call, body));
     Ok(HostAnswer { is_error: status != HostStatus::Ok, content_type, body })
+}
+
+/// Asks the supervisor something of our own; nothing if it says no.
+#[cfg(feature = "wasi")]
+pub(crate) fn ask(link: &SharedLink, method: &str, body: &[u8]) -> Option<Vec<u8>> {
+    let call = HostCall { method: method.to_owned(), content_type: CONTENT_RAW };
+    let mut link = link.lock().unwrap_or_else(PoisonError::into_inner);
+    let (status, _, body) = or_exit(link.host_call(&call, body));
+    (status == HostStatus::Ok).then_some(body)
 }
 
 /// Logs a line of the guest, cut to what a frame takes.
@@ -71,17 +81,18 @@ pub(crate) fn log(caller: &mut Caller<'_, State>, level: i32, block: Block) -> R
     read(memory, caller, block, "a log line")?;
     let line = read(memory, caller, kept, "a log line")?.to_vec();
     let cut_bytes = u64::from(block.length.saturating_sub(kept.length));
-    let level = u32::try_from(level.clamp(0, 4)).unwrap_or(2);
-    or_exit(link(caller.data_mut())?.log(level, &line, cut_bytes));
-    Ok(())
+    say(caller.data(), level, &line, cut_bytes)
 }
 
 /// Logs a line that has left the guest's memory already.
-#[cfg(feature = "wasi")]
 pub(crate) fn log_in(state: &mut State, level: i32, line: &[u8]) -> Result<(), Fault> {
     let kept = usize::try_from(LOG_LINE_BYTES_MAX).unwrap_or(usize::MAX).min(line.len());
     let (line, cut) = line.split_at_checked(kept).unwrap_or((line, &[]));
-    let cut_bytes = u64::try_from(cut.len()).unwrap_or(u64::MAX);
+    say(state, level, line, u64::try_from(cut.len()).unwrap_or(u64::MAX))
+}
+
+/// A line that is as short as it has to be.
+fn say(state: &State, level: i32, line: &[u8], cut_bytes: u64) -> Result<(), Fault> {
     let level = u32::try_from(level.clamp(0, 4)).unwrap_or(2);
     or_exit(link(state)?.log(level, line, cut_bytes));
     Ok(())

@@ -17,6 +17,11 @@ impl Block {
         Self { address: address.cast_unsigned(), length: length.cast_unsigned() }
     }
 
+    /// Address and length as a guest takes them.
+    pub(crate) fn numbers(self) -> (i32, i32) {
+        (self.address.cast_signed(), self.length.cast_signed())
+    }
+
     /// From `length << 32 | address`.
     pub(crate) fn unpack(packed: i64) -> Self {
         let [a, b, c, d, e, f, g, h] = packed.to_le_bytes();

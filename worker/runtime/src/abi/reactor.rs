@@ -1,16 +1,16 @@
-//! WASI 0.1 libraries without an ABI of ours: `_initialize` once, then any export, called with numbers as JSON.
+//! WASI 0.1 libraries without an ABI of ours: `_initialize` once, if there is one, then any export, called with numbers as JSON.
 //!
 //! Most of them speak in pointers, so two methods of ours are there beside their exports: `memory.write` puts a body where
 //! its address says (`u32 LE address, bytes`), and `memory.read` answers the bytes of `[address, length]`.
 
 use super::memory::{Block, read, write};
-use super::{Answer, GuestAbi, invoke};
+use super::{Answer, Given, GuestAbi, ModuleAbi, bound, run_constructors};
 use crate::fault::Fault;
 use crate::guest::State;
 use crate::wasi::block_on;
-use casemate_protocol::link::{CONTENT_JSON, CONTENT_RAW};
+use casemate_protocol::link::CONTENT_RAW;
 use serde_json::{Number, Value};
-use wasmtime::{Instance, Linker, Store, Val, ValType};
+use wasmtime::{Instance, Store, Val, ValType};
 
 /// The adapter.
 #[derive(Default)]
@@ -18,25 +18,18 @@ pub(crate) struct Reactor {
     instance: Option<Instance>,
 }
 
-impl GuestAbi for Reactor {
-    fn link(&self, _linker: &mut Linker<State>) -> wasmtime::Result<()> {
-        Ok(())
-    }
-
+impl ModuleAbi for Reactor {
     fn bind(&mut self, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<()> {
         self.instance = Some(*instance);
         store.data_mut().memory = instance.get_memory(&mut *store, "memory");
         Ok(())
     }
+}
 
-    fn start(&mut self, store: &mut Store<State>, _config: Option<&[u8]>) -> wasmtime::Result<()> {
+impl GuestAbi for Reactor {
+    fn start(&mut self, store: &mut Store<State>, _given: Given<'_>) -> wasmtime::Result<()> {
         let instance = self.instance()?;
-        let initialize = instance.get_typed_func::<(), ()>(&mut *store, "_initialize")?;
-        invoke(&initialize, store, ())
-    }
-
-    fn describe(&mut self, _store: &mut Store<State>) -> wasmtime::Result<Answer> {
-        Ok(Answer::new(false, CONTENT_RAW, Vec::new()))
+        run_constructors(store, &instance, &["_initialize"])
     }
 
     fn call(
@@ -50,13 +43,16 @@ impl GuestAbi for Reactor {
             if let Some(answer) = of_memory(store, method, body)? {
                 return Ok(answer);
             }
-            return Ok(refusal("no_method", &format!("it exports no function {}", method.escape_debug())));
+            return Ok(Answer::error(
+                "no_method",
+                &format!("it exports no function {}", method.escape_debug()),
+            ));
         };
         let ty = function.ty(&*store);
         let wanted: Vec<ValType> = ty.params().collect();
         let arguments = match arguments(&wanted, body) {
             Ok(arguments) => arguments,
-            Err(why) => return Ok(refusal("bad_input", &why)),
+            Err(why) => return Ok(Answer::error("bad_input", &why)),
         };
         let mut results = vec![Val::I32(0); ty.results().len()];
         block_on(function.call_async(&mut *store, &arguments, &mut results))?;
@@ -67,23 +63,13 @@ impl GuestAbi for Reactor {
             [one] => one.clone(),
             _ => Value::Array(results),
         };
-        Ok(Answer::new(false, CONTENT_JSON, answer.to_string().into_bytes()))
-    }
-
-    fn event(
-        &mut self,
-        _store: &mut Store<State>,
-        _topic: &str,
-        _content_type: u32,
-        _body: &[u8],
-    ) -> wasmtime::Result<Answer> {
-        Err(Fault::Abi("a library of this dialect has no ear for events".to_owned()).into())
+        Ok(Answer::json(&answer))
     }
 }
 
 impl Reactor {
     fn instance(&self) -> Result<Instance, Fault> {
-        self.instance.ok_or_else(|| Fault::Abi("it was called before it was bound".to_owned()))
+        bound(self.instance)
     }
 }
 
@@ -91,7 +77,7 @@ impl Reactor {
 fn of_memory(store: &mut Store<State>, method: &str, body: &[u8]) -> Result<Option<Answer>, Fault> {
     let memory = store.data().memory;
     let memory = memory.ok_or_else(|| Fault::Abi("it exports no memory".to_owned()));
-    let refused = |message: &str| Ok(Some(refusal("bad_input", message)));
+    let refused = |message: &str| Ok(Some(Answer::error("bad_input", message)));
     match method {
         "memory.write" => {
             let Some((address, bytes)) = body.split_first_chunk::<4>() else {
@@ -100,7 +86,7 @@ fn of_memory(store: &mut Store<State>, method: &str, body: &[u8]) -> Result<Opti
             let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
             let block = Block { address: u32::from_le_bytes(*address), length };
             write(memory?, store, block, &[bytes], "what is written")?;
-            Ok(Some(Answer::new(false, CONTENT_RAW, Vec::new())))
+            Ok(Some(Answer::empty()))
         }
         "memory.read" => {
             let Ok([address, length]) = serde_json::from_slice::<[u32; 2]>(body) else {
@@ -114,12 +100,6 @@ fn of_memory(store: &mut Store<State>, method: &str, body: &[u8]) -> Result<Opti
         }
         _ => Ok(None),
     }
-}
-
-/// As an error of the guest's own.
-pub(super) fn refusal(code: &str, message: &str) -> Answer {
-    let body = serde_json::json!({"code": code, "message": message, "retryable": false});
-    Answer::new(true, CONTENT_JSON, body.to_string().into_bytes())
 }
 
 /// Numbers of a list, or the one that is there; nothing, or null, is none.

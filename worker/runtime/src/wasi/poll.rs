@@ -49,9 +49,8 @@ struct Subscription {
     due: Duration,
 }
 
-/// Puts it in the place of WASI's own.
+/// Puts it in the place of WASI's own, which the linker must allow.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
     linker.func_wrap_async(
         "wasi_snapshot_preview1",
         "poll_oneoff",
@@ -59,7 +58,6 @@ pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
             Box::new(async move { poll(&mut caller, subscriptions, events, count, told).await })
         },
     )?;
-    linker.allow_shadowing(false);
     Ok(())
 }
 

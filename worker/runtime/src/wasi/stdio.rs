@@ -1,7 +1,7 @@
 //! Standard input, output and error: a call's bodies, or lines of the log.
 
 use crate::fault::Fault;
-use crate::link::SharedLink;
+use crate::guest::SharedLink;
 use bytes::Bytes;
 use casemate_protocol::link::{CONTENT_JSON, CONTENT_RAW, HostCall, HostStatus, LOG_LINE_BYTES_MAX};
 use casemate_protocol::outcome::LimitName;

@@ -11,8 +11,16 @@ use casemate_protocol::certificate::Profile;
 use casemate_protocol::syscalls::Arch;
 use casemate_protocol::syscalls::syscall_name;
 
-const LISTS: [List; 6] =
-    [list::CORE, list::WASI, list::ZYGOTE_EXTRA, list::COMPILER, list::COMPILER_EXTRA, list::STUB];
+const LISTS: [List; 8] = [
+    list::CORE,
+    list::WASI,
+    list::PROGRAM,
+    list::BRIDGE,
+    list::ZYGOTE_EXTRA,
+    list::COMPILER,
+    list::COMPILER_EXTRA,
+    list::STUB,
+];
 
 #[test]
 fn numbers_are_those_of_the_kernels_tables() {
@@ -91,6 +99,8 @@ fn every_entry_decides_something() {
             vec![list::COMPILER, list::COMPILER_EXTRA],
             vec![list::STUB],
             vec![list::WASI],
+            vec![list::PROGRAM],
+            vec![list::BRIDGE],
         ] {
             let all = entries(&lists);
             let whole = filters::allow(arch, Action::Notify, all.clone()).unwrap();

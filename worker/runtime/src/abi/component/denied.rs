@@ -4,10 +4,15 @@
 use crate::abi::host;
 use crate::fault::Fault;
 use crate::guest::State;
+use crate::wasi::network_is_denied;
 use casemate_protocol::outcome::TrapKind;
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, Linker, LinkerInstance, ResourceType, Val};
+use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType, Val};
 use wasmtime::{Engine, StoreContextMut};
+use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::ResolveAddressStream;
+use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, IpAddressFamily, Network};
+use wasmtime_wasi::p2::bindings::sockets::tcp::TcpSocket;
+use wasmtime_wasi::p2::bindings::sockets::udp::UdpSocket;
 
 /// A resource that nobody can have.
 struct Denied;
@@ -15,12 +20,10 @@ struct Denied;
 /// Interfaces of which nothing is made here, whatever their version.
 const HTTP: &str = "wasi:http/";
 
-/// Functions that make the first thing of a network, as WASI's own linker names them.
-const SOCKETS: [(&str, &str); 3] = [
-    ("wasi:sockets/tcp-create-socket@0.2.12", "create-tcp-socket"),
-    ("wasi:sockets/udp-create-socket@0.2.12", "create-udp-socket"),
-    ("wasi:sockets/ip-name-lookup@0.2.12", "resolve-addresses"),
-];
+/// What makes the first thing of a network, as WASI's own linker names it: interface and function.
+const TCP: (&str, &str) = ("wasi:sockets/tcp-create-socket@0.2.12", "create-tcp-socket");
+const UDP: (&str, &str) = ("wasi:sockets/udp-create-socket@0.2.12", "create-udp-socket");
+const NAMES: (&str, &str) = ("wasi:sockets/ip-name-lookup@0.2.12", "resolve-addresses");
 
 /// A proposal that programs in the field use: `log(level, context, message)`.
 const LOGGING: &str = "wasi:logging/logging";
@@ -45,9 +48,15 @@ pub(super) fn link(
     linker: &mut Linker<State>,
     component: &Component,
 ) -> wasmtime::Result<()> {
-    for (interface, function) in SOCKETS {
-        refused(&mut linker.instance(interface)?, interface, function)?;
-    }
+    linker
+        .instance(TCP.0)?
+        .func_wrap(TCP.1, |store, (_,): (IpAddressFamily,)| refused::<Resource<TcpSocket>>(store, TCP))?;
+    linker
+        .instance(UDP.0)?
+        .func_wrap(UDP.1, |store, (_,): (IpAddressFamily,)| refused::<Resource<UdpSocket>>(store, UDP))?;
+    linker.instance(NAMES.0)?.func_wrap(NAMES.1, |store, (_, _): (Resource<Network>, String)| {
+        refused::<Resource<ResolveAddressStream>>(store, NAMES)
+    })?;
     for (name, item) in component.component_type().imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
         if name.starts_with(LOGGING) {
@@ -75,24 +84,18 @@ fn is_own(resource: &str) -> bool {
     !matches!(resource, "input-stream" | "output-stream" | "pollable" | "error" | "io-error" | "duration")
 }
 
-fn sentence(interface: &str, function: &str) -> String {
-    format!("{interface}#{function} is denied: permissions.network grants nothing in this version")
-}
-
 /// It answers that access is denied, as it may; the log says by what.
-fn refused(interface: &mut LinkerInstance<'_, State>, name: &str, function: &str) -> wasmtime::Result<()> {
-    let sentence = sentence(name, function);
-    interface.func_new(function, move |mut store: StoreContextMut<'_, State>, _, _, results| {
-        host::log_in(store.data_mut(), WARN, sentence.as_bytes())?;
-        let denied = Val::Result(Err(Some(Box::new(Val::Enum("access-denied".to_owned())))));
-        results.iter_mut().for_each(|result| *result = denied.clone());
-        Ok(())
-    })
+fn refused<T>(
+    mut store: StoreContextMut<'_, State>,
+    (interface, function): (&str, &str),
+) -> wasmtime::Result<(Result<T, ErrorCode>,)> {
+    host::log_in(store.data_mut(), WARN, network_is_denied(interface, function).as_bytes())?;
+    Ok((Err(ErrorCode::AccessDenied),))
 }
 
 /// Its functions have no way to say so; the call ends.
 fn trapped(interface: &mut LinkerInstance<'_, State>, name: &str, function: &str) -> wasmtime::Result<()> {
-    let sentence = sentence(name, function);
+    let sentence = network_is_denied(name, function);
     interface.func_new(function, move |_, _, _, _| {
         Err(Fault::Trap { kind: TrapKind::Other, message: sentence.clone() }.into())
     })

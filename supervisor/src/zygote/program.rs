@@ -1,0 +1,84 @@
+//! What is different where instances are native programs: their one exec, a second look, and what no certificate of theirs has.
+
+use super::{Zygote, processes_max};
+use crate::inspect::{Moment, Observed, judge_program};
+use crate::process::control::broken;
+use crate::process::guard::Process;
+use crate::tree::cause_of;
+use casemate_protocol::certificate::{Layer, Profile};
+use casemate_protocol::outcome::Failure;
+use casemate_protocol::syscalls::{CANARY_OUTSIDE, CANARY_OUTSIDE_PROGRAM};
+
+/// Threads that a native program may have; the plugin's programs share what all of them may.
+pub(super) const PROGRAM_THREADS: u64 = 16;
+/// What a certificate of native programs cannot have, and why.
+pub(super) const NOT_OF_PROGRAMS: &[(Layer, &str)] = &[
+    (
+        Layer::EmptyRoot,
+        "a program's root has what it needs to run: seen from outside, and read-only but for what is granted",
+    ),
+    (Layer::SingleThread, "a program may make threads, and no process"),
+    (
+        Layer::NotDumpable,
+        "its exec makes it dumpable: no process of its own user is behind its filter that could trace it",
+    ),
+    (Layer::SealedCode, "a program's code is its files', which are read-only for it"),
+    (Layer::SealedProgram, "the program is a file of the host's"),
+];
+
+impl Zygote {
+    /// Whether its instances are native programs.
+    pub(super) fn is_native(&self) -> bool {
+        self.certificate.profile == Profile::External
+    }
+
+    /// Lets a native program have its one exec, once it waits there and was looked at. Other workers have none.
+    pub(crate) async fn let_exec(&self, process: &Process) -> Result<(), Failure> {
+        if !self.is_native() {
+            return Ok(());
+        }
+        let step = "starting a program";
+        let fate = process.until(|fate| fate.at_exec || fate.violation.is_some()).await;
+        if !fate.at_exec {
+            let ended = cause_of(&fate).map(Failure::not_started);
+            return Err(ended.unwrap_or_else(|| broken(step, "it ended before it could be executed")));
+        }
+        self.judge_program(process, Moment::AtExec)?;
+        process.let_exec();
+        Ok(())
+    }
+
+    /// An instance has been looked at and has nothing to do.
+    pub(crate) fn rest(&self, process: &Process) {
+        if self.is_native() {
+            process.rest_after(self.context.spawn_timeout);
+        } else {
+            process.rest();
+        }
+    }
+
+    fn judge_program(&self, process: &Process, moment: Moment) -> Result<Observed, Failure> {
+        // It may have ended by itself already, or be about to. Its first call tells how.
+        let Ok(pidfd) = process.pidfd() else { return Ok(Observed::default()) };
+        let processes_max = processes_max(&self.policy, Profile::External);
+        self.tree.look_if_it_lives(&pidfd, |view, expect| {
+            judge_program(view, expect, self.given, processes_max, moment)
+        })
+    }
+
+    /// Looks at an instance from outside, before it gets a byte of input.
+    pub(crate) fn judge_instance(&self, process: &Process) -> Result<Observed, Failure> {
+        if !self.is_native() {
+            return self.judge(process);
+        }
+        self.judge_program(process, Moment::Runs)
+    }
+}
+
+/// The call that a canary makes and no list has.
+pub(super) fn outside_of(profile: Profile) -> i64 {
+    match profile {
+        Profile::External => CANARY_OUTSIDE_PROGRAM,
+        _ => CANARY_OUTSIDE,
+    }
+}

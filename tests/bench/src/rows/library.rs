@@ -1,0 +1,202 @@
+//! One library in both ways that Hielements has: a module, and a native program (Python). Both behind their walls.
+
+use crate::Outcome;
+use crate::machine::OneCore;
+use crate::plugin::rest;
+use crate::processes;
+use crate::request::Plan;
+use crate::row::{Baseline, Row, Samples, Target, Unit};
+use casemate::cache::CachePlaces;
+use casemate::{Casemate, Certificate, Plugin, Policy};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+
+const LOADS: u32 = 50;
+const CALLS: u32 = 500;
+const COMPUTATIONS: u32 = 20;
+const STEPS: u32 = 1_000_000;
+/// How long the kernel takes to clear away a zygote's namespaces, with room to spare.
+const PAUSE: Duration = Duration::from_millis(50);
+
+const SCRIPT: &str = include_str!("library.py");
+const PROGRAM: &str = "the same as a Python program, walled";
+
+pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
+    let place = Place::make(&plan.guests.join("hielements.wasm"))?;
+    let loads = both(|kind| loads(plan, &place, kind))?;
+    let calls = both(|kind| {
+        let _one_core = OneCore::take()?;
+        let selected = request("module_selector", &json!("src/"));
+        place.load(kind)?.timed(plan.rounds(CALLS), &selected, 1e6)
+    })?;
+    let stepped = |kind| place.load(kind)?.call(&request("steps", &json!(1000)));
+    let (ours, theirs) = (stepped(Kind::Module)?, stepped(Kind::Program)?);
+    if ours != theirs {
+        return Err(format!("the module computes {ours} and the program {theirs}").into());
+    }
+    let computations = both(|kind| {
+        let _one_core = OneCore::take()?;
+        place.load(kind)?.timed(plan.rounds(COMPUTATIONS), &request("steps", &json!(STEPS)), 1e3)
+    })?;
+    let weights = both(|kind| weight(&place, kind))?;
+    let sizes = both(|kind| {
+        let bytes = match kind {
+            Kind::Module => std::fs::metadata(&place.module)?.len(),
+            Kind::Program => u64::try_from(SCRIPT.len())?,
+        };
+        Ok([f64::from(u32::try_from(bytes)?) / 1024.0].into_iter().collect())
+    })?;
+    let certificate = place.load(Kind::Module)?.plugin.certificate();
+    let row = |what, unit, samples, note| row(what, unit, samples, &certificate, note);
+    Ok(vec![
+        row(
+            "library of Hielements: load to first answer, compiled before",
+            Unit::Millis,
+            loads,
+            "walls, a worker, and for Python an interpreter: all of them new",
+        ),
+        row("library of Hielements: a call, one core", Unit::Micros, calls, "JSON both ways"),
+        row("library of Hielements: a call of a million steps, one core", Unit::Millis, computations, ""),
+        row(
+            "library of Hielements: one idle instance and its zygote",
+            Unit::KiB,
+            weights,
+            "PSS, page tables, kernel stacks; what processes share is counted by shares",
+        ),
+        row("library of Hielements: its file", Unit::KiB, sizes, "the script without its interpreter"),
+    ])
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Module,
+    Program,
+}
+
+/// The module's samples and the program's.
+fn both(measure: impl Fn(Kind) -> Outcome<Samples>) -> Outcome<[Samples; 2]> {
+    Ok([measure(Kind::Module)?, measure(Kind::Program)?])
+}
+
+fn row(what: &'static str, unit: Unit, samples: [Samples; 2], certificate: &Certificate, note: &str) -> Row {
+    let [module, program] = samples;
+    Row {
+        what,
+        unit,
+        samples: module,
+        baseline: Some(Baseline { what: PROGRAM, samples: program }),
+        target: Target::None,
+        certificate: certificate.clone(),
+        note: note.to_owned(),
+    }
+}
+
+fn request(function: &str, argument: &Value) -> Value {
+    json!({ "function": function, "args": [argument], "workspace": "/workspace" })
+}
+
+fn loads(plan: &Plan, place: &Place, kind: Kind) -> Outcome<Samples> {
+    // Fills the cache.
+    drop(place.load(kind)?);
+    let mut samples = Vec::new();
+    for _ in 0..plan.rounds(LOADS) {
+        rest(PAUSE);
+        let start = Instant::now();
+        let loaded = place.load(kind)?;
+        loaded.call(&request("module_selector", &json!("src/")))?;
+        samples.push(start.elapsed().as_secs_f64() * 1e3);
+        loaded.end();
+    }
+    Ok(samples.into_iter().collect())
+}
+
+fn weight(place: &Place, kind: Kind) -> Outcome<Samples> {
+    let loaded = place.load(kind)?;
+    loaded.call(&request("module_selector", &json!("src/")))?;
+    let family = processes::families(&loaded.casemate.marker());
+    let expected = if kind == Kind::Module { 2 } else { 3 };
+    if family.len() != expected {
+        return Err(format!("{} processes behind the walls; {expected} were to be", family.len()).into());
+    }
+    let mut kib = 0;
+    for pid in family {
+        kib += processes::memory_kib(pid)?;
+    }
+    Ok([f64::from(u32::try_from(kib)?)].into_iter().collect())
+}
+
+/// A loaded library.
+struct Library {
+    runtime: Runtime,
+    casemate: Casemate,
+    plugin: Plugin,
+}
+
+impl Library {
+    fn call(&self, request: &Value) -> Outcome<Value> {
+        Ok(self.runtime.block_on(self.plugin.call("library.call", request))?)
+    }
+
+    /// What calls take, in parts of a second; the first makes the instance.
+    fn timed(&self, rounds: u32, request: &Value, parts: f64) -> Outcome<Samples> {
+        let expected = self.call(request)?;
+        let mut samples = Vec::new();
+        for _ in 0..rounds {
+            let start = Instant::now();
+            let answer = self.call(request)?;
+            samples.push(start.elapsed().as_secs_f64() * parts);
+            if answer != expected {
+                return Err(format!("{answer} is not {expected}, which it was before").into());
+            }
+        }
+        Ok(samples.into_iter().collect())
+    }
+
+    fn end(self) {
+        self.runtime.block_on(self.casemate.shutdown());
+    }
+}
+
+/// The script, the cache, and where the module is; gone when dropped.
+struct Place {
+    folder: PathBuf,
+    module: PathBuf,
+}
+
+impl Place {
+    fn make(module: &Path) -> Outcome<Self> {
+        let folder = std::env::temp_dir().join(format!("casemate-bench-library-{}", std::process::id()));
+        let script = folder.join("script");
+        std::fs::create_dir_all(&script).map_err(|error| format!("{}: {error}", script.display()))?;
+        let place = Self { folder, module: module.to_owned() };
+        std::fs::write(script.join("library.py"), SCRIPT)?;
+        // A supervisor that is root gives its programs another user, who must be able to read them.
+        std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
+        std::fs::set_permissions(script.join("library.py"), std::fs::Permissions::from_mode(0o644))?;
+        Ok(place)
+    }
+
+    fn load(&self, kind: Kind) -> Outcome<Library> {
+        let cache = CachePlaces::new(self.folder.join("cache"), self.folder.join("state"));
+        let casemate = Casemate::builder().cache(cache).build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let plugin = match kind {
+            Kind::Module => runtime.block_on(casemate.load(&self.module, Policy::default()))?,
+            Kind::Program => {
+                let words = ["python3", "library.py"].map(str::to_owned).to_vec();
+                let script = self.folder.join("script");
+                runtime.block_on(casemate.load_external("library", words, script, Policy::default()))?
+            }
+        };
+        Ok(Library { runtime, casemate, plugin })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}

@@ -1,0 +1,3 @@
+module signalk-go
+
+go 1.24
