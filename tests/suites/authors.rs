@@ -202,17 +202,15 @@ fn a_change_is_made_reloaded_and_tried() {
     assert_eq!(dev.until("passed"), "sums: 2 passed, 0 failed");
     // The same manifest, another module: one without that method.
     build_copies(&folder, &guests::rust("wordcount"));
-    dev.until("changed");
-    assert_eq!(dev.until("passed"), "sums: 0 passed, 2 failed");
+    // A round may begin between two writes, and is then followed by one more: what counts is where it ends.
+    dev.until("sums: 0 passed, 2 failed");
     // A build that fails, which the next change mends; then another manifest.
     fs::write(folder.join("build.sh"), "exit 1\n").unwrap();
     dev.until("changed");
-    // It may come in time for the round that has begun, and is no change after it then.
     build_copies(&folder, &guests::rust("statistics"));
     dev.until("sums: 2 passed, 0 failed");
     fs::write(folder.join("plugin.toml"), format!("{HEAD}{GOOD}{GOOD}")).unwrap();
-    dev.until("changed");
-    assert_eq!(dev.until("passed"), "sums: 4 passed, 0 failed");
+    dev.until("sums: 4 passed, 0 failed");
 }
 
 #[test]
