@@ -129,6 +129,8 @@ pub struct PolicySpec {
     pub args: Vec<String>,
     /// Its own files.
     pub storage: Storage,
+    /// What a native program runs in.
+    pub sandbox: Sandbox,
     /// What its module must speak; the one that it is found to speak, if nobody says.
     pub dialect: Option<Dialect>,
     /// What its dialect wants to know, by name.
@@ -143,6 +145,16 @@ pub enum Storage {
     None,
     /// A folder in the state directory, which the plugin sees as `/`.
     Vfs,
+}
+
+/// What a native program runs in. A module always runs behind its walls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Sandbox {
+    /// The walls of the profile `external`.
+    #[default]
+    Walled,
+    /// None: it may do what its user may. It still ends with its plugin, and is held to its limits.
+    None,
 }
 
 /// A checked policy.
@@ -162,6 +174,7 @@ pub struct Policy {
     env: Vec<Variable>,
     args: Vec<String>,
     storage: Storage,
+    sandbox: Sandbox,
     dialect: Option<Dialect>,
     options: BTreeMap<String, String>,
 }
@@ -294,6 +307,7 @@ impl Policy {
             restart,
             methods,
             storage,
+            sandbox,
             dialect,
             options,
             ..
@@ -314,6 +328,7 @@ impl Policy {
             env,
             args,
             storage,
+            sandbox,
             dialect,
             options,
         }
@@ -332,6 +347,11 @@ impl Policy {
     /// Whether a plugin with WASI has files of its own.
     pub fn storage(&self) -> Storage {
         self.storage
+    }
+
+    /// What a native program runs in.
+    pub fn sandbox(&self) -> Sandbox {
+        self.sandbox
     }
 
     /// What its dialect wants to know, by name.

@@ -147,6 +147,8 @@ pub struct ProgramSpec {
     pub mounts: Vec<Mount>,
     /// Links in its root: name, and what it points to.
     pub links: Vec<(String, String)>,
+    /// Whether it has no root of its own and no filter, because its operator says so; then there are no mounts and no links.
+    pub unwalled: bool,
 }
 
 /// A file or folder of the host's in a program's root.

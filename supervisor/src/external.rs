@@ -7,14 +7,15 @@
 //! /data /config /tmp                   its files, with storage = "vfs"    read, write
 //! as permissions.filesystem says       folders                            read, or write
 //! ```
-//! Nothing else of the host is there: no /proc, no /home, no socket. Nothing that can be written to can be executed.
+//! Nothing else of the host is there: no /proc, no /home, no socket. Nothing that can be written to can be executed. Without walls
+//! (`sandbox = "none"`) it has the host's own root instead, as its user sees that.
 
 use crate::memfd;
 use crate::outside::value_of;
 use crate::process::control::broken;
 use crate::store::{Store, give_to};
 use casemate_protocol::outcome::{Cause, Failure, escape};
-use casemate_protocol::policy::{Policy, Storage};
+use casemate_protocol::policy::{Policy, Sandbox, Storage};
 use casemate_protocol::spawn::{Identity, MOUNTS_MAX, Mount, MountKind, ProgramSpec, encode_file};
 use std::fs;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,6 +24,9 @@ use std::path::{Path, PathBuf};
 
 /// Reading and entering a folder, for those who are neither its owner nor of its group.
 const OTHERS_ENTER: u32 = 0o005;
+
+/// Passing through a folder, for the same.
+const OTHERS_PASS: u32 = 0o001;
 
 /// Where a program's own folder is in its root.
 const OWN_FOLDER: &str = "/plugin";
@@ -51,6 +55,7 @@ pub struct External {
 #[derive(Debug)]
 pub(crate) struct Native {
     file: OwnedFd,
+    unwalled: bool,
     writable: Vec<String>,
     /// Its own files, if it has any.
     vfs: Option<OwnedFd>,
@@ -84,15 +89,44 @@ impl External {
 
     /// What a zygote is told of it.
     pub(crate) fn native(&self, policy: &Policy, store: Option<&Store>) -> Result<Native, Failure> {
-        let (spec, vfs) = self.spec(policy, store)?;
+        let (spec, vfs) = match policy.sandbox() {
+            Sandbox::Walled => self.spec(policy, store)?,
+            Sandbox::None => (self.unwalled_spec(policy)?, None),
+        };
         let bytes = encode_file(&spec).map_err(|error| broken("passing on a program's order", error))?;
         let writable = |mount: &Mount| (mount.kind == MountKind::WritableFolder).then(|| mount.guest.clone());
         Ok(Native {
             file: memfd::sealed("casemate-program", &bytes)
                 .map_err(|error| broken("passing on a program's order", error))?,
+            unwalled: spec.unwalled,
             writable: spec.mounts.iter().filter_map(writable).collect(),
             vfs,
         })
+    }
+
+    /// Where it finds everything where the host has it.
+    fn unwalled_spec(&self, policy: &Policy) -> Result<ProgramSpec, Failure> {
+        let no_place = |key: &str| {
+            wrong(
+                key,
+                "sandbox = \"none\" gives a program the host's own folders, and none else: leave one of the two out",
+            )
+        };
+        if !policy.filesystem().is_empty() {
+            return Err(no_place("permissions.filesystem"));
+        }
+        if policy.storage() != Storage::None {
+            return Err(no_place("storage"));
+        }
+        let program = self.program()?;
+        let own = self.own_folder(&program, is_systems(&program))?;
+        own.as_deref().map_or(Ok(()), can_be_reached)?;
+        let place = own.as_ref().map_or_else(String::new, |own| own.display().to_string());
+        let file = program.display().to_string();
+        let args = self.args(&file, own.as_deref(), &place, policy);
+        let env = policy.env().iter().filter_map(value_of).collect();
+        let folder = if own.is_some() { place } else { "/".to_owned() };
+        Ok(ProgramSpec { file, args, env, folder, unwalled: true, ..ProgramSpec::default() })
     }
 
     fn spec(
@@ -120,17 +154,22 @@ impl External {
         }
         check(&mounts, &links)?;
         check_apart(&mounts)?;
-        let own_words = self.words.iter().skip(1).map(|word| self.inside(word, own.as_deref()));
-        let args = std::iter::once(file.clone()).chain(own_words).chain(policy.args().iter().cloned());
         let spec = ProgramSpec {
-            args: args.collect(),
+            args: self.args(&file, own.as_deref(), OWN_FOLDER, policy),
             env: policy.env().iter().filter_map(value_of).collect(),
             folder: if own.is_some() { OWN_FOLDER.to_owned() } else { "/".to_owned() },
             file,
             mounts,
             links,
+            unwalled: false,
         };
         Ok((spec, vfs))
+    }
+
+    /// Its words, with those of the policy behind them; `place` is where it finds its own folder.
+    fn args(&self, file: &str, own: Option<&Path>, place: &str, policy: &Policy) -> Vec<String> {
+        let own_words = self.words.iter().skip(1).map(|word| self.inside(word, own, place));
+        std::iter::once(file.to_owned()).chain(own_words).chain(policy.args().iter().cloned()).collect()
     }
 
     /// The file that is executed.
@@ -182,12 +221,12 @@ impl External {
         Ok(Some(folder))
     }
 
-    /// An argument as the program is to read it: what is in its own folder is somewhere else for it.
-    fn inside(&self, word: &str, own: Option<&Path>) -> String {
+    /// An argument as the program is to read it: what is in its own folder is somewhere else for it, at `place`.
+    fn inside(&self, word: &str, own: Option<&Path>, place: &str) -> String {
         let moved = || {
             let path = fs::canonicalize(self.base.join(word)).ok()?;
             let below = path.strip_prefix(own?).ok()?;
-            Some(format!("{OWN_FOLDER}/{}", below.display()))
+            Some(format!("{place}/{}", below.display()))
         };
         moved().unwrap_or_else(|| word.to_owned())
     }
@@ -197,6 +236,11 @@ impl Native {
     /// What goes with its stub's order.
     pub(crate) fn file(&self) -> BorrowedFd<'_> {
         self.file.as_fd()
+    }
+
+    /// Whether it is to have no walls.
+    pub(crate) fn is_unwalled(&self) -> bool {
+        self.unwalled
     }
 
     /// Where in its root it may write.
@@ -212,6 +256,22 @@ impl Native {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a program that has no root of its own can pass through what is above its folder: with one, nothing is.
+fn can_be_reached(folder: &Path) -> Result<(), Failure> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    for above in folder.ancestors().skip(1) {
+        let mode =
+            fs::metadata(above).map_err(|error| wrong_file(above, &error.to_string()))?.permissions().mode();
+        if mode & OTHERS_PASS != OTHERS_PASS {
+            let why = "the user that it runs as cannot pass through it, and without walls has no other way: chmod o+x";
+            return Err(wrong_file(above, why));
+        }
+    }
+    Ok(())
 }
 
 /// What every program finds: the system's programs and libraries, and three devices.

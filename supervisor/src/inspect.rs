@@ -10,7 +10,7 @@
 //! | a worker is ready | [`judge_worker`] | status, maps, descriptors, limits: some 30 µs, each time |
 //!
 //! Native programs have judgements of their own: [`judge_launcher`], [`judge_locked_launcher`], and [`judge_program`] twice,
-//! while it waits at its exec and after that.
+//! while it waits at its exec and after that; those without walls [`judge_unwalled_launcher`] and [`judge_unwalled_program`].
 //!
 //! A disagreement is an error, and the process must be killed. What the kernel does not let us see (without user
 //! namespaces, for one) is named with the reason and does not count as seen; the status must always be readable. Nothing
@@ -29,7 +29,7 @@ mod view;
 pub use error::{InspectError, ProcError};
 pub use judge::{
     Expect, LoadedCode, LockedView, Moment, Observed, judge_launcher, judge_locked, judge_locked_launcher,
-    judge_program, judge_worker, judge_zygote,
+    judge_program, judge_unwalled_launcher, judge_unwalled_program, judge_worker, judge_zygote,
 };
 pub use limits::{Limit, Limits, Resource};
 pub use maps::{CodePages, Maps};

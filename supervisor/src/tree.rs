@@ -6,7 +6,8 @@ use crate::experiment::Leniency;
 use crate::external::Native;
 use crate::identity::Lease;
 use crate::inspect::{
-    Expect, HostFacts, InspectError, Observed, ProcessView, host_facts, judge_launcher, judge_zygote,
+    Expect, HostFacts, InspectError, Observed, ProcessView, host_facts, judge_launcher,
+    judge_unwalled_launcher, judge_zygote,
 };
 use crate::process::control::{Control, broken};
 use crate::process::guard::{Fate, Kind, Process, STUB_PATIENCE, Subject};
@@ -148,6 +149,9 @@ impl Tree {
         let pidfd = self.head.pidfd().map_err(|error| broken("looking at the zygote", error))?;
         let view = match native {
             None => self.look(&pidfd, judge_zygote)?,
+            Some(native) if native.is_unwalled() => {
+                self.look(&pidfd, |view, expect| judge_unwalled_launcher(view, expect, None))?
+            }
             Some(native) => {
                 self.look(&pidfd, |view, expect| judge_launcher(view, expect, native.writable()))?
             }

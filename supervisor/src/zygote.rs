@@ -5,7 +5,9 @@ mod program;
 use crate::cgroup::Group;
 use crate::context::Context;
 use crate::external::External;
-use crate::inspect::{LoadedCode, judge_locked, judge_locked_launcher, judge_worker};
+use crate::inspect::{
+    LoadedCode, judge_locked, judge_locked_launcher, judge_unwalled_launcher, judge_worker,
+};
 use crate::instance::Shared;
 use crate::outside::Outside;
 use crate::process::control::broken;
@@ -15,7 +17,7 @@ use crate::tree::{Tree, cause_of, is_child_of};
 use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Status};
 use casemate_protocol::module::{Accepted, Wants};
 use casemate_protocol::outcome::{Cause, Exit, Failure};
-use casemate_protocol::policy::{Limits, Policy, Snapshot, Storage};
+use casemate_protocol::policy::{Limits, Policy, Sandbox, Snapshot, Storage};
 use casemate_protocol::spawn::{LoadSpec, Report, Role, SpawnLimits, SpawnSpec, StubSpec, ZYGOTE_OPEN_FILES};
 use program::{NOT_OF_PROGRAMS, PROGRAM_THREADS, outside_of};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
@@ -42,9 +44,12 @@ const ROOM_PAUSE: Duration = Duration::from_millis(1);
 const WASI_OPEN_FILES: u32 = 1024;
 /// Data of a worker with WASI above that of another: streams, tables of what is open, and pieces of files.
 const WASI_DATA_BYTES: u64 = 16 << 20;
-/// What one file may have: any length in a folder that is granted for writing, and no more than all of them together may in
+/// What one file may have: any length without walls or in a folder that is granted for writing, and no more than all of them together may in
 /// the plugin's own.
 fn file_bytes(policy: &Policy) -> u64 {
+    if policy.sandbox() == Sandbox::None {
+        return u64::MAX;
+    }
     if policy.filesystem().iter().any(|folder| folder.write) {
         return u64::MAX;
     }
@@ -131,6 +136,12 @@ impl Zygote {
         let (context, policy) = (&shared.context, &shared.policy());
         let (profile, module) = (code.profile(), code.module());
         let module = module.as_ref();
+        if module.is_some() && policy.sandbox() == Sandbox::None {
+            let message = "sandbox: \"none\" is for native programs, and this is a module, which never runs without its walls: leave \
+                           it out"
+                .to_owned();
+            return Err(Failure::not_started(Cause::Configuration { message }));
+        }
         let native = match code {
             Code::Program(program) => Some(program.native(policy, shared.store.as_deref())?),
             Code::Module(..) => None,
@@ -253,7 +264,10 @@ impl Zygote {
             return Err(broken(step, "its listener did not come with its report"));
         }
         self.listener = report.listener;
-        if !self.listener && self.is_native() {
+        if self.listener && self.is_unwalled() {
+            return Err(broken(step, "it sent something else than it must"));
+        }
+        if !self.listener && self.is_native() && !self.is_unwalled() {
             let missing = LayerSet::named(Layer::ViolationReports.name()).unwrap_or_default();
             let reasons = "a native program is started through the listener of its filter, and there can be none: the host \
                            has one of its own, or this kernel has none"
@@ -302,7 +316,10 @@ impl Zygote {
         let processes_max = processes_max(policy, self.certificate.profile);
         let before = self.tree.executable.as_deref();
         let code = LoadedCode { range: code, sealed, before, processes_max };
-        let view = if self.is_native() {
+        let view = if self.is_unwalled() {
+            self.tree
+                .look(&pidfd, |view, expect| judge_unwalled_launcher(view, expect, Some(processes_max)))?
+        } else if self.is_native() {
             self.tree.look(&pidfd, |view, expect| judge_locked_launcher(view, expect, processes_max))?
         } else {
             self.tree.look(&pidfd, |view, expect| judge_locked(view, expect, code))?
@@ -330,6 +347,10 @@ impl Zygote {
     /// Filters cannot be seen from outside, so they are tried: by one process that makes a call that no list allows, and
     /// one that makes a call that only a zygote may.
     async fn prove(&mut self) -> Result<(), Failure> {
+        if self.is_unwalled() {
+            self.certify_unwalled();
+            return Ok(());
+        }
         let disagrees = |message: &str| self.context.leniency.finds(message.to_owned());
         self.context.point("zygote", "canary ordered");
         let outside = self.fork(Role::CanaryOutside).await?;

@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -110,6 +111,12 @@ def syscall(number, *arguments):
     return result
 
 
+def child():
+    """Starts a process of its own that would go on for long."""
+    subprocess.Popen(["/bin/sleep", "1000"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return True
+
+
 def executable_memory():
     memory = LIBC.mmap(None, 4096, 7, 0x22, -1, 0)
     return memory != -1
@@ -156,6 +163,9 @@ CALLS = {
     "connect_abstract": connect(socket.AF_UNIX, "\0casemate"),
     "socketpair": socket.socketpair,
     "fork": os.fork,
+    "child": child,
+    "user": lambda: [os.getuid(), os.geteuid()],
+    "connect": lambda port: attempt(lambda: connect(socket.AF_INET, ("127.0.0.1", port))()),
     "execute": lambda: os.execv("/bin/ls", ["ls"]),
     "spawn": lambda: os.posix_spawn("/bin/ls", ["ls"], {}),
     "system": lambda: os.system("true"),

@@ -81,7 +81,8 @@ pub fn resident(pid: i32) -> u64 {
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
-fn parent(pid: i32) -> Option<i32> {
+/// Who started a process, while that runs.
+pub fn parent(pid: i32) -> Option<i32> {
     status(pid, "PPid:")
 }
 

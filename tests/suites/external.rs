@@ -21,6 +21,8 @@ mod lies;
 mod life;
 #[path = "external/root.rs"]
 mod root;
+#[path = "external/unwalled.rs"]
+mod unwalled;
 
 use casemate::Cause;
 use casemate::certificate::{Layer, Status};
@@ -30,7 +32,12 @@ use serde_json::{Value, json};
 
 #[test]
 fn scenario() {
-    host::run(&[("busy", life::busy), ("idle", life::idle), ("degraded", degraded::host)]);
+    host::run(&[
+        ("busy", life::busy),
+        ("idle", life::idle),
+        ("degraded", degraded::host),
+        ("parent", unwalled::parent),
+    ]);
 }
 
 #[test]

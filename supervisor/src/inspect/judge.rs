@@ -5,7 +5,10 @@ mod program;
 #[cfg(test)]
 mod tests;
 
-pub use program::{Moment, judge_launcher, judge_locked_launcher, judge_program};
+pub use program::{
+    Moment, judge_launcher, judge_locked_launcher, judge_program, judge_unwalled_launcher,
+    judge_unwalled_program,
+};
 
 use super::error::InspectError;
 use super::limits::{Limit, Resource};
@@ -428,7 +431,7 @@ impl Surroundings {
     }
 
     fn judge(self, host: &HostFacts, observed: &mut Observed) -> Result<(), InspectError> {
-        self.namespaces(host, observed)?;
+        self.namespaces(host, LayerSet::all(), observed)?;
         let layer = Layer::EmptyRoot;
         match (self.mounts, self.root_entries) {
             (Seen::Yes(mounts), Seen::Yes(entries)) => {
@@ -443,9 +446,15 @@ impl Surroundings {
         Ok(())
     }
 
-    fn namespaces(&self, host: &HostFacts, observed: &mut Observed) -> Result<(), InspectError> {
-        for (((layer, kind), own), found) in NAMESPACES.into_iter().zip(host.namespaces).zip(&self.namespaces)
-        {
+    /// Those of the namespaces that are among these layers.
+    fn namespaces(
+        &self,
+        host: &HostFacts,
+        wanted: LayerSet,
+        observed: &mut Observed,
+    ) -> Result<(), InspectError> {
+        let all = NAMESPACES.into_iter().zip(host.namespaces).zip(&self.namespaces);
+        for (((layer, kind), own), found) in all.filter(|(((layer, _), _), _)| wanted.contains(*layer)) {
             match (own, found) {
                 (Some(own), Seen::Yes(found)) => {
                     demand(layer, kind.0, "a namespace of its own", "ours", own != *found)?;

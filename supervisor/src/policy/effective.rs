@@ -130,6 +130,18 @@ impl EffectiveValue {
         self.value.as_ref().is_some_and(|value| !self.key.has(value))
     }
 
+    /// What was granted and only holds where the ceiling names it, which it does not.
+    pub(super) fn not_named_by_ceiling(&self) -> Option<&Value> {
+        let Kind::Word([first, ..]) = self.key.kind else { return None };
+        let (wanted, _) = &self.granted;
+        let wanted = wanted.as_ref().filter(|_| self.key.named_by_ceiling)?;
+        let of_ceiling = |origin: &Origin| origin.section() == Some(Section::Ceiling);
+        let is_named = self.bounds.iter().any(|(bound, origin)| bound == wanted && of_ceiling(origin));
+        // What a manifest made less of is no matter of the ceiling.
+        let would_hold = self.value.as_ref() == Some(wanted) || of_ceiling(&self.origin);
+        (*wanted != Value::Text((*first).to_owned()) && would_hold && !is_named).then_some(wanted)
+    }
+
     /// Takes a value that stands over what is there.
     pub(super) fn replace(&mut self, value: Value, origin: Origin) {
         if let Some(before) = self.value.replace(value)
@@ -249,16 +261,26 @@ impl Effective {
         }
     }
 
-    /// What it asks for and this version does not have.
+    /// What it asks for and this version does not have, or the ceiling does not name.
     pub fn not_available(&self) -> impl Iterator<Item = ConfigError> {
-        self.values.iter().filter(|value| value.is_not_available()).map(|value| {
+        let above = self.values.iter().filter_map(|value| {
+            let word = value.not_named_by_ceiling()?;
+            let problem = Problem::NotNamed {
+                key: self.shown(value),
+                name: value.path.clone(),
+                word: word.to_string(),
+            };
+            Some(self.error(value, problem))
+        });
+        let wanting = self.values.iter().filter(|value| value.is_not_available()).map(|value| {
             let instead = match value.key.kind {
                 Kind::Word([first, ..]) => format!("write {first:?} or leave it out"),
                 _ => "write [] or leave it out".to_owned(),
             };
             let found = value.value.as_ref().map(ToString::to_string).unwrap_or_default();
             self.error(value, Problem::NotAvailable { key: self.shown(value), found, instead })
-        })
+        });
+        above.chain(wanting)
     }
 
     fn shown(&self, value: &EffectiveValue) -> String {

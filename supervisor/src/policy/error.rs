@@ -113,6 +113,18 @@ pub enum ConfigProblem {
         /// What to write.
         instead: String,
     },
+    /// Above what a ceiling allows that says nothing of it.
+    #[error(
+        "{key} = {word} holds only where the operator's [ceiling] says {name} = {word}: write that there, or leave it out"
+    )]
+    NotNamed {
+        /// Which, with the tables around it.
+        key: String,
+        /// Its name in the ceiling.
+        name: String,
+        /// Its value, as in the file.
+        word: String,
+    },
     /// A value of another kind.
     #[error("{key} must be {wanted}, and is {found}")]
     WrongType {

@@ -44,6 +44,8 @@ pub(super) struct Key {
     pub(super) restart: bool,
     /// Whether a manifest's word holds where the operator says nothing.
     pub(super) suggested: bool,
+    /// Whether all but its first word is refused unless the ceiling names it.
+    pub(super) named_by_ceiling: bool,
 }
 
 /// `[defaults]`.
@@ -146,12 +148,18 @@ impl Key {
             built: true,
             restart: true,
             suggested: false,
+            named_by_ceiling: false,
         }
     }
 
     /// A manifest's word holds where the operator says nothing.
     const fn suggested(self) -> Self {
         Self { suggested: true, ..self }
+    }
+
+    /// All but its first word is refused unless the ceiling names it.
+    const fn named_by_ceiling(self) -> Self {
+        Self { named_by_ceiling: true, ..self }
     }
 
     const fn table(name: &'static str, keys: &'static [Self], doc: &'static str) -> Self {

@@ -143,7 +143,7 @@ impl Sayings<'_> {
 
     fn spec(&self, values: &[EffectiveValue]) -> Result<PolicySpec, ConfigError> {
         let mut spec = PolicySpec::default();
-        for value in values {
+        for value in values.iter().filter(|value| value.not_named_by_ceiling().is_none()) {
             let (Some(wanted), Field::Policy(field)) = (&value.value, &value.key.field) else { continue };
             if field(&mut spec).set(wanted).is_none() {
                 let problem = Problem::TooLarge { key: value.path.clone(), found: wanted.to_string() };

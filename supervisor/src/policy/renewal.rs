@@ -16,7 +16,7 @@ fn fixed(policy: &Policy) -> impl PartialEq + '_ {
     let of_process = (limits.cpu_total, limits.input_bytes, limits.output_bytes, limits.cgroup);
     let instances = policy.instances();
     let of_plugin = (policy.snapshot(), policy.isolation(), instances.max, instances.spare, policy.require());
-    let outside = (policy.filesystem(), policy.env(), policy.args(), policy.storage());
+    let outside = (policy.filesystem(), policy.env(), policy.args(), policy.storage(), policy.sandbox());
     let of_guests_abi = (policy.dialect(), policy.options());
     (of_guest, of_process, of_plugin, outside, of_guests_abi)
 }

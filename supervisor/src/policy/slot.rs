@@ -4,7 +4,7 @@ use super::keys::Kind;
 use super::value::{Value, layers, number};
 use casemate_protocol::certificate::{Layer, LayerSet};
 use casemate_protocol::module::Dialect;
-use casemate_protocol::policy::{Isolation, Rate, Snapshot, Storage};
+use casemate_protocol::policy::{Isolation, Rate, Sandbox, Snapshot, Storage};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -23,6 +23,7 @@ pub(super) enum Slot<'a> {
     Snapshot(&'a mut Snapshot),
     Isolation(&'a mut Isolation),
     Storage(&'a mut Storage),
+    Sandbox(&'a mut Sandbox),
     Dialect(&'a mut Option<Dialect>),
 }
 
@@ -32,6 +33,8 @@ const ISOLATIONS: [(&str, Isolation); 3] =
     [("call", Isolation::Call), ("client", Isolation::Client), ("plugin", Isolation::Plugin)];
 
 const STORAGES: [(&str, Storage); 2] = [("none", Storage::None), ("vfs", Storage::Vfs)];
+
+const SANDBOXES: [(&str, Sandbox); 2] = [("walled", Sandbox::Walled), ("none", Sandbox::None)];
 
 impl Slot<'_> {
     /// What is there, as a value of a kind; `None` is no limit.
@@ -52,6 +55,7 @@ impl Slot<'_> {
             Self::Snapshot(word) => named(&SNAPSHOTS, word),
             Self::Isolation(word) => named(&ISOLATIONS, word),
             Self::Storage(word) => named(&STORAGES, word),
+            Self::Sandbox(word) => named(&SANDBOXES, word),
             Self::Dialect(dialect) => dialect.map(|dialect| Value::Text(dialect.name().to_owned())),
         }
     }
@@ -72,6 +76,7 @@ impl Slot<'_> {
             (Self::Snapshot(place), Value::Text(word)) => *place = meant(&SNAPSHOTS, word)?,
             (Self::Isolation(place), Value::Text(word)) => *place = meant(&ISOLATIONS, word)?,
             (Self::Storage(place), Value::Text(word)) => *place = meant(&STORAGES, word)?,
+            (Self::Sandbox(place), Value::Text(word)) => *place = meant(&SANDBOXES, word)?,
             (Self::Dialect(place), Value::Text(name)) => *place = Some(Dialect::from_name(name)?),
             _ => return None,
         }

@@ -1,12 +1,13 @@
 //! What is different where instances are native programs: their one exec, a second look, and what no certificate of theirs has.
 
 use super::{Zygote, processes_max};
-use crate::inspect::{Moment, Observed, judge_program};
+use crate::inspect::{Moment, Observed, judge_program, judge_unwalled_program};
 use crate::process::control::broken;
 use crate::process::guard::Process;
 use crate::tree::cause_of;
-use casemate_protocol::certificate::{Layer, Profile};
+use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Status};
 use casemate_protocol::outcome::Failure;
+use casemate_protocol::policy::Sandbox;
 use casemate_protocol::syscalls::{CANARY_OUTSIDE, CANARY_OUTSIDE_PROGRAM};
 
 /// Threads that a native program may have; the plugin's programs share what all of them may.
@@ -26,15 +27,50 @@ pub(super) const NOT_OF_PROGRAMS: &[(Layer, &str)] = &[
     (Layer::SealedProgram, "the program is a file of the host's"),
 ];
 
+/// Why a certificate of programs without walls has next to nothing.
+const WITHOUT_WALLS: &str = "sandbox = \"none\": its operator wants no walls around it";
+/// What it has all the same.
+const HELD_WITHOUT_WALLS: [Layer; 6] = [
+    Layer::NoNewPrivs,
+    Layer::Capabilities,
+    Layer::UserNamespace,
+    Layer::PidNamespace,
+    Layer::ResourceLimits,
+    Layer::UnprivilegedUid,
+];
+
 impl Zygote {
     /// Whether its instances are native programs.
     pub(super) fn is_native(&self) -> bool {
         self.certificate.profile == Profile::External
     }
 
-    /// Lets a native program have its one exec, once it waits there and was looked at. Other workers have none.
+    /// Whether its instances are native programs without walls.
+    pub(super) fn is_unwalled(&self) -> bool {
+        self.is_native() && self.policy.sandbox() == Sandbox::None
+    }
+
+    /// What the certificate of programs without walls still has.
+    pub(super) fn certify_unwalled(&mut self) {
+        let mut certificate = Certificate::new(Profile::External);
+        for layer in Layer::all() {
+            certificate.off(layer, WITHOUT_WALLS);
+        }
+        let held: LayerSet = HELD_WITHOUT_WALLS.into_iter().collect();
+        for layer in held.iter() {
+            if self.tree.observed.layers.contains(layer) {
+                certificate.set(layer, Status::Observed);
+            } else if let Some(why) = self.tree.observed.unseen.get(&layer) {
+                certificate.off(layer, why.clone());
+            }
+        }
+        self.certificate = certificate;
+    }
+
+    /// Lets a native program have its one exec, once it waits there and was looked at. Other workers have none, and one without
+    /// walls has had it.
     pub(crate) async fn let_exec(&self, process: &Process) -> Result<(), Failure> {
-        if !self.is_native() {
+        if !self.is_native() || self.is_unwalled() {
             return Ok(());
         }
         let step = "starting a program";
@@ -70,6 +106,13 @@ impl Zygote {
     pub(crate) fn judge_instance(&self, process: &Process) -> Result<Observed, Failure> {
         if !self.is_native() {
             return self.judge(process);
+        }
+        if self.is_unwalled() {
+            let Ok(pidfd) = process.pidfd() else { return Ok(Observed::default()) };
+            let processes_max = processes_max(&self.policy, Profile::External);
+            return self.tree.look_if_it_lives(&pidfd, |view, expect| {
+                judge_unwalled_program(view, expect, self.given, processes_max)
+            });
         }
         self.judge_program(process, Moment::Runs)
     }

@@ -88,7 +88,7 @@ impl Row {
 }
 
 /// Measured numbers, in the order of their size.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Samples(Vec<f64>);
 
 impl Samples {

@@ -16,10 +16,8 @@ pub(crate) fn program_of(ground: &Ground) -> Option<i32> {
     let [_, heads, _] = processes::by_kind(&ground.casemate.marker());
     let head = heads.first()?.pid;
     processes::family().into_iter().find(|pid| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
         let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        parent == Some(head) && arguments.windows(10).any(|part| part == b"library.py")
+        processes::parent(*pid) == Some(head) && arguments.windows(10).any(|part| part == b"library.py")
     })
 }
 
@@ -67,7 +65,7 @@ fn nothing_survives_a_killed_host() {
 }
 
 /// Whether it runs: one that nobody has waited for has ended.
-fn is_alive(pid: i32) -> bool {
+pub(crate) fn is_alive(pid: i32) -> bool {
     fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty())
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn rows() -> Vec<Row> {
         set(
             "sandbox",
             "sandbox = \"none\"",
-            "casemate.toml:5:11: plugins.p.sandbox = \"none\" is not available in this version: write \"walled\" or leave it out",
+            "casemate.toml:5:11: plugins.p.sandbox = \"none\" holds only where the operator's [ceiling] says sandbox = \"none\": write that there, or leave it out",
         ),
         set(
             "permissions.network",

@@ -1,10 +1,10 @@
 //! Extism.
 
-use crate::life::Ground;
+use crate::life::{Ground, dies_in, ends};
 use casemate_tests::block_on;
 use serde_json::{Value, json};
 
-/// Three exports of a plugin that knows nothing of Casemate, by the manifest of Extism's own hosts.
+/// A plugin that knows nothing of Casemate, by the manifest of Extism's own hosts, from its installation to its end.
 #[test]
 fn x01_a_plugin_by_its_manifest() {
     block_on(async {
@@ -16,9 +16,14 @@ fn x01_a_plugin_by_its_manifest() {
         let plugin = ground
             .installed(&casemate, ("extism.json", &manifest), "count.wasm", "extism_vowels", "count")
             .await;
-        let answer = plugin.call_raw("count_vowels", "Übermut".as_bytes()).await.unwrap();
-        let answer: Value = serde_json::from_slice(&answer).unwrap();
-        assert_eq!(answer["count"], 2);
-        casemate.shutdown().await;
+        // A new worker has none of the variables of the one before: it counts from the beginning.
+        let count = async || {
+            let answer = plugin.call_raw("count_vowels", "Übermut".as_bytes()).await?;
+            Ok(serde_json::from_slice(&answer).unwrap())
+        };
+        dies_in(&casemate, count).await;
+        let answer: Value = count().await.unwrap();
+        assert_eq!((&answer["count"], &answer["total"]), (&json!(2), &json!(4)));
+        ends(&ground, &casemate, &plugin).await;
     });
 }

@@ -1,9 +1,10 @@
 //! Hielements, H1 to H16.
 
 use crate::life::{Ground, dies_and_comes_back, ends};
+use casemate::certificate::{Layer, Status};
 use casemate::{Casemate, Cause, Failure, Policy};
 use casemate_tests::scratch::Scratch;
-use casemate_tests::{block_on, guests, policy};
+use casemate_tests::{block_on, guests, is_root, policy};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
@@ -82,7 +83,7 @@ fn h07_a_native_program_of_a_package_runs_where_its_operator_says_so() {
     });
 }
 
-/// H7: what a package's words could reach besides its own files is refused, and so is a program without walls.
+/// H7: what a package's words could reach besides its own files is refused.
 #[test]
 fn h07_a_package_names_no_file_of_its_hosts() {
     let ground = Ground::new();
@@ -94,7 +95,9 @@ fn h07_a_package_names_no_file_of_its_hosts() {
         ("executable = \"python3\", args = [\"gone.py\"]", "gone.py"),
         ("executable = \"no-such-program\"", "no such program"),
         ("executable = \"./tools/gone\"", "tools/gone"),
-        ("executable = \"python3\", sandbox = \"none\"", "nothing runs without walls"),
+        ("executable = \"python3\", sandbox = \"none\"", "holds only where the operator's [ceiling] says"),
+        ("executable = \"python3\", sandbox = \"open\"", "write \"walled\" or \"none\""),
+        ("path = \"p.wasm\", sandbox = \"none\"", "a module always runs behind its walls"),
     ] {
         let manifest = format!("[libraries]\nx = {{ {library} }}\n");
         let folder = ground.package("p", &[("hielements.toml", manifest.as_bytes())]);
@@ -103,10 +106,47 @@ fn h07_a_package_names_no_file_of_its_hosts() {
         assert!(ran.err.contains(why), "{library}: {ran:?}");
         assert_eq!(ground.ran(&["plugins", "info", "x"]).code, 8, "{library}");
     }
-    let table = "version = 1\n[plugins.x]\nexternal = [\"python3\"]\nsandbox = \"none\"\n";
-    let configuration = casemate::Configuration::parse(table, "casemate.toml").unwrap();
-    let refused = configuration.plugin("x", None).unwrap().policy().unwrap_err().to_string();
-    assert!(refused.contains("plugins.x.sandbox = \"none\" is not available in this version"), "{refused}");
+}
+
+/// H7: a program that its package wants without walls runs so where its operator's ceiling names that, and nowhere else.
+#[test]
+fn h07_a_program_without_walls_is_the_operators_word() {
+    let ground = Ground::new();
+    let manifest =
+        "[libraries]\nfree = { executable = \"python3\", args = [\"p.py\"], sandbox = \"none\" }\n";
+    let files = [("hielements.toml", manifest.as_bytes()), ("p.py", PYTHON.as_bytes())];
+    let folder = ground.package("free", &files);
+    let install = ["plugins", "install", "--native", folder.to_str().unwrap()];
+    let ran = ground.ran(&install);
+    assert!(ran.code == 3 && ran.err.contains("[ceiling] says sandbox = \"none\""), "{ran:?}");
+    let ceiling = "[ceiling]\nsandbox = \"none\"\n";
+    let configured = ground.folder().join("home/.config/casemate");
+    std::fs::create_dir_all(&configured).unwrap();
+    std::fs::write(configured.join("casemate.toml"), format!("version = 1\n{ceiling}")).unwrap();
+    ground.done(&install);
+    block_on(async {
+        let strict = ground.host("");
+        let refused = strict.load_named("free").await.unwrap_err().to_string();
+        assert!(refused.contains("[ceiling] says sandbox = \"none\""), "{refused}");
+        strict.shutdown().await;
+        let casemate = ground.host(ceiling);
+        if is_root() {
+            // Its user is another one, for whom nobody makes a way there.
+            let refused = casemate.load_named("free").await.unwrap_err().to_string();
+            assert!(refused.contains("cannot pass through it"), "{refused}");
+            let package = ground.folder().join("state/plugins/free/package").canonicalize().unwrap();
+            for folder in package.ancestors().take_while(|folder| folder.starts_with(ground.folder())) {
+                let mut rights = folder.metadata().unwrap().permissions();
+                rights.set_mode(rights.mode() | 0o001);
+                std::fs::set_permissions(folder, rights).unwrap();
+            }
+        }
+        let plugin = casemate.load_named("free").await.unwrap();
+        let filter = plugin.certificate().layers.get(&Layer::Seccomp).cloned();
+        assert!(matches!(filter, Some(Status::Off { .. })), "{filter:?}");
+        dies_and_comes_back(&casemate, &plugin, CALL, &request("module_selector", "src/")).await;
+        ends(&ground, &casemate, &plugin).await;
+    });
 }
 
 /// H10, H11: requests and results of the design.

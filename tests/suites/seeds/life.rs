@@ -1,6 +1,6 @@
 //! A plugin's life: installed by its own manifest, granted by an operator, killed in the middle of a call, and back.
 
-use casemate::{Casemate, Cause, Configuration, Plugin};
+use casemate::{Casemate, Cause, Configuration, Failure, Plugin};
 use casemate_tests::command::{self, Ran};
 use casemate_tests::scratch::Scratch;
 use casemate_tests::{guests, processes};
@@ -110,7 +110,12 @@ impl Ground {
 
 /// Kills the worker in the middle of a call. The caller is told; the next call is answered.
 pub(crate) async fn dies_and_comes_back(casemate: &Casemate, plugin: &Plugin, method: &str, input: &Value) {
-    let before: Value = plugin.call(method, input).await.unwrap();
+    dies_in(casemate, async || plugin.call::<_, Value>(method, input).await).await;
+}
+
+/// The same, however it is called.
+pub(crate) async fn dies_in(casemate: &Casemate, call: impl AsyncFn() -> Result<Value, Failure>) {
+    let before = call().await.unwrap();
     let mut died = false;
     // One that is polled may be in the middle of that instead: then it is another's turn that ends, and the call has a new worker.
     for _ in 0..5 {
@@ -120,7 +125,7 @@ pub(crate) async fn dies_and_comes_back(casemate: &Casemate, plugin: &Plugin, me
             tokio::time::sleep(Duration::from_millis(50)).await;
             worker.signal(Signal::KILL);
         };
-        let (outcome, ()) = tokio::join!(plugin.call::<_, Value>(method, input), killing);
+        let (outcome, ()) = tokio::join!(call(), killing);
         if let Err(failure) = outcome {
             assert!(matches!(failure.cause, Cause::WorkerLost { .. }), "{failure}");
             died = true;
@@ -128,7 +133,7 @@ pub(crate) async fn dies_and_comes_back(casemate: &Casemate, plugin: &Plugin, me
         }
     }
     assert!(died, "no call was killed in five attempts");
-    let after: Value = plugin.call(method, input).await.unwrap();
+    let after = call().await.unwrap();
     assert_eq!(after, before);
 }
 

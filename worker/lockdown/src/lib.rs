@@ -31,11 +31,13 @@ mod root;
 pub mod seccomp;
 mod start;
 mod stub;
+mod unwalled;
 mod walls;
 mod worker;
 
 pub use error::LockdownError;
 pub use program::{Bridge, Launched, Program};
 pub use start::{Stage, start};
+pub use unwalled::{Launcher, Unwalled};
 pub use walls::{CodeRange, Entered, Filtered, Grant, Granting, Job, Locked, Walled};
 pub use worker::{Confined, Spawned};

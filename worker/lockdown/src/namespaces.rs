@@ -32,9 +32,20 @@ pub(crate) fn enter() -> Result<Namespaces, LockdownError> {
     if experiment::is_left_out("namespaces") {
         return Ok(Namespaces::Absent("left out by an experiment".to_owned()));
     }
-    let (uid, gid) = (getuid(), getgid());
     let all = NAMESPACES.iter().filter(|(wall, _)| !experiment::is_left_out(wall));
-    match unshare(all.map(|(_, flag)| *flag).collect()) {
+    unshare_and_map(all.map(|(_, flag)| *flag).collect(), 0)
+}
+
+/// Unshares process ids alone, and the users that an ordinary user needs for that, who stay who they are: no wall, but the end of
+/// the first process is the end of all that the others may have started.
+pub(crate) fn enter_for_life() -> Result<Namespaces, LockdownError> {
+    unshare_and_map(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID, getuid().as_raw())
+}
+
+fn unshare_and_map(kinds: CloneFlags, inner_uid: u32) -> Result<Namespaces, LockdownError> {
+    let (uid, gid) = (getuid(), getgid());
+    let inner_gid = if inner_uid == 0 { 0 } else { gid.as_raw() };
+    match unshare(kinds) {
         Ok(()) => {}
         // What a host without unprivileged user namespaces answers; anything else is a surprise.
         Err(
@@ -57,8 +68,8 @@ pub(crate) fn enter() -> Result<Namespaces, LockdownError> {
         }
         other => other.step(step)?,
     }
-    fs::write("/proc/self/uid_map", format!("0 {uid} 1")).step(step)?;
-    fs::write("/proc/self/gid_map", format!("0 {gid} 1")).step(step)?;
+    fs::write("/proc/self/uid_map", format!("{inner_uid} {uid} 1")).step(step)?;
+    fs::write("/proc/self/gid_map", format!("{inner_gid} {gid} 1")).step(step)?;
     // Without capabilities a process may still make a new user namespace and have all of them there: not below this one.
     fs::write("/proc/sys/user/max_user_namespaces", "0").step("forbidding further user namespaces")?;
     Ok(Namespaces::Entered)

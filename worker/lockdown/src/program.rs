@@ -5,8 +5,10 @@
 //! ```
 //! Both are forked by the zygote. The program is the one that the supervisor knows: it is limited, looked at and killed. Its
 //! exec is in no list, so it stops at the listener of filter A, where the supervisor looks at it and lets it through, once.
-//! The bridge parses what the program writes, and so is behind a filter with two streams and nothing else.
+//! The bridge parses what the program writes, and so is behind a filter with two streams and nothing else, also where the
+//! program has no walls ([`crate::Unwalled`]).
 
+use crate::control::Control;
 use crate::error::{LockdownError, Step};
 use crate::rlimits;
 use crate::seccomp::{self, CANARY_OUTSIDE_PROGRAM};
@@ -47,6 +49,7 @@ pub struct Program {
     stderr: OwnedFd,
     status: OwnedFd,
     limits: SpawnLimits,
+    unwalled: bool,
 }
 
 /// The bridge to a program; behind its last wall it has these descriptors and no others.
@@ -83,7 +86,7 @@ impl Locked {
                 return Err(io::Error::from(io::ErrorKind::InvalidData)).step("taking a program's link");
             };
             let launched = match spec.role {
-                Role::Worker => self.launch(link, spec.limits)?,
+                Role::Worker => launch(&self.control, link, spec.limits, false)?,
                 Role::CanaryOutside | Role::CanaryDelta => self.send_canary(link, spec)?,
             };
             if let Some(launched) = launched {
@@ -110,30 +113,36 @@ impl Locked {
             }
         }
     }
+}
 
-    fn launch(&self, link: OwnedFd, limits: SpawnLimits) -> Result<Option<Launched>, LockdownError> {
-        let Pipes { program, bridge } = Pipes::new(link, limits).step("making a program's pipes")?;
-        let pidfd = match process::fork().step("forking a program")? {
-            Fork::Child => {
-                drop(bridge);
-                return Ok(Some(Launched::Program(program)));
-            }
-            Fork::Parent(pidfd) => pidfd,
-        };
-        drop(program);
-        match process::fork().step("forking a program's bridge")? {
-            Fork::Child => Ok(Some(Launched::Bridge(bridge))),
-            Fork::Parent(_) => {
-                drop(bridge);
-                self.control.report(Report::Spawned(SpawnedReport {}), &[pidfd.as_fd()])?;
-                Ok(None)
-            }
+/// Forks a program and its bridge. Returns in each of the two; in the zygote with `None`.
+pub(crate) fn launch(
+    control: &Control,
+    link: OwnedFd,
+    limits: SpawnLimits,
+    unwalled: bool,
+) -> Result<Option<Launched>, LockdownError> {
+    let Pipes { program, bridge } = Pipes::new(link, limits, unwalled).step("making a program's pipes")?;
+    let pidfd = match process::fork().step("forking a program")? {
+        Fork::Child => {
+            drop(bridge);
+            return Ok(Some(Launched::Program(program)));
+        }
+        Fork::Parent(pidfd) => pidfd,
+    };
+    drop(program);
+    match process::fork().step("forking a program's bridge")? {
+        Fork::Child => Ok(Some(Launched::Bridge(bridge))),
+        Fork::Parent(_) => {
+            drop(bridge);
+            control.report(Report::Spawned(SpawnedReport {}), &[pidfd.as_fd()])?;
+            Ok(None)
         }
     }
 }
 
 impl Pipes {
-    fn new(link: OwnedFd, limits: SpawnLimits) -> io::Result<Self> {
+    fn new(link: OwnedFd, limits: SpawnLimits, unwalled: bool) -> io::Result<Self> {
         let pipe = || -> io::Result<(OwnedFd, OwnedFd)> {
             let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
             Ok((set_aside(reader)?, set_aside(writer)?))
@@ -144,7 +153,7 @@ impl Pipes {
             fcntl(end, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         }
         Ok(Self {
-            program: Program { stdin, stdout, stderr, status, limits },
+            program: Program { stdin, stdout, stderr, status, limits, unwalled },
             bridge: Bridge {
                 link: set_aside(link)?,
                 stdin: to_stdin,
@@ -185,20 +194,22 @@ impl Program {
             descriptors::duplicate_to(stream.as_fd(), number).step(step)?;
         }
         // What these were has been copied to its place, and is closed with everything else.
-        let Self { stdin, stdout, stderr, status, limits } = self;
+        let Self { stdin, stdout, stderr, status, limits, unwalled } = self;
         drop((stdin, stdout, stderr, status));
         let status = descriptors::inherited(STATUS).step(step)?;
         fcntl(&status, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).step(step)?;
         let _ = std::os::fd::IntoRawFd::into_raw_fd(status);
         descriptors::close_from(STATUS.unsigned_abs() + 1).step(step)?;
-        chdir(spec.folder.as_str()).step("entering the program's folder")?;
         signal::reset_all().step(step)?;
         // A file that is too long is an error of its writing, and no end.
         signal::ignore_file_size().step(step)?;
         rlimits::set_program(&limits)?;
-        let own_pid = u64::try_from(getpid().as_raw()).unwrap_or(u64::MAX);
-        let filter = seccomp::program_filter(own_pid);
-        kernel::install(filter.instructions()).step("installing filter B")?;
+        chdir(spec.folder.as_str()).step("entering the program's folder")?;
+        if !unwalled {
+            let own_pid = u64::try_from(getpid().as_raw()).unwrap_or(u64::MAX);
+            let filter = seccomp::program_filter(own_pid);
+            kernel::install(filter.instructions()).step("installing filter B")?;
+        }
         match execve(&file, &arguments, &variables) {
             Ok(never) => Ok(never),
             Err(errno) => Err(errno).step(step),

@@ -72,9 +72,10 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
         file_bytes: spec.file_bytes,
         open_files: spec.open_files,
     })?;
+    let unwalled = program.as_ref().is_some_and(|program| program.spec.unwalled);
     if let Some(identity) = spec.identity {
         // Where its mounts are is the operator's to say, and root's to reach; what is in them, its own user's.
-        if let Some(program) = &mut program {
+        if let Some(program) = program.as_mut().filter(|_| !unwalled) {
             namespaces::unshare_mounts()?;
             program.take()?;
         }
@@ -82,10 +83,10 @@ fn prepare(control: &Control, name: &str, marker: &str) -> Result<Watch, Lockdow
     }
     // A nicety for the host's other programs; where it cannot be had nothing is lost.
     let _ = std::fs::write("/proc/self/oom_score_adj", "500");
-    let namespaces = if spec.namespaces {
-        namespaces::enter()?
-    } else {
-        Namespaces::Absent("switched off by the supervisor's configuration".to_owned())
+    let namespaces = match (spec.namespaces, unwalled) {
+        (true, false) => namespaces::enter()?,
+        (true, true) => namespaces::enter_for_life()?,
+        (false, _) => Namespaces::Absent("switched off by the supervisor's configuration".to_owned()),
     };
     if let (Some(program), None, Namespaces::Entered) = (&mut program, spec.identity, &namespaces) {
         program.take()?;

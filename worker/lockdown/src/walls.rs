@@ -8,6 +8,7 @@ use crate::landlock::{self, Enforced};
 use crate::report::Report;
 use crate::seccomp::{self, Default as FilterDefault};
 use crate::stub::LIVENESS;
+use crate::unwalled::{Launcher, Unwalled};
 use crate::worker::Spawned;
 use crate::{privileges, rlimits, root};
 use bincode::Decode;
@@ -66,8 +67,9 @@ impl Entered {
     }
 
     /// The same as [`Entered::wall_up`] around a native program, which its stub has handed on: its root has what it was given, and
-    /// Landlock knows the same. Without a mount namespace there is no such root, and so no such program.
-    pub fn wall_up_program(self) -> Result<(Walled, ProgramSpec), LockdownError> {
+    /// Landlock knows the same. Without a mount namespace there is no such root, and so no such program. One whose operator wants
+    /// no walls around it gets none, and needs namespaces for its end.
+    pub fn wall_up_program(self) -> Result<(Launcher, ProgramSpec), LockdownError> {
         if !self.namespaces {
             let source = io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -79,9 +81,14 @@ impl Entered {
         }
         let program =
             Belongings::inherited(LIVENESS + 1).inspect_err(|error| self.control.fail_step(error))?;
-        let walled = self.try_wall_up(Landlock::Program(&program))?;
+        let launcher = if program.spec.unwalled {
+            Launcher::Unwalled(Unwalled::new(self.control)?)
+        } else {
+            let walled = self.try_wall_up(Landlock::Program(&program))?;
+            Launcher::Walled(Walled { profile: Profile::External, ..walled })
+        };
         // Its descriptors were closed with everything else.
-        Ok((Walled { profile: Profile::External, ..walled }, program.disown()))
+        Ok((launcher, program.disown()))
     }
 
     fn try_wall_up(self, landlock: Landlock<'_>) -> Result<Walled, LockdownError> {
@@ -396,7 +403,7 @@ mod libc_errno {
 
 /// What the standard library asks the kernel for once, on first use: a hash seed, and room for destructors of
 /// thread-locals. The filters do not allow it any more.
-fn warm_up() {
+pub(crate) fn warm_up() {
     struct Droppable;
     impl Drop for Droppable {
         fn drop(&mut self) {}

@@ -220,12 +220,14 @@ pub(crate) fn configuration(cli: &Cli) -> Result<Configuration, Problem> {
 /// What would hold for it here.
 fn effective(configuration: &Configuration, package: &Package) -> Result<Effective, Problem> {
     let (name, manifest) = (package.name(), Some(&package.manifest));
-    if !configuration.plugins().any(|known| known == name) {
-        return Ok(configuration.others(name, manifest, &casemate::config::Overrides::default())?);
-    }
-    let effective = configuration.plugin(name, manifest)?;
+    let has_table = configuration.plugins().any(|known| known == name);
+    let effective = if has_table {
+        configuration.plugin(name, manifest)?
+    } else {
+        configuration.others(name, manifest, &casemate::config::Overrides::default())?
+    };
     let is_said = |key: &str| effective.get(key).is_some_and(|value| value.value.is_some());
-    if configuration.module(name).is_some() || is_said("external") {
+    if has_table && (configuration.module(name).is_some() || is_said("external")) {
         let by = format!("[{}] of {}, which has a module of its own", effective.table(), effective.file());
         return Err(Problem::package(PackageError::Taken { name: name.to_owned(), by }));
     }

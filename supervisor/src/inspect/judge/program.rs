@@ -4,8 +4,8 @@ use super::super::error::InspectError;
 use super::super::limits::Resource;
 use super::super::mounts::Mount;
 use super::super::view::{ProcessView, Seen};
-use super::{Expect, LockedView, Look, Observed, Place, Surroundings, demand, of_a_stub};
-use casemate_protocol::certificate::Layer;
+use super::{Expect, LockedView, Look, Observed, Ordered, Place, Surroundings, demand, of_a_stub};
+use casemate_protocol::certificate::{Layer, LayerSet};
 use casemate_protocol::spawn::SpawnLimits;
 
 /// When a program is looked at.
@@ -42,7 +42,7 @@ pub fn judge_launcher(
     look.code_is_fixed(None, &mut observed)?;
     look.descriptors(expect, &mut observed)?;
     look.limits(&limits, &mut observed)?;
-    surroundings.namespaces(expect.host, &mut observed)?;
+    surroundings.namespaces(expect.host, LayerSet::all(), &mut observed)?;
     let Seen::Yes(mounts) = surroundings.mounts else {
         let found = "its mounts cannot be looked at";
         demand(Layer::MountNamespace, "its root", "one of its own", found, false)?;
@@ -96,16 +96,7 @@ pub fn judge_program(
     moment: Moment,
 ) -> Result<Observed, InspectError> {
     let mut observed = Observed::default();
-    let mut limits = vec![
-        (Resource::OpenFiles, given.open_files.into()),
-        (Resource::Processes, processes_max),
-        (Resource::DataSize, given.data_bytes),
-        (Resource::StackSize, expect.spec.stack_bytes),
-        (Resource::FileSize, expect.spec.file_bytes),
-        (Resource::CoreFileSize, 0),
-        (Resource::LockedMemory, 0),
-    ];
-    limits.extend(given.cpu_seconds.map(|seconds| (Resource::CpuTime, seconds.saturating_add(1))));
+    let limits = of_a_program(expect, given, processes_max);
     let look = Look::read(view, &limits)?;
     match moment {
         Moment::AtExec => {
@@ -117,6 +108,59 @@ pub fn judge_program(
         Moment::Runs => look.core_of_program(expect, &mut observed)?,
     }
     look.code_is_fixed(None, &mut observed)?;
+    look.limits(&limits, &mut observed)?;
+    Ok(observed)
+}
+
+/// Limits of a program.
+fn of_a_program(expect: Expect<'_>, given: SpawnLimits, processes_max: u64) -> Vec<Ordered> {
+    let mut limits = vec![
+        (Resource::OpenFiles, given.open_files.into()),
+        (Resource::Processes, processes_max),
+        (Resource::DataSize, given.data_bytes),
+        (Resource::StackSize, expect.spec.stack_bytes),
+        (Resource::FileSize, expect.spec.file_bytes),
+        (Resource::CoreFileSize, 0),
+        (Resource::LockedMemory, 0),
+    ];
+    limits.extend(given.cpu_seconds.map(|seconds| (Resource::CpuTime, seconds.saturating_add(1))));
+    limits
+}
+
+/// Looks at a launcher without walls, before and (with the processes it was told it may have) after it got its job: its end is
+/// the end of all that it starts, it holds nothing of ours, and has limits and no privileges.
+pub fn judge_unwalled_launcher(
+    view: &ProcessView<'_>,
+    expect: Expect<'_>,
+    processes_max: Option<u64>,
+) -> Result<LockedView, InspectError> {
+    let mut observed = Observed::default();
+    let surroundings = Surroundings::read(view)?;
+    let limits = match processes_max {
+        None => of_a_stub(expect.spec),
+        Some(processes_max) => vec![(Resource::Processes, processes_max)],
+    };
+    let look = Look::read(view, &limits)?;
+    look.core(expect, 0, Place::First, &mut observed)?;
+    look.descriptors(expect, &mut observed)?;
+    look.limits(&limits, &mut observed)?;
+    let own = [Layer::UserNamespace, Layer::PidNamespace].into_iter().collect();
+    surroundings.namespaces(expect.host, own, &mut observed)?;
+    Ok(LockedView { observed, executable: None })
+}
+
+/// Looks at a program without walls, which runs already, before it gets a byte of input.
+pub fn judge_unwalled_program(
+    view: &ProcessView<'_>,
+    expect: Expect<'_>,
+    given: SpawnLimits,
+    processes_max: u64,
+) -> Result<Observed, InspectError> {
+    let mut observed = Observed::default();
+    let limits = of_a_program(expect, given, processes_max);
+    let look = Look::read(view, &limits)?;
+    look.filters(expect, 0, &mut observed)?;
+    look.privileges(expect, Place::Inside, &mut observed)?;
     look.limits(&limits, &mut observed)?;
     Ok(observed)
 }

@@ -18,6 +18,7 @@ use crate::package::{Files, PackageError, Program, Surroundings, is_plain};
 
 /// The one word that `sandbox` may be.
 const WALLED: &str = "walled";
+const UNWALLED: &str = "none";
 
 pub(super) struct Hielements;
 
@@ -75,12 +76,16 @@ impl Hielements {
                 draft.put_in("options", "arg_encoding", "plain");
             }
         }
-        if let Some(sandbox) = library.get("sandbox")?
-            && sandbox.text()? != WALLED
-        {
-            return Err(
-                sandbox.shape("write \"walled\" or leave it out: nothing runs without walls in this version")
-            );
+        if let Some(sandbox) = library.get("sandbox")? {
+            match (sandbox.text()?, &program) {
+                (WALLED, _) => {}
+                // Its operator has the last word.
+                (UNWALLED, Program::External { .. }) => draft.put("sandbox", UNWALLED),
+                (UNWALLED, _) => {
+                    return Err(sandbox.shape("leave it out: a module always runs behind its walls"));
+                }
+                _ => return Err(sandbox.shape("write \"walled\" or \"none\"")),
+            }
         }
         if let Some(encoding) = library.get("arg_encoding")? {
             match encoding.text()? {

@@ -103,6 +103,13 @@ pub(in crate::policy) const MANIFEST: &[Key] = &[
         "the compiler process",
     ),
     plain(
+        "sandbox",
+        Kind::Word(&["walled", "none"]),
+        PLUGIN_SCOPE,
+        "What a native program of a package runs in, if the operator's `[ceiling]` names that",
+        "whoever loads it",
+    ),
+    plain(
         "storage",
         Kind::Word(&["none", "vfs"]),
         PLUGIN_SCOPE,

@@ -105,11 +105,13 @@ pub(in crate::policy) const PLUGIN: &[Key] = &[
         "sandbox",
         Kind::Word(&["walled", "none"]),
         PLUGIN_SCOPE,
-        Field::None,
-        "What a native program runs in",
-        "`none` is not in this version",
+        of_policy!(Sandbox sandbox),
+        "What a native program runs in; `none` only where `[ceiling]` names it",
+        "whoever loads it",
     )
-    .later(),
+    .suggested()
+    .named_by_ceiling()
+    .within(PLUGINS | super::CEILING),
     Key::new(
         "snapshot",
         Kind::Word(&["module", "instance"]),

@@ -1,4 +1,5 @@
-//! One library in both ways that Hielements has: a module, and a native program (Python). Both behind their walls.
+//! One library in both ways that Hielements has: a module, and a native program (Python). Both behind their walls. Beside
+//! them the same as the host's own code, which has none.
 
 use crate::Outcome;
 use crate::machine::OneCore;
@@ -23,6 +24,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 const SCRIPT: &str = include_str!("library.py");
 const PROGRAM: &str = "the same as a Python program, walled";
+const OWN_CODE: &str = "the same in the host's own code, JSON both ways, no wall";
 
 pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
     let place = Place::make(&plan.guests.join("hielements.wasm"))?;
@@ -41,6 +43,13 @@ pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
         let _one_core = OneCore::take()?;
         place.load(kind)?.timed(plan.rounds(COMPUTATIONS), &request("steps", &json!(STEPS)), 1e3)
     })?;
+    let own_calls = own_code(plan.rounds(CALLS), &request("module_selector", &json!("src/")), 1e6)?;
+    let own_computations = own_code(plan.rounds(COMPUTATIONS), &request("steps", &json!(STEPS)), 1e3)?;
+    if answer_of_own_code(&serde_json::to_vec(&request("steps", &json!(1000)))?)?
+        != serde_json::to_vec(&ours)?
+    {
+        return Err("the host's own code computes something else".into());
+    }
     let weights = both(|kind| weight(&place, kind))?;
     let sizes = both(|kind| {
         let bytes = match kind {
@@ -50,8 +59,18 @@ pub(crate) fn measure(plan: &Plan) -> Outcome<Vec<Row>> {
         Ok([f64::from(u32::try_from(bytes)?) / 1024.0].into_iter().collect())
     })?;
     let certificate = place.load(Kind::Module)?.plugin.certificate();
-    let row = |what, unit, samples, note| row(what, unit, samples, &certificate, note);
+    let row = |what, unit, samples, note| row(what, unit, PROGRAM, samples, &certificate, note);
+    let beside_own = |what, unit, module: &Samples, own| {
+        self::row(what, unit, OWN_CODE, [module.clone(), own], &certificate, "")
+    };
     Ok(vec![
+        beside_own("library of Hielements: a call, beside own code", Unit::Micros, &calls[0], own_calls),
+        beside_own(
+            "library of Hielements: a call of a million steps, beside own code",
+            Unit::Millis,
+            &computations[0],
+            own_computations,
+        ),
         row(
             "library of Hielements: load to first answer, compiled before",
             Unit::Millis,
@@ -81,13 +100,52 @@ fn both(measure: impl Fn(Kind) -> Outcome<Samples>) -> Outcome<[Samples; 2]> {
     Ok([measure(Kind::Module)?, measure(Kind::Program)?])
 }
 
-fn row(what: &'static str, unit: Unit, samples: [Samples; 2], certificate: &Certificate, note: &str) -> Row {
+/// What calls of the host's own code take, in parts of a second.
+fn own_code(rounds: u32, request: &Value, parts: f64) -> Outcome<Samples> {
+    let _one_core = OneCore::take()?;
+    let mut samples = Vec::new();
+    for _ in 0..rounds {
+        let start = Instant::now();
+        let request = serde_json::to_vec(request)?;
+        let answer = answer_of_own_code(std::hint::black_box(&request))?;
+        let _answer: Value = serde_json::from_slice(std::hint::black_box(&answer))?;
+        samples.push(start.elapsed().as_secs_f64() * parts);
+    }
+    Ok(samples.into_iter().collect())
+}
+
+/// What tests/guests/hielements answers, as code of a host.
+fn answer_of_own_code(request: &[u8]) -> Outcome<Vec<u8>> {
+    let request: Value = serde_json::from_slice(request)?;
+    let argument = request.pointer("/args/0").ok_or("a request without an argument")?;
+    let answer = if request["function"] == "module_selector" {
+        json!({"Scope": {"kind": argument, "paths": [], "resolved": true}})
+    } else {
+        let mut number = 1_u32;
+        for _ in 0..argument.as_u64().ok_or("steps that are no number")? {
+            number ^= number << 13;
+            number ^= number >> 17;
+            number ^= number << 5;
+        }
+        json!({ "Int": number })
+    };
+    Ok(serde_json::to_vec(&answer)?)
+}
+
+fn row(
+    what: &'static str,
+    unit: Unit,
+    beside: &'static str,
+    samples: [Samples; 2],
+    certificate: &Certificate,
+    note: &str,
+) -> Row {
     let [module, program] = samples;
     Row {
         what,
         unit,
         samples: module,
-        baseline: Some(Baseline { what: PROGRAM, samples: program }),
+        baseline: Some(Baseline { what: beside, samples: program }),
         target: Target::None,
         certificate: certificate.clone(),
         note: note.to_owned(),
