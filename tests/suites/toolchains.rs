@@ -22,6 +22,8 @@ mod extism;
 mod graphviz;
 #[path = "toolchains/hielements.rs"]
 mod hielements;
+#[path = "toolchains/ideanet.rs"]
+mod ideanet;
 #[path = "seeds/life.rs"]
 #[expect(dead_code, reason = "modules of this suite are made just now, and found on no shelf")]
 mod life;
@@ -29,6 +31,8 @@ mod life;
 mod pocket;
 #[path = "toolchains/signalk.rs"]
 mod signalk;
+#[path = "toolchains/spacedrive.rs"]
+mod spacedrive;
 
 use casemate::{Casemate, Cause, Plugin, Policy};
 use casemate_tests::command::{casemate, run};
@@ -87,6 +91,15 @@ fn copy_of(folders: &[&str]) -> Scratch {
 fn copy_folder(from: &Path, into: &Path) {
     let ran = run(Path::new("cp"), &["-R".as_ref(), from.as_os_str(), into.as_os_str()]);
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+/// Makes a guest as its own script does.
+fn built(guest: &str, folder: &Path) -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(guest).join("build.sh");
+    let wasm = folder.join(guest).with_extension("wasm");
+    let ran = run(Path::new("sh"), &[script.as_os_str(), wasm.as_os_str()]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    wasm
 }
 
 /// Compiling a language's whole runtime takes a while, and so may its first call.

@@ -1,12 +1,10 @@
 //! Plugins of Signal K from the tools of their languages: AssemblyScript with its own strings, and Go with WASI.
 
-use crate::is_there;
 use crate::life::{Ground, dies_and_comes_back, ends};
+use crate::{built, is_there};
 use casemate::{Casemate, Cause, HostError, Plugin};
 use casemate_tests::block_on;
-use casemate_tests::command::run;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -88,15 +86,6 @@ impl Boat {
         ends(&self.ground, &self.casemate, &self.plugin).await;
         self.told
     }
-}
-
-/// Makes a guest as its own script does.
-fn built(guest: &str, folder: &Path) -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests").join(guest).join("build.sh");
-    let wasm = folder.join(guest).with_extension("wasm");
-    let ran = run(Path::new("sh"), &[script.as_os_str(), wasm.as_os_str()]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    wasm
 }
 
 /// K2, K3, K8: from its start to its end, with strings that are no ASCII.
