@@ -44,6 +44,8 @@ pub(crate) struct Ended {
     pub(crate) end: End,
     /// What libtest's last closing line said.
     pub(crate) count: Option<Count>,
+    /// Tests that libtest said have failed.
+    pub(crate) failed: Vec<String>,
     /// Processes that were still there after [`GRACE`]; they were killed.
     pub(crate) left_behind: Vec<String>,
 }
@@ -62,20 +64,27 @@ pub(crate) fn watch(watched: &Watched<'_>) -> Result<Ended, Problem> {
     let failed =
         |error: rustix::io::Errno| Problem::new(format!("cannot watch over child processes: {error}"));
     set_child_subreaper(Some(rustix::process::getpid())).map_err(failed)?;
-    let ended = start(watched).and_then(|(child, closing_line)| {
+    let ended = start(watched).and_then(|(child, said)| {
         let end = await_end(child, watched.limit).map_err(failed)?;
         let grace = if end == End::Overran { Duration::ZERO } else { GRACE };
         let left_behind = if await_orphans(grace) { Vec::new() } else { kill_orphans() };
         let left_behind = if end == End::Overran { Vec::new() } else { left_behind };
         // Everything that could hold the pipe is gone; the limit is for what we were not allowed to kill.
-        let count = closing_line.recv_timeout(KILLED).ok().flatten();
-        Ok(Ended { end, count, left_behind })
+        let Said { count, failed } = said.recv_timeout(KILLED).unwrap_or_default();
+        Ok(Ended { end, count, failed, left_behind })
     });
     set_child_subreaper(None).map_err(failed)?;
     ended
 }
 
-fn start(watched: &Watched<'_>) -> Result<(Pid, Receiver<Option<Count>>), Problem> {
+/// What an executable's output says of its tests.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Said {
+    count: Option<Count>,
+    failed: Vec<String>,
+}
+
+fn start(watched: &Watched<'_>) -> Result<(Pid, Receiver<Said>), Problem> {
     let mut command = Command::new(watched.file);
     command.args(watched.arguments).current_dir(watched.folder).env_clear();
     command.envs(watched.variables.iter().map(|(name, value)| (name, value)));
@@ -100,15 +109,21 @@ fn start(watched: &Watched<'_>) -> Result<(Pid, Receiver<Option<Count>>), Proble
     Ok((pid, receiver))
 }
 
-/// Passes the output on and remembers the last closing line.
-fn show(stdout: impl Read) -> Option<Count> {
-    let mut last = None;
+/// Passes the output on, and remembers the last closing line and the tests that failed.
+fn show(stdout: impl Read) -> Said {
+    let mut said = Said::default();
     for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
-        last = Count::in_line(&line).or(last);
+        said.count = Count::in_line(&line).or(said.count);
+        said.failed.extend(failed_test(&line));
     }
-    last
+    said
+}
+
+/// The test of a line `test NAME ... FAILED`.
+fn failed_test(line: &str) -> Option<String> {
+    Some(line.strip_prefix("test ")?.strip_suffix(" ... FAILED")?.to_owned())
 }
 
 fn await_end(child: Pid, limit: Duration) -> rustix::io::Result<End> {
@@ -187,4 +202,17 @@ fn children() -> Vec<(Pid, String)> {
             ours.then(|| (pid, format!("pid {name})")))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_that_failed_are_known_by_name() {
+        let output = "test one ... ok\ntest below::two ... FAILED\ntest three - should panic ... ok\n\
+                      test result: FAILED. 2 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s\n";
+        let count = Some(Count { passed: 2, failed: 1, skipped: 0 });
+        assert_eq!(show(output.as_bytes()), Said { count, failed: vec!["below::two".to_owned()] });
+    }
 }
