@@ -463,6 +463,10 @@ impl Plan {
         };
         let wanted = moved.as_ref().unwrap_or(&origin);
         let effective = effective(configuration, name, wanted)?;
+        if let Some(error) = effective.not_available().find(|error| error.is_above_ceiling()) {
+            // What the ceiling took back is not to go on under the policy that had it.
+            return Ok(Self::Remove { reason: error.to_string() });
+        }
         let enabled_since = entry.plugin.upgrade().map(|plugin| plugin.enabled_since());
         match effective.policy_when(enabled_since.flatten()) {
             Ok(policy) => {

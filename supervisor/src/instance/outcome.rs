@@ -6,11 +6,13 @@ use crate::scope::Deadline;
 use crate::tree::cause_of;
 use casemate_protocol::link::{CallResult, Status};
 use casemate_protocol::outcome::{Cause, Exit, Failure, LimitName, Retry, Trail, TrapKind, escape};
-use casemate_protocol::policy::millis;
+use casemate_protocol::policy::{Sandbox, millis};
 use std::time::{Duration, Instant};
 
 /// How long the end of a worker that broke its link is waited for, to say how it ended.
 const END_PATIENCE: Duration = Duration::from_secs(5);
+/// The same for a program without walls.
+const UNWALLED_PATIENCE: Duration = Duration::from_millis(500);
 /// Lines of a backtrace, and bytes of one.
 const BACKTRACE_LINES_MAX: usize = 64;
 const LINE_BYTES_MAX: usize = 512;
@@ -44,11 +46,19 @@ impl Instance {
         if matches!(stop, Stop::Violation(_)) {
             self.process.kill();
         }
-        let mut fate = match tokio::time::timeout(END_PATIENCE, self.process.ended()).await {
+        // A program without walls can end its bridge, which speaks for it, and go on.
+        let unwalled = self.given.sandbox() == Sandbox::None;
+        let patience = if unwalled { UNWALLED_PATIENCE } else { END_PATIENCE };
+        let mut fate = match tokio::time::timeout(patience, self.process.ended()).await {
             Ok(fate) => fate,
             Err(_elapsed) => self.process.fate(),
         };
         self.process.kill();
+        if unwalled && fate.exit.is_none() && matches!(stop, Stop::Gone) {
+            let message =
+                "the bridge to the program has ended, and the program had not: it was killed".to_owned();
+            return Cause::Link { message };
+        }
         if fate.exit.is_none() {
             fate.exit = Some(Exit::Unknown);
         }

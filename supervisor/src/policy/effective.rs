@@ -245,7 +245,7 @@ impl Effective {
             && enabled_since != Some(true)
             && enabled.value == Some(Value::Flag(false))
         {
-            return Err(self.error(enabled, Problem::Disabled { key: self.shown(enabled) }));
+            return Err(self.error(enabled, Problem::Disabled { key: shown(&enabled.path, &enabled.origin) }));
         }
         match self.not_available().next() {
             Some(error) => Err(error),
@@ -265,12 +265,10 @@ impl Effective {
     pub fn not_available(&self) -> impl Iterator<Item = ConfigError> {
         let above = self.values.iter().filter_map(|value| {
             let word = value.not_named_by_ceiling()?;
-            let problem = Problem::NotNamed {
-                key: self.shown(value),
-                name: value.path.clone(),
-                word: word.to_string(),
-            };
-            Some(self.error(value, problem))
+            let (_, origin) = &value.granted;
+            let (key, name) = (shown(&value.path, origin), value.path.clone());
+            let problem = Problem::NotNamed { key, name, word: word.to_string() };
+            Some(error(&self.file, Some(origin), problem))
         });
         let wanting = self.values.iter().filter(|value| value.is_not_available()).map(|value| {
             let instead = match value.key.kind {
@@ -278,20 +276,24 @@ impl Effective {
                 _ => "write [] or leave it out".to_owned(),
             };
             let found = value.value.as_ref().map(ToString::to_string).unwrap_or_default();
-            self.error(value, Problem::NotAvailable { key: self.shown(value), found, instead })
+            self.error(
+                value,
+                Problem::NotAvailable { key: shown(&value.path, &value.origin), found, instead },
+            )
         });
         above.chain(wanting)
     }
 
-    fn shown(&self, value: &EffectiveValue) -> String {
-        match &value.origin {
-            Origin::Written { path, .. } => path.clone(),
-            _ => value.path.clone(),
-        }
-    }
-
     fn error(&self, value: &EffectiveValue, problem: Problem) -> ConfigError {
         error(&self.file, Some(&value.origin), problem)
+    }
+}
+
+/// A value's key, as it is written where it comes from.
+fn shown(path: &str, origin: &Origin) -> String {
+    match origin {
+        Origin::Written { path, .. } => path.clone(),
+        _ => path.to_owned(),
     }
 }
 

@@ -35,6 +35,11 @@ impl ConfigError {
         Self::of_file("", ConfigProblem::NoFile)
     }
 
+    /// Whether it asks for what the ceiling would have to name.
+    pub(crate) fn is_above_ceiling(&self) -> bool {
+        matches!(*self.problem, ConfigProblem::NotNamed { .. })
+    }
+
     /// Whether there is nothing to read, rather than a mistake in it.
     pub fn is_unreadable(&self) -> bool {
         matches!(*self.problem, ConfigProblem::Unreadable { .. })

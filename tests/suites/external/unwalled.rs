@@ -6,6 +6,7 @@ use casemate::certificate::{Layer, Status};
 use casemate::config::Configuration;
 use casemate::policy::{Isolation, Sandbox, Storage};
 use casemate::{Cause, Exit, LimitName, PolicySpec};
+use casemate_tests::scratch::Scratch;
 use casemate_tests::{block_on, guests, host, is_root, policy, processes};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -48,7 +49,7 @@ fn only_a_ceiling_that_names_it_lets_a_program_have_no_walls() {
     assert_eq!(policy_of(plugin), (Err(refusal.to_owned()), Sandbox::Walled));
     let walled = format!("{plugin}[ceiling]\nsandbox = \"walled\"\n");
     let (refused, unchecked) = policy_of(&walled);
-    assert!(refused.unwrap_err().contains("holds only where the operator's [ceiling] says"));
+    assert_eq!(refused.unwrap_err(), refusal, "at the word that wants it, not at the ceiling's");
     assert_eq!(unchecked, Sandbox::Walled);
     let named = format!("{plugin}[ceiling]\nsandbox = \"none\"\n");
     assert_eq!(policy_of(&named), (Ok(Sandbox::None), Sandbox::None));
@@ -188,6 +189,67 @@ fn its_end_is_told_and_another_takes_its_place() {
         assert_eq!(exit, Exit::KILLED);
         assert_eq!(call(&plugin, "calls", json!([])).await.unwrap(), json!(1));
     });
+}
+
+#[test]
+fn one_that_ends_its_bridge_is_ended() {
+    let Some(ground) = Ground::of("one_that_ends_its_bridge_is_ended") else { return };
+    block_on(async {
+        let plugin = ground.load(unwalled).await.unwrap();
+        call(&plugin, "echo", json!([])).await.unwrap();
+        let program = program_of(&ground).unwrap();
+        let zygote = processes::parent(program);
+        let bridge =
+            processes::family().into_iter().find(|pid| processes::parent(*pid) == zygote && *pid != program);
+        // What reads the program's bytes keeps to two streams, whatever the program itself may do.
+        let status = fs::read_to_string(format!("/proc/{}/status", bridge.unwrap())).unwrap();
+        assert!(status.contains("\nSeccomp:\t2\n"), "{status}");
+        let ending = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            kill_process(Pid::from_raw(bridge.unwrap()).unwrap(), Signal::KILL).unwrap();
+        };
+        let (outcome, ()) = tokio::join!(call(&plugin, "sleep", json!([1000])), ending);
+        let failure = outcome.unwrap_err();
+        let Cause::Link { message } = &failure.cause else { panic!("{failure}") };
+        assert!(message.starts_with("the bridge to the program has ended"), "{message}");
+        await_gone(program);
+        assert_eq!(call(&plugin, "calls", json!([])).await.unwrap(), json!(1));
+    });
+}
+
+#[test]
+fn what_the_ceiling_takes_back_ends_at_once_and_is_not_enabled_again() {
+    let Some(ground) = Ground::of("what_the_ceiling_takes_back_ends_at_once") else { return };
+    let file = ground.folder.join("casemate.toml");
+    let write = |more: &str, ceiling: &str| {
+        let plugin = "[plugins.lib]\nexternal = [\"python3\", \"library.py\"]\nsandbox = \"none\"\n";
+        fs::write(&file, format!("version = 1\n{plugin}{more}{ceiling}")).unwrap();
+    };
+    let ceiling = "[ceiling]\nsandbox = \"none\"\n";
+    for (more, without) in [("", ""), ("", "[ceiling]\nsandbox = \"walled\"\n"), ("enabled = false\n", "")] {
+        write("", ceiling);
+        let configuration = Configuration::read(&file).unwrap();
+        let casemate = casemate::Casemate::builder().configuration(configuration).build().unwrap();
+        block_on(async {
+            let plugin = casemate.load_named("lib").await.unwrap();
+            call(&plugin, "child", json!([])).await.unwrap();
+            let on = Ground { casemate: casemate.clone(), folder: Scratch::new(), grants: Scratch::new() };
+            let program = program_of(&on).unwrap();
+            let child = child_of(program);
+            write(more, without);
+            casemate.reload_policy().await.unwrap();
+            await_gone(program);
+            await_gone(child);
+            call(&plugin, "echo", json!([])).await.unwrap_err();
+            plugin.enable().await.unwrap_err();
+            call(&plugin, "echo", json!([])).await.unwrap_err();
+            // It comes back with the word for it.
+            write("", ceiling);
+            casemate.reload_policy().await.unwrap();
+            assert_eq!(call(&plugin, "echo", json!([1])).await.unwrap(), json!([1]));
+            casemate.shutdown().await;
+        });
+    }
 }
 
 #[test]

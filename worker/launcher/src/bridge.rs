@@ -29,7 +29,7 @@ pub(crate) fn serve(ends: Bridge, load: &LoadSpec) -> ! {
 }
 
 fn run(ends: Bridge, load: &LoadSpec) -> Result<(), LinkError> {
-    let Bridge { link, stdin, stdout, stderr, status, data_limit_bytes } = ends;
+    let Bridge { link, stdin, stdout, stderr, status, data_limit_bytes, .. } = ends;
     let started = await_exec(&status);
     let bounds = DownBounds { input_bytes_max: load.input_bytes, host_result_bytes_max: load.output_bytes };
     let layers: LayerSet = [Layer::Seccomp, Layer::ResourceLimits, Layer::Descriptors].into_iter().collect();

@@ -5,8 +5,8 @@
 //! ```
 //! Both are forked by the zygote. The program is the one that the supervisor knows: it is limited, looked at and killed. Its
 //! exec is in no list, so it stops at the listener of filter A, where the supervisor looks at it and lets it through, once.
-//! The bridge parses what the program writes, and so is behind a filter with two streams and nothing else, also where the
-//! program has no walls ([`crate::Unwalled`]).
+//! The bridge parses what the program writes, and so is behind a filter with two streams and nothing else; where the program
+//! has no walls ([`crate::Unwalled`]) that is the only one, and no less.
 
 use crate::control::Control;
 use crate::error::{LockdownError, Step};
@@ -16,7 +16,7 @@ use crate::walls::Locked;
 use crate::worker::Spawned;
 use casemate_protocol::spawn::{ProgramSpec, Report, Role, SpawnLimits, SpawnSpec, SpawnedReport};
 use casemate_sys::process::{self, Fork, exit_now};
-use casemate_sys::{descriptors, seccomp as kernel, signal};
+use casemate_sys::{descriptors, memory, seccomp as kernel, signal};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::unistd::{chdir, execve, getpid, pipe2, read, write};
@@ -67,6 +67,7 @@ pub struct Bridge {
     pub status: OwnedFd,
     /// RLIMIT_DATA of the program.
     pub data_limit_bytes: u64,
+    unwalled: bool,
 }
 
 struct Pipes {
@@ -161,6 +162,7 @@ impl Pipes {
                 stderr: from_stderr,
                 status: from_status,
                 data_limit_bytes: limits.data_bytes,
+                unwalled,
             },
         })
     }
@@ -225,7 +227,7 @@ impl Bridge {
         for (number, end) in (0..).zip(ends) {
             descriptors::duplicate_to(end.as_fd(), number).step(step)?;
         }
-        let data_limit_bytes = self.data_limit_bytes;
+        let (data_limit_bytes, unwalled) = (self.data_limit_bytes, self.unwalled);
         drop(self);
         descriptors::close_from(5).step(step)?;
         rlimits::set_bridge()?;
@@ -237,8 +239,16 @@ impl Bridge {
             stderr: end(3)?,
             status: end(4)?,
             data_limit_bytes,
+            unwalled,
         };
-        kernel::install(seccomp::bridge_filter().instructions()).step("installing filter B")?;
+        let filter = if unwalled {
+            // A walled one has this of its zygote. Where the kernel knows no such thing, nothing here could map it: the filter.
+            let _ = memory::deny_new_executable();
+            seccomp::bridge_filter_alone()
+        } else {
+            seccomp::bridge_filter()
+        };
+        kernel::install(filter.instructions()).step("installing filter B")?;
         Ok(confined)
     }
 }

@@ -79,6 +79,12 @@ pub fn bridge_filter() -> Program {
     made(&filters::bridge(Arch::NATIVE))
 }
 
+/// The only filter of the bridge to a native program without walls.
+#[must_use]
+pub fn bridge_filter_alone() -> Program {
+    made(&filters::bridge_alone(Arch::NATIVE))
+}
+
 /// Filter B with one call of the worker's list taken away too.
 #[cfg(feature = "experiment")]
 #[must_use]

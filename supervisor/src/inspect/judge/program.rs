@@ -149,7 +149,7 @@ pub fn judge_unwalled_launcher(
     Ok(LockedView { observed, executable: None })
 }
 
-/// Looks at a program without walls, which runs already, before it gets a byte of input.
+/// Looks at a program without walls, which runs already, before it gets a byte of input. It may have filters of its own making.
 pub fn judge_unwalled_program(
     view: &ProcessView<'_>,
     expect: Expect<'_>,
@@ -159,7 +159,6 @@ pub fn judge_unwalled_program(
     let mut observed = Observed::default();
     let limits = of_a_program(expect, given, processes_max);
     let look = Look::read(view, &limits)?;
-    look.filters(expect, 0, &mut observed)?;
     look.privileges(expect, Place::Inside, &mut observed)?;
     look.limits(&limits, &mut observed)?;
     Ok(observed)

@@ -80,7 +80,10 @@ impl Hielements {
             match (sandbox.text()?, &program) {
                 (WALLED, _) => {}
                 // Its operator has the last word.
-                (UNWALLED, Program::External { .. }) => draft.put("sandbox", UNWALLED),
+                (UNWALLED, Program::External { .. }) => {
+                    draft.put("sandbox", UNWALLED);
+                    draft.note("its program wants no walls around it: sandbox = \"none\"");
+                }
                 (UNWALLED, _) => {
                     return Err(sandbox.shape("leave it out: a module always runs behind its walls"));
                 }

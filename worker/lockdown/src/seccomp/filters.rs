@@ -41,6 +41,11 @@ pub(crate) fn bridge(arch: Arch) -> Result<Table, EmitError> {
     take_away(arch, entries(&[list::PROGRAM, list::ZYGOTE_EXTRA]), entries(&[list::BRIDGE]))
 }
 
+/// The same for a bridge that has no filter A below it: nothing but what it may.
+pub(crate) fn bridge_alone(arch: Arch) -> Result<Table, EmitError> {
+    allow(arch, Action::KillProcess, entries(&[list::BRIDGE]))
+}
+
 /// The compiler's filter.
 pub(crate) fn compiler(arch: Arch, default: Default) -> Result<Table, EmitError> {
     allow(arch, default.into(), entries(&[list::COMPILER, list::COMPILER_EXTRA]))
