@@ -265,7 +265,10 @@ impl Configured {
         let policy = origin.with_consent(policy, &effective, &packages, name);
         origin.check_subscriptions(&policy)?;
         let suggested = || policy.options().get(CONFIG).map(|text| text.clone().into_bytes());
-        let options = LoadOptions { config: options.config.or_else(|| kept.config()).or_else(suggested) };
+        let options = LoadOptions {
+            config: options.config.or_else(|| kept.config()).or_else(suggested),
+            manifest: origin.manifest.clone().map(Arc::new),
+        };
         if let (Some(config), Some(manifest)) = (&options.config, &origin.manifest) {
             manifest.check_config(config)?;
         }
@@ -512,11 +515,11 @@ async fn take(
     policy: Policy,
     moved: Option<Origin>,
 ) -> Result<Way, LoadError> {
-    let source = match &moved {
-        Some(origin) => Some(origin.clone().read()?.1),
+    let other = match &moved {
+        Some(origin) => Some((origin.clone().read()?.1, origin.manifest.clone().map(Arc::new))),
         None => None,
     };
-    let way = plugin.take_policy(policy, source).await?;
+    let way = plugin.take_policy(policy, other).await?;
     if let Some(origin) = moved {
         let subscriptions = origin.subscriptions();
         *entry.origin() = origin;

@@ -346,7 +346,7 @@ impl Office {
                 let manifest = manifest.map_err(|error| invalid(error.to_string()))?;
                 let config = Some(op.config.into_bytes()).filter(|text| !text.is_empty());
                 let sent = (!op.configured).then_some(Sent { wasm: body, manifest });
-                self.load(&op.plugin, sent, LoadOptions { config }).await?
+                self.load(&op.plugin, sent, LoadOptions { config, ..LoadOptions::default() }).await?
             }
             Op::Unload(op) => {
                 self.unload(&op.plugin).await?;
