@@ -35,6 +35,7 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
         file: run.policy.as_deref().or(cli.config.as_deref()),
         plugin: run.plugin.as_deref(),
         module: &run.file,
+        manifest: None,
         by_author: false,
         outside: grant::Outside { folders: &run.dir, env: &run.env, args: &args },
     })?;

@@ -21,16 +21,16 @@ use std::path::Path;
 const PAGE_BYTES: u64 = 65_536;
 
 /// A package's plugins, checked.
-pub(super) struct Checked {
-    pub(super) plugins: Vec<Plugin>,
+pub(crate) struct Checked {
+    pub(crate) plugins: Vec<Plugin>,
     /// Those that this version cannot run, in sentences.
-    pub(super) left_out: Vec<String>,
+    pub(crate) left_out: Vec<String>,
 }
 
 /// One of them.
-pub(super) struct Plugin {
-    pub(super) package: Package,
-    pub(super) contents: BTreeMap<String, Vec<u8>>,
+pub(crate) struct Plugin {
+    pub(crate) package: Package,
+    pub(crate) contents: BTreeMap<String, Vec<u8>>,
     /// What its module speaks.
     pub(super) dialect: String,
     /// What does not hold here of what it asks for, in sentences.
@@ -38,6 +38,14 @@ pub(super) struct Plugin {
 }
 
 impl Plugin {
+    /// Where its module is among its contents.
+    pub(crate) fn module(&self) -> Option<&str> {
+        match self.package.program {
+            Program::Remote { .. } => Some(REMOTE_MODULE),
+            _ => self.package.module(),
+        }
+    }
+
     pub(super) fn to_json(&self) -> Value {
         let manifest = &self.package.manifest;
         json!({
@@ -48,7 +56,7 @@ impl Plugin {
 }
 
 /// Checks all plugins of a package; the first that is wrong is the error.
-pub(super) async fn all(
+pub(crate) async fn all(
     cli: &Cli,
     opened: &Opened,
     trust: Option<&Trust>,
