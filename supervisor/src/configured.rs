@@ -140,6 +140,16 @@ struct Entry {
     origin: Mutex<Origin>,
 }
 
+/// A plugin's manifest beside the configuration.
+#[cfg(feature = "daemon")]
+#[derive(Debug)]
+pub(crate) struct Compared {
+    /// What of it does not hold, in sentences.
+    pub(crate) notes: Vec<String>,
+    /// The file, or that there is none.
+    pub(crate) configuration: String,
+}
+
 /// Where its code is from, and what it asks for.
 #[derive(Debug, Clone)]
 struct Origin {
@@ -235,6 +245,29 @@ impl Configured {
             Some(manifest) => manifest.check_config(config),
             None => Ok(()),
         }
+    }
+
+    /// What of a loaded plugin's manifest does not hold; nothing where it has none.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn compared(&self, name: &str) -> Option<Compared> {
+        let (configuration, origin) = {
+            let state = self.lock();
+            let entry = state.plugins.iter().rev().find(|entry| entry.name.as_str() == name)?;
+            (Arc::clone(&state.configuration), entry.origin().clone())
+        };
+        let manifest = origin.manifest.as_ref()?;
+        let mut notes = Vec::new();
+        match effective(&configuration, name, &origin) {
+            Ok(effective) => {
+                notes.extend(effective.asked_in_vain());
+                if origin.code.is_some() {
+                    let said = self.packages(&configuration).consent(name);
+                    notes.extend(Consent::note(name, &said.waiting(&manifest.consent, effective.consent())));
+                }
+            }
+            Err(error) => notes.push(error.to_string()),
+        }
+        Some(Compared { notes, configuration: configuration.shown_file() })
     }
 
     /// Loads a plugin that has a table, or one whose module is sent.

@@ -332,6 +332,12 @@ impl Supervisor {
         self.configured.check_config(name, config)
     }
 
+    /// What of the manifest of a plugin that was loaded by name does not hold under the configuration.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn compared(&self, name: &str) -> Option<crate::configured::Compared> {
+        self.configured.compared(name)
+    }
+
     /// Events between the host, its plugins and whoever else subscribes.
     pub fn events(&self) -> &Events {
         &self.context.events

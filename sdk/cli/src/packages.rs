@@ -25,7 +25,7 @@ use crate::remote;
 use crate::run;
 use crate::screen::{Screen, Tone};
 use casemate::outcome::escape;
-use casemate::package::{Belongings, Kept, PackageError, TakenOver, pack, sha256};
+use casemate::package::{Belongings, Kept, PackageError, TakenOver, manifests, pack, sha256};
 use casemate::{Casemate, Cause, Failure};
 pub(crate) use checked::{Checked, configuration};
 pub(crate) use fetch::Trust;
@@ -260,7 +260,13 @@ async fn remove(cli: &Cli, order: &PluginRemove, screen: &mut Screen) -> Result<
         casemate::package::Installed::all(&state_dir).iter().any(|(name, _)| *name == order.name);
     // Without a package there may be data, which the lock's holder looks for.
     if !is_installed && !order.data {
-        return Err(Problem::package(PackageError::NotInstalled { name: order.name.clone() }));
+        let configuration = configuration(cli)?;
+        let folders = configuration.plugin_dirs();
+        let name = order.name.clone();
+        return Err(Problem::package(match manifests(None, folders).contains_key(&name) {
+            true => PackageError::InFolder { name, folders: folders.to_vec() },
+            false => PackageError::NotInstalled { name },
+        }));
     }
     if let Some(daemon) = remote::daemon(cli).await? {
         unload(&daemon, &order.name).await?;

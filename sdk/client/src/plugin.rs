@@ -85,6 +85,10 @@ pub struct Info {
     pub facts: ModuleFacts,
     /// Whether its code came out of the cache.
     pub from_cache: bool,
+    /// Of a daemon's: what of its manifest does not hold there, in sentences.
+    pub notes: Vec<String>,
+    /// Of a daemon's with a manifest: the file of the configuration that this was compared with, or "the defaults".
+    pub configuration: Option<String>,
 }
 
 impl Plugin {
@@ -264,6 +268,8 @@ impl Plugin {
                 certificate: plugin.certificate(),
                 facts: plugin.facts(),
                 from_cache: plugin.from_cache(),
+                notes: Vec::new(),
+                configuration: None,
             }),
             #[cfg(feature = "connected")]
             Inner::Connected(remote) => remote.info().await,

@@ -279,7 +279,8 @@ impl Office {
 
     fn info(&self, name: &str) -> Result<(Box<Response>, Vec<u8>), Failure> {
         let plugin = self.plugin(name)?;
-        Ok((Box::new(words::plugin_response(&plugin)), plugin.report().encode()))
+        let compared = self.supervisor.compared(name);
+        Ok((Box::new(words::info(&plugin, compared)), plugin.report().encode()))
     }
 
     fn config(&self, name: &str) -> Result<(Box<Response>, Vec<u8>), Failure> {

@@ -8,7 +8,6 @@ use crate::places;
 use crate::problem::Problem;
 use crate::run;
 use crate::screen::Screen;
-use casemate::config::Section;
 use casemate::module::{CompileReport, Dialect, ModuleFacts, detect};
 use casemate::package::{ARCHIVE_BYTES_MAX, Package, PackageError, Program, REMOTE_MODULE};
 use casemate::policy::units::show_bytes;
@@ -113,7 +112,7 @@ fn native(configuration: &Configuration, opened: &Opened, package: Package) -> R
     program.iter().try_for_each(casemate::External::check_name)?;
     let contents = package.contents(opened.files.as_ref()).map_err(Problem::package)?;
     let mut notes = package.notes.clone();
-    notes.extend(asked_in_vain(&effective));
+    notes.extend(effective.asked_in_vain());
     Ok(Plugin { package, contents, dialect: "external".to_owned(), notes })
 }
 
@@ -173,7 +172,7 @@ async fn one(
     let pages = facts.memories().iter().fold(0_u64, |sum, memory| sum.saturating_add(memory.min));
     check_memory(&package, pages.saturating_mul(PAGE_BYTES), &effective)?;
     let mut notes = package.notes.clone();
-    notes.extend(asked_in_vain(&effective));
+    notes.extend(effective.asked_in_vain());
     notes.extend(
         package
             .manifest
@@ -255,22 +254,4 @@ fn check_memory(package: &Package, needed: u64, effective: &Effective) -> Result
         needed: show_bytes(needed),
         granted: format!("{} ({origin})", show_bytes(granted)),
     }))
-}
-
-/// What a manifest asks for and does not get.
-pub(super) fn asked_in_vain(effective: &Effective) -> impl Iterator<Item = String> {
-    effective.values().iter().filter_map(|value| {
-        let asked = value.asked_more()?;
-        let holds = value.value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        let why = match value.origin.section() {
-            Some(Section::Manifest) | None => String::new(),
-            Some(_) => format!(" ({})", value.origin),
-        };
-        let hint = if value.path == "permissions.network" {
-            ": the network is denied to all in this version"
-        } else {
-            ""
-        };
-        Some(format!("it asks for {} = {asked} and is granted {holds}{why}{hint}", value.path))
-    })
 }
