@@ -94,19 +94,7 @@ pub(super) async fn info(cli: &Cli, order: &PluginInfo, screen: &mut Screen) -> 
             return Err(Problem::package(PackageError::NotInstalled { name: order.name.clone() }));
         }
     };
-    let (notes, compared) = match (&installed, info) {
-        // What runs is under the daemon's configuration, and not under what this command would read.
-        (Some(installed), Some(Info { notes, configuration: Some(file), .. })) => {
-            ([installed.notes.as_slice(), notes.as_slice()].concat(), Some(format!("{file}, by the daemon")))
-        }
-        (Some(installed), _) => {
-            let (notes, file) = compared(cli, &order.name, installed)?;
-            (notes, Some(file))
-        }
-        (None, info) => info.map_or_else(Default::default, |info| {
-            (info.notes.clone(), info.configuration.as_ref().map(|file| format!("{file}, by the daemon")))
-        }),
-    };
+    let (notes, compared) = held_against(cli, &order.name, installed.as_ref(), info)?;
     if screen.json() {
         let mut value = match info {
             Some(info) => plugins::info_json(&order.name, info, order.certificate),
@@ -132,25 +120,7 @@ pub(super) async fn info(cli: &Cli, order: &PluginInfo, screen: &mut Screen) -> 
         None => screen.line(format!("{} {}", order.name, screen.paint(Tone::Warn, "installed")))?,
     }
     if let Some(installed) = &installed {
-        let manifest = &installed.manifest;
-        let escape = |text: &str| casemate::outcome::escape(text, 1024);
-        screen.line(format!(
-            "package: {} {} of {}",
-            escape(&manifest.name),
-            manifest.version,
-            installed.system
-        ))?;
-        if let Some(text) = &manifest.description {
-            screen.line(format!("it says: {}", escape(text)))?;
-        }
-        screen.line(format!("from:    {}", escape(&installed.source)))?;
-        screen.line(format!("sha256:  {}", installed.sha256))?;
-        if let Code::Program(program) = &installed.code {
-            screen.line(format!("program: {}", escape(&program.words().join(" "))))?;
-        }
-        for method in manifest.methods.keys() {
-            screen.line(format!("method:  {}", escape(method)))?;
-        }
+        show_package(installed, screen)?;
     }
     let escape = |text: &str| casemate::outcome::escape(text, 1024);
     if let Some(file) = &compared {
@@ -160,6 +130,52 @@ pub(super) async fn info(cli: &Cli, order: &PluginInfo, screen: &mut Screen) -> 
         screen.line(format!("{} {}", screen.paint(Tone::Warn, "note:"), escape(note)))?;
     }
     Ok(Exit::Done)
+}
+
+/// What a package says of itself, and where it comes from.
+fn show_package(installed: &Installed, screen: &mut Screen) -> Result<(), Problem> {
+    let manifest = &installed.manifest;
+    let escape = |text: &str| casemate::outcome::escape(text, 1024);
+    screen.line(format!(
+        "package: {} {} of {}",
+        escape(&manifest.name),
+        manifest.version,
+        installed.system
+    ))?;
+    if let Some(text) = &manifest.description {
+        screen.line(format!("it says: {}", escape(text)))?;
+    }
+    screen.line(format!("from:    {}", escape(&installed.source)))?;
+    screen.line(format!("sha256:  {}", installed.sha256))?;
+    if let Code::Program(program) = &installed.code {
+        screen.line(format!("program: {}", escape(&program.words().join(" "))))?;
+    }
+    for method in manifest.methods.keys() {
+        screen.line(format!("method:  {}", escape(method)))?;
+    }
+    Ok(())
+}
+
+/// What of its manifest does not hold, and by which configuration. What runs is under the daemon's, and not under what this command
+/// would read.
+fn held_against(
+    cli: &Cli,
+    name: &str,
+    installed: Option<&Installed>,
+    info: Option<&Info>,
+) -> Result<(Vec<String>, Option<String>), Problem> {
+    let by_daemon = |file: &String| format!("{file}, by the daemon");
+    Ok(match (installed, info) {
+        (Some(installed), Some(Info { notes, configuration: Some(file), .. })) => {
+            ([installed.notes.as_slice(), notes.as_slice()].concat(), Some(by_daemon(file)))
+        }
+        (Some(installed), _) => {
+            let (notes, file) = compared(cli, name, installed)?;
+            (notes, Some(file))
+        }
+        (None, Some(info)) => (info.notes.clone(), info.configuration.as_ref().map(by_daemon)),
+        (None, None) => Default::default(),
+    })
 }
 
 /// What a daemon knows of it, if one runs and knows it. A daemon that was named must.

@@ -117,7 +117,7 @@ impl Foreign {
             )));
         }
         for left_out in &checked.left_out {
-            screen.aside(&escape(left_out, 4096));
+            screen.aside(escape(left_out, 4096));
         }
         if screen.json() {
             screen.value(&whole(exit, shown))?;
