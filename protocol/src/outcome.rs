@@ -399,8 +399,10 @@ pub enum Cause {
     ConfigRefused {
         /// The plugin's code, escaped; `config_schema` where its manifest is against it already.
         code: String,
-        /// The plugin's words, escaped.
+        /// The plugin's words, escaped, and what helps.
         message: String,
+        /// Whether it was given one.
+        has_config: bool,
     },
     /// The plugin is disabled.
     PluginDisabled {
@@ -622,8 +624,11 @@ impl fmt::Display for Cause {
             Self::Spawn { step, message } => write!(f, "starting a walled process failed at {step}: {message}"),
             Self::Input { message } => write!(f, "the input cannot be sent: {message}"),
             Self::Reply { message } => write!(f, "the reply is not what was asked for: {message}"),
-            Self::ConfigRefused { code, message } => {
-                write!(f, "the plugin refused its configuration with {code}: {message}; load it with another one")
+            Self::ConfigRefused { code, message, has_config: true } => {
+                write!(f, "the plugin refused its configuration with {code}: {message}")
+            }
+            Self::ConfigRefused { code, message, .. } => {
+                write!(f, "the plugin, which has no configuration, refused to be set up with {code}: {message}")
             }
             Self::PluginDisabled { reason, by_crashes: true } => {
                 write!(f, "the plugin is disabled: {reason}; reset it to start it again, with its crashes forgotten")

@@ -140,6 +140,16 @@ struct Entry {
     origin: Mutex<Origin>,
 }
 
+/// A plugin's manifest beside the configuration.
+#[cfg(feature = "daemon")]
+#[derive(Debug)]
+pub(crate) struct Compared {
+    /// What of it does not hold, in sentences.
+    pub(crate) notes: Vec<String>,
+    /// The file, or that there is none.
+    pub(crate) configuration: String,
+}
+
 /// Where its code is from, and what it asks for.
 #[derive(Debug, Clone)]
 struct Origin {
@@ -237,6 +247,29 @@ impl Configured {
         }
     }
 
+    /// What of a loaded plugin's manifest does not hold; nothing where it has none.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn compared(&self, name: &str) -> Option<Compared> {
+        let (configuration, origin) = {
+            let state = self.lock();
+            let entry = state.plugins.iter().rev().find(|entry| entry.name.as_str() == name)?;
+            (Arc::clone(&state.configuration), entry.origin().clone())
+        };
+        let manifest = origin.manifest.as_ref()?;
+        let mut notes = Vec::new();
+        match effective(&configuration, name, &origin) {
+            Ok(effective) => {
+                notes.extend(effective.asked_in_vain());
+                if origin.code.is_some() {
+                    let said = self.packages(&configuration).consent(name);
+                    notes.extend(Consent::note(name, &said.waiting(&manifest.consent, effective.consent())));
+                }
+            }
+            Err(error) => notes.push(error.to_string()),
+        }
+        Some(Compared { notes, configuration: configuration.shown_file() })
+    }
+
     /// Loads a plugin that has a table, or one whose module is sent.
     pub(crate) async fn load(
         &self,
@@ -265,7 +298,10 @@ impl Configured {
         let policy = origin.with_consent(policy, &effective, &packages, name);
         origin.check_subscriptions(&policy)?;
         let suggested = || policy.options().get(CONFIG).map(|text| text.clone().into_bytes());
-        let options = LoadOptions { config: options.config.or_else(|| kept.config()).or_else(suggested) };
+        let options = LoadOptions {
+            config: options.config.or_else(|| kept.config()).or_else(suggested),
+            manifest: origin.manifest.clone().map(Arc::new),
+        };
         if let (Some(config), Some(manifest)) = (&options.config, &origin.manifest) {
             manifest.check_config(config)?;
         }
@@ -516,11 +552,11 @@ async fn take(
     policy: Policy,
     moved: Option<Origin>,
 ) -> Result<Way, LoadError> {
-    let source = match &moved {
-        Some(origin) => Some(origin.clone().read()?.1),
+    let other = match &moved {
+        Some(origin) => Some((origin.clone().read()?.1, origin.manifest.clone().map(Arc::new))),
         None => None,
     };
-    let way = plugin.take_policy(policy, source).await?;
+    let way = plugin.take_policy(policy, other).await?;
     if let Some(origin) = moved {
         let subscriptions = origin.subscriptions();
         *entry.origin() = origin;

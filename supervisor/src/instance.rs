@@ -26,7 +26,7 @@ use casemate_protocol::link::{
     Call, CallResult, HostCall, LinkViolation, Setup, Status, SupervisorLink, TURN_POLL, TURN_STOP, Up,
     UpBounds,
 };
-use casemate_protocol::outcome::{Cause, Failure, HostCallNote, LimitName, Retry};
+use casemate_protocol::outcome::{Cause, Exit, Failure, HostCallNote, LimitName, Retry};
 use casemate_protocol::policy::Policy;
 use casemate_protocol::spawn::Role;
 use outcome::Ran;
@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(crate) use room::most as files_most;
-pub(crate) use shared::{Shared, Terms};
+pub(crate) use shared::{Beside, Shared, Terms};
 
 /// Reads from a link between two calls, of a few kilobytes each. A worker has nothing to say then.
 const IDLE_READS_MAX: u32 = 16;
@@ -105,6 +105,8 @@ pub(crate) struct Instance {
     log: Volume,
     /// What the guest asked the host for during this call, the last of it.
     asked: VecDeque<HostCallNote>,
+    /// What was said to the first host call of this call that was denied.
+    first_denial: Option<String>,
     /// What came while something was being sent.
     pending: Option<Event>,
     memory_bytes: u64,
@@ -112,6 +114,8 @@ pub(crate) struct Instance {
     is_command: bool,
     /// Whether it wants to be told of its end.
     wants_stop: bool,
+    /// Whether what was asked last got no further than setting it up.
+    not_set_up: bool,
     /// When the call that runs is out of time.
     call_ends: Instant,
     /// The group of its plugin, and how many of it had been killed for want of memory before what it does now.
@@ -182,10 +186,12 @@ impl Instance {
             out: Vec::new(),
             log: Volume::new(limits.log_bytes_per_second, Instant::now()),
             asked: VecDeque::new(),
+            first_denial: None,
             pending: None,
             memory_bytes: 0,
             is_command: zygote.is_command(),
             wants_stop: zygote.wants().stop,
+            not_set_up: false,
             call_ends: Instant::now(),
             cgroup: zygote.cgroup().cloned(),
             killed_before: 0,
@@ -262,6 +268,7 @@ impl Instance {
     #[expect(clippy::disallowed_methods, reason = "what is left of the caller's time is measured here")]
     pub(crate) async fn call(&mut self, asked: &Asked<'_>) -> (Result<Reply, Failure>, bool) {
         let (method, body, scope) = (asked.limited_as(), asked.body, asked.scope);
+        self.not_set_up = false;
         // It may have been let in under the policy of an older version.
         if let Err(failure) = admit_input(&self.given, body) {
             return (Err(failure), true);
@@ -288,6 +295,8 @@ impl Instance {
         let deadline = self.process.arm(&allowance);
         self.call_ends = now + allowance.wall;
         self.asked.clear();
+        self.first_denial = None;
+        let is_first = self.link.wants_setup();
         if let Err(failure) = self.begin(asked) {
             return (Err(failure), false);
         }
@@ -310,13 +319,17 @@ impl Instance {
             Ok((result, status, body)) => {
                 let ran = Ran { allowance, elapsed: deadline.disarm(), callers };
                 self.memory_bytes = result.memory_bytes;
+                self.not_set_up = result.in_setup;
                 self.outcome(result, status, body, ran)
             }
             Err(stop) => {
                 // It is over: what ends the worker from here on is no deadline.
                 let ran = Ran { allowance, elapsed: deadline.disarm(), callers };
                 let cause = self.explain(stop, Some(ran)).await;
-                // Without the result one cannot know whether it was still being set up.
+                // Without the result one cannot know whether it was still being set up. Who was killed from outside is not to
+                // blame.
+                let killed = matches!(cause, Cause::WorkerLost { exit: Exit::KILLED | Exit::Unknown });
+                self.not_set_up = is_first && !killed;
                 (Err(self.failure(cause, Retry::MaybeRan)), false)
             }
         }
@@ -332,16 +345,26 @@ impl Instance {
             .map(drop)
     }
 
+    /// Whether what was asked last failed before it was set up.
+    pub(crate) fn is_not_set_up(&self) -> bool {
+        self.not_set_up
+    }
+
     /// Whether it has been set up, and wants to be told of its end.
     pub(crate) fn wants_stop(&mut self) -> bool {
         self.wants_stop && !self.link.wants_setup() && self.fitness() == Fitness::Fit
     }
 
-    /// Tells it of its end; it must be dropped then. What it answers changes nothing, and is in the host's log.
-    pub(crate) async fn stop(&mut self) {
+    /// Tells it of its end; it must be dropped then.
+    pub(crate) async fn end(&mut self) -> Result<(), Failure> {
         let scope = Scope::default();
         let asked = Asked { method: "", content_type: 0, body: &[], scope: &scope, to: To::Stop };
-        if let Err(failure) = self.call(&asked).await.0 {
+        self.call(&asked).await.0.map(drop)
+    }
+
+    /// The same where nobody waits for it: what it answers changes nothing, and is in the host's log.
+    pub(crate) async fn stop(&mut self) {
+        if let Err(failure) = self.end().await {
             tracing::warn!(plugin = %self.shared.name, instance = self.id.0, "it did not stop well: {failure}");
         }
     }

@@ -134,6 +134,11 @@ impl Package {
         drafts.into_iter().map(|draft| Self::of(reader.system(), draft)).collect()
     }
 
+    /// Whether its manifest is another system's. An error where there is none, or more than one.
+    pub fn is_foreign(files: &dyn Files) -> Result<bool, PackageError> {
+        readers::which(files).map(|(reader, _)| !readers::is_ours(reader))
+    }
+
     /// A module without a manifest: it asks for whatever host methods and topics it is granted.
     pub fn of_module(path: &str, name: &str) -> Result<Self, PackageError> {
         Self::of("wasm", Draft::of_module(path, name))
@@ -250,6 +255,25 @@ impl Package {
         let (file, found) = (self.file.clone(), found.to_owned());
         Err(PackageError::Dialect { file, system: self.system, wanted, found })
     }
+}
+
+/// The manifest of a module: the `plugin.toml` beside it, or what the manifest of another system in its folder says, if that
+/// is about this module.
+pub fn manifest_beside(module: &Path) -> Result<Option<Manifest>, PackageError> {
+    let folder = module.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let files = Folder::open(folder);
+    let Some((files, true)) = files.ok().map(|files| {
+        let is_foreign = Package::is_foreign(&files).unwrap_or(false);
+        (files, is_foreign)
+    }) else {
+        return Ok(Manifest::beside(module)?);
+    };
+    let folder = std::fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let name = folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let packages = Package::read(&files, &Surroundings { name, folder: Some(folder), workspace: None })?;
+    let is_about =
+        |package: &Package| package.module().is_some_and(|path| module.file_name() == Some(path.as_ref()));
+    Ok(packages.into_iter().find(is_about).map(|package| package.manifest))
 }
 
 /// Any bytes as a manifest of every name: whatever comes of it is a manifest of ours, or an error of one line.

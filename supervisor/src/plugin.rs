@@ -190,6 +190,12 @@ impl Plugin {
         Ticket::take(&self.driver, self.client).serve(&asked).await
     }
 
+    /// Has an instance set up, asks it what it is, and tells it of its end: whether it does all that, before anybody relies on it.
+    /// The answer is what it says of itself, in its dialect's words; nothing where that has none.
+    pub async fn rehearse(&self) -> Result<Reply, Failure> {
+        Ticket::take(&self.driver, self.client).rehearse().await
+    }
+
     /// Takes no new calls, lets those that run finish, refuses those that wait, and ends its processes. Returns when it is
     /// off. What it was before it came back only by [`Plugin::enable`].
     ///

@@ -16,7 +16,7 @@ use crate::instance::{Shared, files_most};
 use crate::load::{Source, load};
 use crate::log::{LogSink, to_tracing};
 use crate::plugin::{Plugin, WeakPlugin};
-use crate::policy::{ConfigError, Configuration};
+use crate::policy::{ConfigError, Configuration, Manifest};
 use crate::process::control::broken;
 use crate::process::guard::Guard;
 use crate::process::points::PausePoint;
@@ -132,10 +132,13 @@ impl fmt::Debug for Config {
 }
 
 /// What else a load takes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
     /// The configuration that the plugin's initialisation gets, as JSON text.
     pub config: Option<Vec<u8>>,
+    /// Its manifest, where it has one: what it saves as its configuration has to fit, and what it does not ask for is told by
+    /// that. What it may do the policy says alone; a load by name finds the manifest itself.
+    pub manifest: Option<Arc<Manifest>>,
 }
 
 /// A supervisor; clones share it. Needs a tokio runtime with I/O and time around its async calls.
@@ -260,7 +263,7 @@ impl Supervisor {
                 store.look(files_most(&policy)).await?;
             }
         }
-        let shared = Arc::new(Shared::new(context, name, policy, config, store));
+        let shared = Arc::new(Shared::new(context, name, policy, config, options.manifest, store));
         let is_program = matches!(source, Source::Program(_));
         let proven = load(&shared, &source).await?;
         if shared.config().is_some() || is_program {
@@ -327,6 +330,12 @@ impl Supervisor {
     /// Whether a configuration, as JSON text, fits what the manifest of a plugin that was loaded by name says.
     pub fn check_config(&self, name: &str, config: &[u8]) -> Result<(), ConfigError> {
         self.configured.check_config(name, config)
+    }
+
+    /// What of the manifest of a plugin that was loaded by name does not hold under the configuration.
+    #[cfg(feature = "daemon")]
+    pub(crate) fn compared(&self, name: &str) -> Option<crate::configured::Compared> {
+        self.configured.compared(name)
     }
 
     /// Events between the host, its plugins and whoever else subscribes.

@@ -23,9 +23,61 @@ mod refusals;
 mod running;
 
 use casemate::Casemate;
+use casemate_tests::command::casemate;
+use casemate_tests::daemon::Served;
 use casemate_tests::{block_on, guests};
 use ground::{Ground, NUMBERS, manifest, tar_gz, zipped};
 use serde_json::{Value, json};
+
+/// What holds is the configuration of the daemon that runs it, and not what the command would read.
+#[test]
+fn info_asks_the_daemon_what_is_granted() {
+    let served = Served::start("version = 1\n[defaults.permissions]\nhost = [\"clock.*\"]\n");
+    let ground = Ground::new();
+    ground.configure("version = 1\n");
+    let wasm = std::fs::read(guests::rust("statistics")).unwrap();
+    let manifest = manifest("sums", "1.2.0", "[permissions]\nhost = [\"clock.now\"]\n");
+    let folder = ground.folder("sums", &[("plugin.toml", manifest.as_bytes()), ("sums.wasm", &wasm)]);
+    let (socket, state) = (served.socket(), served.state());
+    let there = ["--socket", socket.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+    let with = |rest: &[&str]| casemate(&[&there, rest].concat());
+    assert_eq!(with(&["plugins", "install", &folder]).code, 0);
+    let info = with(&["--json", "plugins", "info", "sums"]).json();
+    let compared = info["package"]["compared_with"].as_str().unwrap();
+    assert!(compared.contains("casemate.toml, by the daemon"), "{info}");
+    assert_eq!(info["package"]["notes"], json!([]), "the daemon grants it");
+    let shown = with(&["plugins", "info", "sums"]).out;
+    assert!(shown.contains(", by the daemon") && !shown.contains("note:"), "{shown}");
+
+    // Without one it is the command's own.
+    ground.done(&["plugins", "install", &folder]);
+    let shown = ground.done(&["plugins", "info", "sums"]).out;
+    assert!(shown.contains("policy:  ") && shown.contains(".config/casemate/casemate.toml\n"), "{shown}");
+    assert!(
+        shown.contains("note: it asks for permissions.host = [\"clock.now\"] and is granted []"),
+        "{shown}"
+    );
+}
+
+/// What is nearly right is told what would be.
+#[test]
+fn a_name_in_the_wrong_place_is_told_the_right_one() {
+    let ground = Ground::new();
+    let wasm = std::fs::read(guests::rust("statistics")).unwrap();
+    let manifest = manifest("sums", "1.2.0", "");
+    let folder = ground.folder("own/sums", &[("plugin.toml", manifest.as_bytes()), ("sums.wasm", &wasm)]);
+    ground.configure(&format!("version = 1\nplugin_dirs = [{:?}]\n", ground.path("own")));
+    let ran = ground.ran(&["plugins", "remove", "sums"]);
+    assert!(
+        ran.code == 8 && ran.err.contains("plugin_dirs") && ran.err.contains(&ground.path("own")),
+        "{ran:?}"
+    );
+    let ran = ground.ran(&["run", "sums", "--call", "stats"]);
+    assert!(ran.code == 8 && !ran.err.contains("casemate call"), "nothing is installed: {ran:?}");
+    ground.done(&["plugins", "install", &folder]);
+    let ran = ground.ran(&["run", "sums", "--call", "stats"]);
+    assert!(ran.code == 8 && ran.err.contains("casemate call sums METHOD"), "{ran:?}");
+}
 
 /// From each shape a package comes in to an answer, and back to nothing.
 #[test]

@@ -90,7 +90,9 @@ fn detail(cause: &Cause) -> Detail {
         Cause::InFlight { configured } => Detail { configured: *configured, ..Detail::default() },
         Cause::Syscall(report) => Detail { system_call: Some(system_call(report)), ..Detail::default() },
         Cause::WorkerLost { exit } => Detail { exit: exit_detail(*exit), ..Detail::default() },
-        Cause::ConfigRefused { code, message } => about(code, message),
+        Cause::ConfigRefused { code, message, has_config } => {
+            Detail { configured: (*has_config).into(), ..about(code, message) }
+        }
         Cause::File { path, message } => about(path, message),
         Cause::LayersMissing { missing, reasons } => {
             Detail { configured: missing.bits().into(), ..about("", reasons) }
@@ -185,7 +187,9 @@ fn cause(code: &str, detail: Detail, body: &[u8]) -> Option<Cause> {
             },
         },
         "file.unreadable" => Cause::File { path: subject, message: words },
-        "config.refused" => Cause::ConfigRefused { code: subject, message: words },
+        "config.refused" => {
+            Cause::ConfigRefused { code: subject, message: words, has_config: configured > 0 }
+        }
         "compiler.lost" => Cause::Compiler { message: words },
         "layers.missing" => Cause::LayersMissing {
             missing: LayerSet::from_bits(u32::try_from(configured).ok()?),

@@ -171,7 +171,7 @@ pub enum Language {
 /// `test`.
 #[derive(Debug, Args)]
 pub struct Test {
-    /// A folder with a plugin.toml, whose `build` is run first; or a .wasm file with one beside it, as it is
+    /// A folder with a plugin.toml, whose `build` is run first, or with another system's manifest; or a .wasm file with one beside it, as it is
     #[arg(value_name = "PLUGIN", default_value = ".", hide_default_value = true)]
     pub plugin: PathBuf,
     /// Takes the module as it is
@@ -188,7 +188,7 @@ pub struct Test {
 /// `dev`.
 #[derive(Debug, Args)]
 pub struct Dev {
-    /// A folder with a plugin.toml; or a .wasm file with one beside it
+    /// A folder with a plugin.toml or another system's manifest; or a .wasm file with one beside it
     #[arg(value_name = "PLUGIN", default_value = ".", hide_default_value = true)]
     pub plugin: PathBuf,
     /// The configuration for its initialisation: a file, - for standard input, or JSON itself
@@ -401,7 +401,7 @@ pub struct Extension {
 /// The commands of `extension`.
 #[derive(Debug, Subcommand)]
 pub enum ExtensionCommand {
-    /// Installs it as `plugins install` does, and has a daemon load it; where none runs, loads it once to see that it can be
+    /// Installs it as `plugins install` does, and has a daemon load it; where none runs, sets it up once and ends it, to see that it works
     Load(ExtensionLoad),
 }
 

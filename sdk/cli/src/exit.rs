@@ -119,7 +119,7 @@ mod tests {
             (Cause::Spawn { step: message(), message: message() }, Exit::Layer),
             (Cause::Input { message: message() }, Exit::Usage),
             (Cause::Reply { message: message() }, Exit::Usage),
-            (Cause::ConfigRefused { code: message(), message: message() }, Exit::Policy),
+            (Cause::ConfigRefused { code: message(), message: message(), has_config: true }, Exit::Policy),
             (Cause::PluginDisabled { reason: message(), by_crashes: true }, Exit::NotFound),
             (Cause::PluginStopped { reason: None }, Exit::NotFound),
             (Cause::PluginReloading, Exit::NotFound),

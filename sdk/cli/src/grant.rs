@@ -2,6 +2,7 @@
 
 use crate::problem::Problem;
 use casemate::config::{Overrides, Value};
+use casemate::package::manifest_beside;
 use casemate::policy::units;
 use casemate::{Configuration, Effective, Layer, LayerSet, Manifest, Policy};
 use std::path::Path;
@@ -15,6 +16,8 @@ pub(crate) struct Flags<'a> {
     pub(crate) file: Option<&'a Path>,
     pub(crate) plugin: Option<&'a str>,
     pub(crate) module: &'a Path,
+    /// What it asks for, where that is known; otherwise what lies beside it says that.
+    pub(crate) manifest: Option<&'a Manifest>,
     /// Whose grant it is where no file grants anything: what the manifest asks for.
     pub(crate) by_author: bool,
     /// Of a WASI program.
@@ -36,9 +39,16 @@ pub(crate) fn resolve(flags: &Flags<'_>) -> Result<Policy, Problem> {
         Some(path) => Configuration::read(path)?,
         None => Configuration::default(),
     };
-    let manifest = Manifest::beside(flags.module)?;
+    let beside;
+    let manifest = match flags.manifest {
+        Some(manifest) => Some(manifest),
+        None => {
+            beside = manifest_beside(flags.module).map_err(Problem::package)?;
+            beside.as_ref()
+        }
+    };
     if flags.by_author && flags.file.is_none() {
-        for (key, asked) in manifest.iter().flat_map(Manifest::asked) {
+        for (key, asked) in manifest.into_iter().flat_map(Manifest::asked) {
             overrides = overrides.with("its author", key, Value::List(asked));
         }
     }
@@ -47,8 +57,8 @@ pub(crate) fn resolve(flags: &Flags<'_>) -> Result<Policy, Problem> {
         None => table_of(&configuration, flags.module)?,
     };
     let effective = match name {
-        Some(name) => configuration.plugin_with(name, manifest.as_ref(), &overrides)?,
-        None => configuration.others("NAME", manifest.as_ref(), &overrides)?,
+        Some(name) => configuration.plugin_with(name, manifest, &overrides)?,
+        None => configuration.others("NAME", manifest, &overrides)?,
     };
     Ok(effective.policy()?.clone())
 }
@@ -61,7 +71,7 @@ pub(crate) fn effective(
 ) -> Result<Effective, Problem> {
     let manifest = match (manifest, configuration.module(name)) {
         (Some(path), _) => Some(Manifest::read(path)?),
-        (None, Some(module)) => Manifest::beside(&module)?,
+        (None, Some(module)) => manifest_beside(&module).map_err(Problem::package)?,
         (None, None) => None,
     };
     Ok(configuration.plugin(name, manifest.as_ref())?)
@@ -161,6 +171,7 @@ mod tests {
             file: None,
             plugin: None,
             module,
+            manifest: None,
             by_author: false,
             outside: Outside::default(),
         }

@@ -8,27 +8,36 @@
 //! | `checked` | every check before anything is installed |
 //! | `shown` | `list` and `info` |
 
-mod checked;
+pub(crate) mod checked;
 pub(crate) mod consent;
 mod fetch;
-mod opened;
+pub(crate) mod opened;
 mod shown;
 
 use crate::args::{
     Cli, ExtensionLoad, PluginImport, PluginInstall, PluginPack, PluginRemove, PluginValidate, PluginsCommand,
 };
-use crate::exit::Exit;
+use crate::exit::{self, Exit};
+use crate::log;
 use crate::places;
 use crate::problem::Problem;
 use crate::remote;
 use crate::run;
 use crate::screen::{Screen, Tone};
-use casemate::package::{Belongings, Kept, PackageError, TakenOver, pack, sha256};
+use casemate::outcome::escape;
+use casemate::package::{Belongings, Kept, PackageError, TakenOver, manifests, pack, sha256};
 use casemate::{Casemate, Cause, Failure};
-use checked::Checked;
-pub(crate) use checked::configuration;
+pub(crate) use checked::{Checked, configuration};
+pub(crate) use fetch::Trust;
+pub(crate) use opened::Opened;
 use serde_json::{Value, json};
 use std::path::PathBuf;
+
+/// What a daemon says of a plugin that is not as its files want it.
+pub(crate) const FAILED: &str = "failed";
+
+/// Bytes of what a plugin says of itself.
+const SAID_BYTES_MAX: usize = 2000;
 
 pub(crate) async fn perform(cli: &Cli, order: &PluginsCommand, screen: &mut Screen) -> Result<Exit, Problem> {
     match order {
@@ -46,10 +55,11 @@ pub(crate) async fn perform(cli: &Cli, order: &PluginsCommand, screen: &mut Scre
 async fn install(cli: &Cli, order: &PluginInstall, screen: &mut Screen) -> Result<Exit, Problem> {
     let checked = put(cli, order, screen).await?;
     let told = tell(cli).await;
-    show("installed", &checked, screen, told.as_ref())
+    show("installed", &checked, screen, told.as_ref(), true)?;
+    Ok(Exit::Done)
 }
 
-/// Installs, and loads: in a daemon, which does so when it is told; without one here, to end again at once.
+/// Installs, and loads: in a daemon, which does so when it is told; without one here, from its set-up to its end.
 pub(crate) async fn load_extension(
     cli: &Cli,
     order: &ExtensionLoad,
@@ -62,23 +72,49 @@ pub(crate) async fn load_extension(
         Some(told) => told,
         None => tried(cli, &checked, screen).await?,
     };
-    show("installed", &checked, screen, Some(&told))
+    let exits = checked.plugins.iter().map(|plugin| told.exit(plugin.package.name()));
+    let exit = exits.into_iter().find(|exit| *exit != Exit::Done).unwrap_or(Exit::Done);
+    show("installed", &checked, screen, Some(&told), exit == Exit::Done)?;
+    Ok(exit)
 }
 
-/// What became of each, loaded as any host would: under what its operator grants.
+/// What became of each, loaded as any host would: under what its operator grants. It is set up, and told of its end.
 async fn tried(cli: &Cli, checked: &Checked, screen: &Screen) -> Result<Told, Problem> {
+    // What it says on the way is what its author wants to see.
+    let verbose = screen.verbose().saturating_add(1);
     let casemate = run::builder(cli, screen, false)?
+        .on_log(move |record| log::show(&record, verbose))
         .state_dir(places::required_state(&cli.places)?)
         .configuration(checked::configuration(cli)?)
         .build()?;
     let mut of = Vec::new();
     for plugin in &checked.plugins {
         let name = plugin.package.name();
-        let loaded = casemate.load_configured(name, None).await?;
-        of.push((name.to_owned(), format!("loads, behind: {}", loaded.certificate().holding())));
+        let working = screen.working(&format!("trying {name}"));
+        let rehearsed = rehearsed(&casemate, name).await;
+        drop(working);
+        match rehearsed {
+            Ok(what) => of.push(Became { plugin: name.to_owned(), what, exit: Exit::Done }),
+            Err(failure) => {
+                casemate.shutdown().await;
+                let about = format!("{name} is installed, and does not work here as it is: ");
+                return Err(Problem::Failure { failure: Box::new(failure), about, hint: String::new() });
+            }
+        }
     }
     casemate.shutdown().await;
     Ok(Told { who: "here", of })
+}
+
+/// From its load to its end; what it says of itself, and what stood around it.
+async fn rehearsed(casemate: &Casemate, name: &str) -> Result<String, Failure> {
+    let plugin = casemate.load_configured(name, None).await?;
+    let (said, is_json) = plugin.rehearse().await?;
+    let said = match std::str::from_utf8(&said) {
+        Ok(text) if is_json && !text.is_empty() => format!("; it says {}", escape(text, SAID_BYTES_MAX)),
+        _ => String::new(),
+    };
+    Ok(format!("was set up and ended as it should, behind: {}{said}", plugin.certificate().holding()))
 }
 
 /// Checks a package, and installs it.
@@ -98,59 +134,97 @@ async fn put(cli: &Cli, order: &PluginInstall, screen: &mut Screen) -> Result<Ch
     Ok(checked)
 }
 
-/// What became of each plugin somewhere; an empty name is about all.
+/// What became of each plugin somewhere.
 struct Told {
     who: &'static str,
-    of: Vec<(String, String)>,
+    of: Vec<Became>,
+}
+
+/// What became of one; an empty name is about all.
+struct Became {
+    plugin: String,
+    what: String,
+    /// How a command ends whose work this was.
+    exit: Exit,
+}
+
+impl Became {
+    fn is_about(&self, name: &str) -> bool {
+        self.plugin == name || self.plugin.is_empty()
+    }
+}
+
+impl Told {
+    /// Of this plugin.
+    fn about(&self, name: &str) -> Option<&Became> {
+        self.of.iter().find(|became| became.is_about(name))
+    }
+
+    /// How a command ends whose work it was to have this plugin run.
+    fn exit(&self, name: &str) -> Exit {
+        self.about(name).map_or(Exit::Done, |became| became.exit)
+    }
 }
 
 /// A daemon that runs reads anew what there is; what came of each of its plugins, or why it was not told.
 async fn tell(cli: &Cli) -> Option<Told> {
     let of = match remote::daemon(cli).await {
         Ok(daemon) => changes(&daemon?).await,
-        Err(problem) => vec![(String::new(), problem.to_string())],
+        Err(problem) => {
+            vec![Became { plugin: String::new(), what: problem.to_string(), exit: problem.exit() }]
+        }
     };
     Some(Told { who: "daemon", of })
 }
 
-async fn changes(daemon: &Casemate) -> Vec<(String, String)> {
+async fn changes(daemon: &Casemate) -> Vec<Became> {
     match daemon.reload_policy().await {
         Ok(changes) => {
             let told = |change: casemate::Change| {
                 let colon = if change.message.is_empty() { "" } else { ": " };
-                (change.plugin, format!("{}{colon}{}", change.what, change.message))
+                let what = format!("{}{colon}{}", change.what, change.message);
+                let exit = if change.what == FAILED { Exit::Policy } else { Exit::Done };
+                Became { plugin: change.plugin, what, exit }
             };
             changes.into_iter().map(told).collect()
         }
-        Err(failure) => vec![(String::new(), failure.to_string())],
+        Err(failure) => {
+            let exit = exit::of(&failure.cause);
+            vec![Became { plugin: String::new(), what: failure.to_string(), exit }]
+        }
     }
 }
 
 async fn validate(cli: &Cli, order: &PluginValidate, screen: &mut Screen) -> Result<Exit, Problem> {
     let opened = opened::at(&order.source, None, order.workspace.as_deref())?;
     let checked = checked::all(cli, &opened, None, order.native, screen).await?;
-    show("valid", &checked, screen, None)
+    show("valid", &checked, screen, None, true)?;
+    Ok(Exit::Done)
 }
 
-fn show(what: &str, checked: &Checked, screen: &mut Screen, told: Option<&Told>) -> Result<Exit, Problem> {
+fn show(
+    what: &str,
+    checked: &Checked,
+    screen: &mut Screen,
+    told: Option<&Told>,
+    ok: bool,
+) -> Result<(), Problem> {
     let of_daemon = |name: &str| {
-        let Told { who, of } = told?;
-        let found = of.iter().find(|(plugin, _)| plugin == name || plugin.is_empty());
-        let what = found.map_or("it keeps its plugins elsewhere", |(_, what)| what.as_str());
-        Some(format!("{who}: {what}"))
+        let told = told?;
+        let what = told.about(name).map_or("it keeps its plugins elsewhere", |became| became.what.as_str());
+        Some(format!("{}: {what}", told.who))
     };
     if screen.json() {
         let shape = |plugin: &checked::Plugin| {
             let mut value = plugin.to_json();
             if let (Value::Object(object), Some(told)) = (&mut value, told) {
-                let found = told.of.iter().find(|(name, _)| name == plugin.package.name() || name.is_empty());
-                object.insert(told.who.to_owned(), found.map_or(Value::Null, |(_, what)| json!(what)));
+                let found = told.about(plugin.package.name());
+                object.insert(told.who.to_owned(), found.map_or(Value::Null, |became| json!(became.what)));
             }
             value
         };
         let plugins: Vec<Value> = checked.plugins.iter().map(shape).collect();
-        screen.value(&json!({"ok": true, "plugins": plugins, "left_out": checked.left_out}))?;
-        return Ok(Exit::Done);
+        return screen.value(&json!({"ok": ok, "plugins": plugins, "left_out": checked.left_out}));
     }
     for plugin in &checked.plugins {
         let package = &plugin.package;
@@ -177,7 +251,7 @@ fn show(what: &str, checked: &Checked, screen: &mut Screen, told: Option<&Told>)
         let left_out = casemate::outcome::escape(left_out, 4096);
         screen.line(format!("{} {left_out}", screen.paint(Tone::Warn, "left out:")))?;
     }
-    Ok(Exit::Done)
+    Ok(())
 }
 
 async fn remove(cli: &Cli, order: &PluginRemove, screen: &mut Screen) -> Result<Exit, Problem> {
@@ -186,7 +260,13 @@ async fn remove(cli: &Cli, order: &PluginRemove, screen: &mut Screen) -> Result<
         casemate::package::Installed::all(&state_dir).iter().any(|(name, _)| *name == order.name);
     // Without a package there may be data, which the lock's holder looks for.
     if !is_installed && !order.data {
-        return Err(Problem::package(PackageError::NotInstalled { name: order.name.clone() }));
+        let configuration = configuration(cli)?;
+        let folders = configuration.plugin_dirs();
+        let name = order.name.clone();
+        return Err(Problem::package(match manifests(None, folders).contains_key(&name) {
+            true => PackageError::InFolder { name, folders: folders.to_vec() },
+            false => PackageError::NotInstalled { name },
+        }));
     }
     if let Some(daemon) = remote::daemon(cli).await? {
         unload(&daemon, &order.name).await?;

@@ -86,7 +86,9 @@ impl Problem {
     pub(crate) fn package(error: PackageError) -> Self {
         let (exit, code) = match &error {
             PackageError::Config(error) => return Self::Config(error.clone()),
-            PackageError::NotInstalled { .. } => (Exit::NotFound, "package.unknown"),
+            PackageError::NotInstalled { .. } | PackageError::InFolder { .. } => {
+                (Exit::NotFound, "package.unknown")
+            }
             PackageError::Hash { .. } => (Exit::Violation, "package.hash"),
             PackageError::Archive { .. } => (Exit::Violation, "package.archive"),
             error if error.is_about_files() => (Exit::NotFound, "file.unreadable"),

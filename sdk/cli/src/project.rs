@@ -6,11 +6,13 @@
 //! | `making` | the project's own build |
 //! | `keeping` | what plugins put away while they are tried |
 //! | `examples` | the examples of a manifest, run and compared |
+//! | `foreign` | plugins of other systems, by their own manifests |
 //! | `test`, `dev` | the commands; `changes` is what `dev` waits for |
 
 mod changes;
 pub(crate) mod dev;
 mod examples;
+mod foreign;
 mod keeping;
 mod making;
 pub(crate) mod new;
@@ -22,7 +24,9 @@ use crate::grant;
 use crate::input::{self, Input};
 use crate::problem::Problem;
 use casemate::config::MANIFEST_FILE;
+use casemate::package::manifest_beside;
 use casemate::{Manifest, Policy};
+use foreign::Foreign;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +44,9 @@ impl Project {
     /// A folder with a manifest, or a module with one beside it.
     pub(crate) fn open(path: &Path) -> Result<Self, Problem> {
         if path.is_dir() {
+            if let Some(foreign) = Foreign::of(path)? {
+                return foreign.project();
+            }
             let manifest = Manifest::read(&path.join(MANIFEST_FILE))?;
             let Some(module) = &manifest.build.module else {
                 return Err(Problem::policy(format!(
@@ -60,9 +67,9 @@ impl Project {
                 path.display()
             )));
         }
-        let Some(manifest) = Manifest::beside(path)? else {
+        let Some(manifest) = manifest_beside(path).map_err(Problem::package)? else {
             return Err(Problem::not_found(format!(
-                "{} has no {MANIFEST_FILE} beside it, which says what to try",
+                "{} has no {MANIFEST_FILE} beside it, nor another manifest that is about it, which says what to try",
                 path.display()
             )));
         };
@@ -70,19 +77,24 @@ impl Project {
         Ok(Self { folder: folder.to_owned(), module: path.to_owned(), manifest, is_folder: false })
     }
 
-    /// What its plugin may: what a file grants, or all host methods and topics that its own manifest asks for.
     fn policy(&self, cli: &Cli, file: Option<&Path>) -> Result<Policy, Problem> {
-        grant::resolve(&grant::Flags {
-            memory: None,
-            timeout: None,
-            require: None,
-            file: file.or(cli.config.as_deref()),
-            plugin: None,
-            module: &self.module,
-            by_author: true,
-            outside: grant::Outside::default(),
-        })
+        policy(cli, file, &self.module, &self.manifest)
     }
+}
+
+/// What a plugin may: what a file grants, or all host methods and topics that its own manifest asks for.
+fn policy(cli: &Cli, file: Option<&Path>, module: &Path, manifest: &Manifest) -> Result<Policy, Problem> {
+    grant::resolve(&grant::Flags {
+        memory: None,
+        timeout: None,
+        require: None,
+        file: file.or(cli.config.as_deref()),
+        plugin: None,
+        module,
+        manifest: Some(manifest),
+        by_author: true,
+        outside: grant::Outside::default(),
+    })
 }
 
 /// The end of what goes on until it is done or interrupted; nothing where it was interrupted.

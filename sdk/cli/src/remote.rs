@@ -6,6 +6,7 @@ pub(crate) mod plugins;
 use crate::args::{Cli, Command, EventsCommand, Load, PluginsCommand, RemoteCall};
 use crate::exit::Exit;
 use crate::input::{self, Input};
+use crate::packages::FAILED;
 use crate::places;
 use crate::problem::Problem;
 use crate::reply::{self, Reply};
@@ -166,14 +167,14 @@ async fn load(casemate: &Casemate, order: &Load, screen: &mut Screen) -> Result<
 
 pub(crate) async fn reload_policy(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem> {
     let changes = connect(cli).await?.reload_policy().await?;
-    let failed = changes.iter().any(|change| change.what == "failed");
+    let failed = changes.iter().any(|change| change.what == FAILED);
     if screen.json() {
         let shape = |change: &casemate::Change| json!({"plugin": change.plugin, "what": change.what, "message": change.message});
         screen
             .value(&json!({"ok": !failed, "plugins": changes.iter().map(shape).collect::<Vec<Value>>()}))?;
     } else {
         for change in &changes {
-            let tone = if change.what == "failed" { Tone::Bad } else { Tone::Good };
+            let tone = if change.what == FAILED { Tone::Bad } else { Tone::Good };
             let colon = if change.message.is_empty() { "" } else { ": " };
             screen.line(format!(
                 "{} {}{colon}{}",

@@ -12,6 +12,7 @@ use crate::reply::{answer, call, certificate_beside};
 use crate::screen::Screen;
 use casemate::module::{CompileError, DetectError};
 use casemate::outcome::escape;
+use casemate::package::Installed;
 use casemate::{Builder, Casemate, Cause, Certificate, Failure, Plugin};
 use serde_json::Value;
 use std::ffi::OsString;
@@ -35,6 +36,7 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
         file: run.policy.as_deref().or(cli.config.as_deref()),
         plugin: run.plugin.as_deref(),
         module: &run.file,
+        manifest: None,
         by_author: false,
         outside: grant::Outside { folders: &run.dir, env: &run.env, args: &args },
     })?;
@@ -42,7 +44,8 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
         let metadata = std::fs::metadata(&run.file);
         metadata.map_err(|error| {
             let path = escape(&run.file.display().to_string(), 512);
-            Failure::not_started(Cause::File { path, message: error.to_string() })
+            let failure = Failure::not_started(Cause::File { path, message: error.to_string() });
+            Problem::of_module(failure, &run.file, &installed_hint(cli, &run.file))
         })?;
     }
     let input = match form {
@@ -77,6 +80,17 @@ pub(crate) async fn perform(cli: &Cli, run: &Run, screen: &mut Screen) -> Result
     };
     casemate.shutdown().await;
     ended
+}
+
+/// What is no file may be the name of a plugin that is installed.
+fn installed_hint(cli: &Cli, file: &Path) -> String {
+    let installed = |name: &str| Installed::find(&places::state(&cli.places)?, name).ok().flatten();
+    match file.to_str().filter(|name| installed(name).is_some()) {
+        Some(name) => format!(
+            "; {name} is an installed plugin, which a daemon runs (casemate serve): casemate call {name} METHOD"
+        ),
+        None => String::new(),
+    }
 }
 
 /// Runs a program to its end; its streams are ours.

@@ -19,15 +19,18 @@ use casemate_protocol::outcome::{Cause, escape};
 use casemate_protocol::policy::Policy;
 use casemate_protocol::status::Status;
 #[cfg(feature = "embedded")]
+use casemate_supervisor::package::manifest_beside;
+#[cfg(feature = "embedded")]
 use casemate_supervisor::policy::{ConfigError, Manifest};
 #[cfg(feature = "embedded")]
 use casemate_supervisor::{LoadError, LoadOptions, Supervisor};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+#[cfg(feature = "embedded")]
+use std::fmt::Display;
 use std::future::Future;
 #[cfg(feature = "connected")]
 use std::path::Path;
-#[cfg(feature = "connected")]
 use std::sync::Arc;
 
 /// Bytes of what a manifest says against a configuration.
@@ -146,15 +149,8 @@ impl Casemate {
                     Some(config) => Some(config),
                     None => supervisor.kept_config(&name)?,
                 };
-                if let (Some(manifest), Some(config)) = (&manifest, &config) {
-                    manifest.check_config(config).map_err(refused)?;
-                }
-                if let Some(manifest) = &manifest {
-                    manifest.check_subscriptions(&policy).map_err(invalid)?;
-                }
                 let wasm = source.read()?;
-                let inner = supervisor.load(name, &wasm, policy, LoadOptions { config }).await?;
-                inner.subscribe_to(manifest.map_or_else(Vec::new, |manifest| manifest.subscriptions))?;
+                let inner = load_described(supervisor, name, &wasm, manifest, policy, config).await?;
                 Ok(Plugin::new(PluginInner::Embedded(inner)))
             }
             #[cfg(feature = "connected")]
@@ -166,6 +162,34 @@ impl Casemate {
                     configured: false,
                 };
                 load_remote(connection, load, source.read()?).await
+            }
+        }
+    }
+
+    /// As [`Casemate::load_with`], of a module with a manifest that does not lie beside it: one of another system's, as its
+    /// package has it. The plugin has the manifest's id as its name. Embedded only.
+    #[cfg(feature = "embedded")]
+    pub async fn load_described(
+        &self,
+        wasm: &[u8],
+        manifest: Manifest,
+        policy: Policy,
+        config: Option<Vec<u8>>,
+    ) -> Result<Plugin, Failure> {
+        match &self.inner {
+            Inner::Embedded(supervisor) => {
+                let name = manifest.id.clone();
+                let config = match config {
+                    Some(config) => Some(config),
+                    None => supervisor.kept_config(&name)?,
+                };
+                let inner = load_described(supervisor, name, wasm, Some(manifest), policy, config).await?;
+                Ok(Plugin::new(PluginInner::Embedded(inner)))
+            }
+            #[cfg(feature = "connected")]
+            Inner::Connected(_) => {
+                let message = "a daemon is sent a module with what lies beside it".to_owned();
+                Err(Failure::not_started(Cause::Configuration { message }))
             }
         }
     }
@@ -186,7 +210,8 @@ impl Casemate {
             Inner::Embedded(supervisor) => {
                 let program = casemate_supervisor::External::new(words, base);
                 let name = PluginName::from_lossy(name);
-                let options = LoadOptions { config: supervisor.kept_config(&name)? };
+                let options =
+                    LoadOptions { config: supervisor.kept_config(&name)?, ..LoadOptions::default() };
                 let inner = supervisor.load_external(name, program, policy, options).await?;
                 Ok(Plugin::new(PluginInner::Embedded(inner)))
             }
@@ -211,7 +236,8 @@ impl Casemate {
     pub async fn load_named_with(&self, name: &str, config: Option<Vec<u8>>) -> Result<Plugin, LoadError> {
         match &self.inner {
             Inner::Embedded(supervisor) => {
-                let inner = supervisor.load_named(name, LoadOptions { config }).await?;
+                let options = LoadOptions { config, ..LoadOptions::default() };
+                let inner = supervisor.load_named(name, options).await?;
                 Ok(Plugin::new(PluginInner::Embedded(inner)))
             }
             #[cfg(feature = "connected")]
@@ -351,6 +377,29 @@ impl Casemate {
     }
 }
 
+/// A module with what its manifest says, where it has one.
+#[cfg(feature = "embedded")]
+async fn load_described(
+    supervisor: &Supervisor,
+    name: PluginName,
+    wasm: &[u8],
+    manifest: Option<Manifest>,
+    policy: Policy,
+    config: Option<Vec<u8>>,
+) -> Result<casemate_supervisor::Plugin, Failure> {
+    if let (Some(manifest), Some(config)) = (&manifest, &config) {
+        manifest.check_config(config).map_err(refused)?;
+    }
+    if let Some(manifest) = &manifest {
+        manifest.check_subscriptions(&policy).map_err(invalid)?;
+    }
+    let wanted = manifest.as_ref().map_or_else(Vec::new, |manifest| manifest.subscriptions.clone());
+    let options = LoadOptions { config, manifest: manifest.map(Arc::new) };
+    let inner = supervisor.load(name, wasm, policy, options).await?;
+    inner.subscribe_to(wanted)?;
+    Ok(inner)
+}
+
 /// What a daemon's configuration has under that name.
 #[cfg(feature = "connected")]
 async fn load_configured(
@@ -375,7 +424,7 @@ async fn load_remote(connection: &Arc<Connection>, load: Load, wasm: Vec<u8>) ->
 #[cfg(feature = "embedded")]
 fn beside(source: &Source) -> Result<Option<Manifest>, Failure> {
     match source {
-        Source::Path(module) => Manifest::beside(module).map_err(invalid),
+        Source::Path(module) => manifest_beside(module).map_err(invalid),
         Source::Bytes(_) => Ok(None),
     }
 }
@@ -395,12 +444,12 @@ fn subscriptions(_: &Source) -> Result<Vec<String>, Failure> {
 /// The manifest is against the configuration.
 #[cfg(feature = "embedded")]
 fn refused(error: ConfigError) -> Failure {
-    let message = escape(&error.to_string(), MESSAGE_BYTES_MAX);
-    Failure::not_started(Cause::ConfigRefused { code: "config_schema".to_owned(), message })
+    let message = format!("{}; load it with another one", escape(&error.to_string(), MESSAGE_BYTES_MAX));
+    Failure::not_started(Cause::ConfigRefused { code: "config_schema".to_owned(), message, has_config: true })
 }
 
 #[cfg(feature = "embedded")]
-fn invalid(error: ConfigError) -> Failure {
+fn invalid(error: impl Display) -> Failure {
     let message = escape(&error.to_string(), MESSAGE_BYTES_MAX);
     Failure::not_started(Cause::Configuration { message })
 }

@@ -85,6 +85,10 @@ pub struct Info {
     pub facts: ModuleFacts,
     /// Whether its code came out of the cache.
     pub from_cache: bool,
+    /// Of a daemon's: what of its manifest does not hold there, in sentences.
+    pub notes: Vec<String>,
+    /// Of a daemon's with a manifest: the file of the configuration that this was compared with, or "the defaults".
+    pub configuration: Option<String>,
 }
 
 impl Plugin {
@@ -227,6 +231,24 @@ impl Plugin {
         Self { inner, around: self.around.clone() }
     }
 
+    /// Has an instance set up, asks it what it is, and tells it of its end: whether it does all that, before anybody relies on it.
+    /// The answer is what it says of itself, in its dialect's words, and whether that is JSON; nothing where its dialect has no
+    /// words for it. Embedded only: what a daemon has loaded is in use.
+    #[cfg(feature = "embedded")]
+    pub async fn rehearse(&self) -> Result<(Vec<u8>, bool), Failure> {
+        match &self.inner {
+            Inner::Embedded(plugin) => {
+                let said = plugin.rehearse().await?;
+                Ok((said.body, said.content_type == CONTENT_JSON))
+            }
+            #[cfg(feature = "connected")]
+            Inner::Connected(_) => {
+                let message = "what a daemon has loaded is in use: it is not tried".to_owned();
+                Err(Failure::not_started(Cause::Configuration { message }))
+            }
+        }
+    }
+
     /// How it is; of a daemon's plugin as it was last heard: [`Plugin::info`] asks.
     pub fn status(&self) -> Status {
         match &self.inner {
@@ -246,6 +268,8 @@ impl Plugin {
                 certificate: plugin.certificate(),
                 facts: plugin.facts(),
                 from_cache: plugin.from_cache(),
+                notes: Vec::new(),
+                configuration: None,
             }),
             #[cfg(feature = "connected")]
             Inner::Connected(remote) => remote.info().await,

@@ -71,6 +71,8 @@ fn info_of(response: &Response, report: &[u8]) -> Result<Info, Failure> {
         certificate: certificate.ok_or_else(|| cannot(&"no certificate in it"))?,
         facts,
         from_cache: plugin.from_cache,
+        notes: plugin.notes.clone(),
+        configuration: Some(plugin.configuration.clone()).filter(|file| !file.is_empty()),
     })
 }
 

@@ -279,7 +279,8 @@ impl Office {
 
     fn info(&self, name: &str) -> Result<(Box<Response>, Vec<u8>), Failure> {
         let plugin = self.plugin(name)?;
-        Ok((Box::new(words::plugin_response(&plugin)), plugin.report().encode()))
+        let compared = self.supervisor.compared(name);
+        Ok((Box::new(words::info(&plugin, compared)), plugin.report().encode()))
     }
 
     fn config(&self, name: &str) -> Result<(Box<Response>, Vec<u8>), Failure> {
@@ -346,7 +347,7 @@ impl Office {
                 let manifest = manifest.map_err(|error| invalid(error.to_string()))?;
                 let config = Some(op.config.into_bytes()).filter(|text| !text.is_empty());
                 let sent = (!op.configured).then_some(Sent { wasm: body, manifest });
-                self.load(&op.plugin, sent, LoadOptions { config }).await?
+                self.load(&op.plugin, sent, LoadOptions { config, ..LoadOptions::default() }).await?
             }
             Op::Unload(op) => {
                 self.unload(&op.plugin).await?;

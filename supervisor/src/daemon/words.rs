@@ -1,6 +1,6 @@
 //! What the supervisor knows, as messages.
 
-use crate::configured::PluginReloaded;
+use crate::configured::{Compared, PluginReloaded};
 use crate::plugin::Plugin;
 use casemate_protocol::client::{self, Change, Response, encode_certificate};
 
@@ -12,6 +12,16 @@ pub(super) fn plugins(plugins: &[Plugin]) -> Response {
 pub(super) fn plugin_response(of: &Plugin) -> Response {
     let certificate = Some(encode_certificate(&of.certificate()));
     Response { plugins: vec![client::Plugin { certificate, ..plugin(of) }], ..Response::default() }
+}
+
+/// The same, with what of its manifest does not hold.
+pub(super) fn info(of: &Plugin, compared: Option<Compared>) -> Response {
+    let mut response = plugin_response(of);
+    if let (Some(plugin), Some(Compared { notes, configuration })) = (response.plugins.first_mut(), compared)
+    {
+        (plugin.notes, plugin.configuration) = (notes, configuration);
+    }
+    response
 }
 
 fn plugin(plugin: &Plugin) -> client::Plugin {
@@ -31,11 +41,11 @@ fn plugin(plugin: &Plugin) -> client::Plugin {
         last_crash: status.last_crash.unwrap_or_default(),
         retry_in_ms: status.retry_in.map_or(0, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
         from_cache: plugin.from_cache(),
-        certificate: None,
         events_waiting: status.events.waiting,
         events_delivered: status.events.delivered,
         events_failed: status.events.failed,
         events_dropped: status.events.dropped,
+        ..client::Plugin::default()
     }
 }
 

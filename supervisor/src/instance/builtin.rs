@@ -1,13 +1,14 @@
 //! Host methods that the supervisor answers itself. Those about the call need no permission and count for no rate: they lead
 //! nowhere but to the caller. An event leads to others, and is held to both.
 
+use super::hosting::DENIED;
 use super::{Asked, Instance};
 use crate::host::{HostError, HostReply};
 use crate::scope::Bodies;
 use casemate_protocol::feed::{EVENT_BYTES_MAX, Event, SUBSCRIPTIONS_MAX, split_event};
 use casemate_protocol::link::{CONTENT_JSON, CONTENT_RAW};
 use casemate_protocol::outcome::escape;
-use casemate_protocol::policy::{is_topic, is_topic_pattern};
+use casemate_protocol::policy::{covers_topics, is_topic, is_topic_pattern, matches_topic};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -95,11 +96,9 @@ impl Instance {
         let shown = || escape(topic, TOPIC_BYTES_SHOWN);
         if !policy.allows_publish(topic) {
             self.denied(&format!("events.publish {}", shown()));
-            let message = format!(
-                "events of topic {:?} are not granted: add it to permissions.publish of the plugin's policy",
-                shown()
-            );
-            return Err(HostError::new("denied", message));
+            let place = self.place_to_grant("permissions.publish", |asked| matches_topic(asked, topic));
+            let message = format!("events of topic {:?} are not granted: {place}", shown());
+            return Err(HostError::new(DENIED, message));
         }
         if !is_topic(topic) {
             let message = format!(
@@ -145,11 +144,9 @@ impl Instance {
         }
         if !policy.allows_subscribe(topic) {
             self.denied(&format!("events.subscribe {}", shown()));
-            let message = format!(
-                "events of {:?} are not granted: add it to permissions.subscribe of the plugin's policy",
-                shown()
-            );
-            return Err(HostError::new("denied", message));
+            let place = self.place_to_grant("permissions.subscribe", |asked| covers_topics(asked, topic));
+            let message = format!("events of {:?} are not granted: {place}", shown());
+            return Err(HostError::new(DENIED, message));
         }
         self.admit_rate(policy, during, now)?;
         let subscription = self.shared.subscription();

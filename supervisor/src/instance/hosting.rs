@@ -4,13 +4,20 @@ use super::keeping::keeps;
 use super::saving::SAVE;
 use super::{Asked, Instance};
 use crate::host::{HostError, HostReply, HostRequest, refusal};
+use crate::policy::Manifest;
 use crate::scope::Scope;
 use casemate_protocol::feed::{PUBLISH, SUBSCRIBE};
 use casemate_protocol::link::{HostCall, HostStatus};
 use casemate_protocol::outcome::{HOST_CALLS_MAX, HostCallNote, escape};
-use casemate_protocol::policy::Policy;
+use casemate_protocol::policy::{Policy, matches_pattern};
 use casemate_protocol::room::ROOM;
 use std::time::Instant;
+
+/// The code of what is not granted.
+pub(super) const DENIED: &str = "denied";
+
+/// Bytes of what was said to a denied host call, where it is told to others than the guest.
+const DENIAL_BYTES_MAX: usize = 1024;
 
 /// Bytes of a method's name where it is told.
 const METHOD_BYTES_SHOWN: usize = 200;
@@ -48,7 +55,12 @@ impl Instance {
         };
         let (status, code, reply) = match answer {
             Ok(reply) => (HostStatus::Ok, "ok".to_owned(), reply),
-            Err((status, error)) => (status, escape(&error.code, METHOD_BYTES_SHOWN), refusal(&error)),
+            Err((status, error)) => {
+                if error.code == DENIED && self.first_denial.is_none() {
+                    self.first_denial = Some(escape(&error.message, DENIAL_BYTES_MAX));
+                }
+                (status, escape(&error.code, METHOD_BYTES_SHOWN), refusal(&error))
+            }
         };
         let elapsed = start.elapsed();
         if self.asked.len() == HOST_CALLS_MAX {
@@ -63,12 +75,31 @@ impl Instance {
         if !policy.allows_host(method) {
             let shown = escape(method, METHOD_BYTES_SHOWN);
             self.denied(&shown);
-            let message = format!(
-                "host method {shown:?} is not granted: add it to permissions.host of the plugin's policy"
-            );
-            return Err(HostError::new("denied", message));
+            let place = self.place_to_grant("permissions.host", |asked| matches_pattern(asked, method));
+            let message = match self.shared.manifest() {
+                Some(manifest) if manifest.consent.iter().any(|wanted| wanted == method) => format!(
+                    "host method {shown:?} is not granted: a person has to say yes to it (casemate consent {}), and {place}",
+                    self.shared.name
+                ),
+                _ => format!("host method {shown:?} is not granted: {place}"),
+            };
+            return Err(HostError::new(DENIED, message));
         }
         self.admit_rate(policy, during, now)
+    }
+
+    /// Where to write what is to be granted: the operator grants nothing that a manifest does not ask for.
+    pub(super) fn place_to_grant(&self, key: &str, is_it: impl Fn(&str) -> bool) -> String {
+        let is_asked = |manifest: &Manifest| {
+            let of_key = manifest.asked().into_iter().find(|(asked, _)| *asked == key);
+            of_key.is_some_and(|(_, patterns)| patterns.iter().any(|pattern| is_it(pattern)))
+        };
+        match self.shared.manifest() {
+            Some(manifest) if !is_asked(&manifest) => format!(
+                "its manifest does not ask for it: add it to {key} there, or to what the manifests of its system have for that"
+            ),
+            _ => format!("add it to {key} of the plugin's policy"),
+        }
     }
 
     /// Tells whoever wants to know that this was not granted.

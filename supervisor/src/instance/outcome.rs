@@ -116,7 +116,7 @@ impl Instance {
             // Each further call would hear the same.
             Status::GuestError if result.in_setup => {
                 let cause = match guest_error(result.content_type, &body) {
-                    Cause::GuestError { code, message, .. } => Cause::ConfigRefused { code, message },
+                    Cause::GuestError { code, message, .. } => self.refused_setup(code, &message),
                     other => other,
                 };
                 return (Err(self.failure(cause, Retry::NotStarted)), false);
@@ -147,6 +147,17 @@ impl Instance {
         let mut failure = self.failure(cause, retry);
         failure.trail.backtrace = escape_lines(&result.backtrace);
         (Err(failure), false)
+    }
+
+    /// It did not let itself be set up: what it was denied on the way is the likelier reason.
+    fn refused_setup(&self, code: String, words: &str) -> Cause {
+        let has_config = self.shared.config().is_some();
+        let message = match &self.first_denial {
+            Some(denial) => format!("{words}; it was denied a host call: {denial}"),
+            None if has_config => format!("{words}; load it with another one"),
+            None => words.to_owned(),
+        };
+        Cause::ConfigRefused { code, message, has_config }
     }
 
     /// With what the guest had asked for.

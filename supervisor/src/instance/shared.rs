@@ -2,6 +2,7 @@
 
 use crate::context::Context;
 use crate::events::EventSubscription;
+use crate::policy::Manifest;
 use crate::rate::Rates;
 use crate::store::Store;
 use casemate_protocol::ids::PluginName;
@@ -13,11 +14,15 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, Weak};
 pub(crate) struct Terms {
     pub(crate) policy: Option<Arc<Policy>>,
     pub(crate) config: Option<Arc<[u8]>>,
+    pub(crate) manifest: Option<Beside>,
 }
+
+/// The manifest beside a plugin's code, where there is one.
+pub(crate) type Beside = Option<Arc<Manifest>>;
 
 impl Terms {
     pub(crate) fn policy(policy: Arc<Policy>) -> Self {
-        Self { policy: Some(policy), config: None }
+        Self { policy: Some(policy), ..Self::default() }
     }
 }
 
@@ -32,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) store: Option<Arc<Store>>,
     policy: RwLock<Arc<Policy>>,
     config: RwLock<Option<Arc<[u8]>>>,
+    manifest: RwLock<Beside>,
     /// `enabled` in its table of the configuration; `None`: it has no table.
     file_says_enabled: RwLock<Option<bool>>,
     /// What it hears by, from the moment when it can.
@@ -44,6 +50,7 @@ impl Shared {
         name: PluginName,
         policy: Policy,
         config: Option<Vec<u8>>,
+        manifest: Beside,
         store: Option<Arc<Store>>,
     ) -> Self {
         let (config, policy) = (RwLock::new(config.map(Arc::from)), RwLock::new(Arc::new(policy)));
@@ -54,6 +61,7 @@ impl Shared {
             store,
             policy,
             config,
+            manifest: RwLock::new(manifest),
             file_says_enabled: RwLock::default(),
             subscription: Arc::default(),
         }
@@ -67,6 +75,11 @@ impl Shared {
     /// The configuration that an instance is set up with now, as JSON text.
     pub(crate) fn config(&self) -> Option<Arc<[u8]>> {
         self.config.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What it says of itself.
+    pub(crate) fn manifest(&self) -> Beside {
+        self.manifest.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn file_says_enabled(&self) -> Option<bool> {
@@ -99,6 +112,9 @@ impl Shared {
         if let Some(config) = terms.config {
             *self.config.write().unwrap_or_else(PoisonError::into_inner) = Some(config);
         }
+        if let Some(manifest) = terms.manifest {
+            *self.manifest.write().unwrap_or_else(PoisonError::into_inner) = manifest;
+        }
     }
 
     /// The same plugin under other terms: for a new version, until that takes over.
@@ -112,6 +128,7 @@ impl Shared {
             file_says_enabled: RwLock::new(self.file_says_enabled()),
             policy: RwLock::new(terms.policy.clone().unwrap_or_else(|| self.policy())),
             config: RwLock::new(terms.config.clone().or_else(|| self.config())),
+            manifest: RwLock::new(terms.manifest.clone().unwrap_or_else(|| self.manifest())),
         })
     }
 }

@@ -99,6 +99,8 @@ pub(crate) enum End {
     Spent,
     /// It broke a rule or died by itself: never used again, and counted.
     Crashed,
+    /// It could not be set up for what nobody has asked for: never used again, and counted as a start that failed.
+    NotSetUp,
     /// Its caller has given up: never used again.
     GaveUp,
 }

@@ -37,6 +37,8 @@ pub(crate) struct Machine {
     retry_at: Option<Duration>,
     /// Before that no instance is forked that nobody has asked for: the last such did not live.
     refill_at: Option<Duration>,
+    /// Before that it is not polled: the last time it could not be set up for it.
+    poll_at: Option<Duration>,
     /// When the next [`Event::Tick`] will come.
     armed: Option<Duration>,
 }
@@ -60,6 +62,7 @@ impl Machine {
             dice: Dice::new(seed),
             retry_at: None,
             refill_at: None,
+            poll_at: None,
             armed: None,
         }
     }
@@ -115,6 +118,11 @@ impl Machine {
         if self.candidate.is_some() {
             self.candidate_rules = Some(rules);
         }
+    }
+
+    /// Whether it is time to do with it what it wants done again and again.
+    pub(crate) fn may_poll(&self, now: Duration) -> bool {
+        self.state == State::Running && self.poll_at.is_none_or(|at| at <= now)
     }
 
     /// How it is.
@@ -220,8 +228,10 @@ impl Machine {
             return self.pool.rest(instance, now);
         }
         self.pool.kill(instance, out);
-        if end == End::Crashed {
-            self.struck(now, out);
+        match end {
+            End::Crashed => self.struck(now, out),
+            End::NotSetUp if Some(member.generation) == self.active => self.not_set_up(now, out),
+            _ => {}
         }
         self.end_if_finished(member.generation, out);
     }
@@ -230,6 +240,18 @@ impl Machine {
     fn struck(&mut self, now: Duration, out: &mut Vec<Action>) {
         self.breaker.crash(&self.rules.restart, now);
         self.go(Signal::Struck, now, out);
+    }
+
+    /// It is no use as it is, and nobody asked for anything: as if it had not started. Calls that run had better luck, and
+    /// finish.
+    fn not_set_up(&mut self, now: Duration, out: &mut Vec<Action>) {
+        self.breaker.crash(&self.rules.restart, now);
+        if self.pool.has_calls() {
+            self.poll_at = Some(now + self.pause());
+            self.go(Signal::Struck, now, out);
+        } else {
+            self.go(Signal::Crashed, now, out);
+        }
     }
 
     fn zygote_ended(&mut self, generation: Generation, now: Duration, out: &mut Vec<Action>) {
@@ -345,6 +367,7 @@ impl Machine {
 
     fn start(&mut self, out: &mut Vec<Action>) {
         self.disabled_by = None;
+        self.poll_at = None;
         let generation = self.new_generation();
         self.active = Some(generation);
         out.push(Action::Start { generation });
@@ -364,6 +387,7 @@ impl Machine {
         }
         self.breaker.reset();
         self.refill_at = None;
+        self.poll_at = None;
     }
 
     fn end_active(&mut self, out: &mut Vec<Action>) {

@@ -127,6 +127,47 @@ fn an_event_that_waits_takes_no_place_of_a_calls() {
 }
 
 #[test]
+fn what_cannot_be_set_up_pauses_as_what_cannot_be_started_and_is_given_up() {
+    let mut told = Told::running(rules(|_| {}));
+    for (crashes, pause) in [(1, 1000), (2, 2000)] {
+        let actions = told.call(ClientId::NOBODY.0);
+        let Some(Action::Fork { instance, .. }) = actions.last() else { panic!("{actions:?}") };
+        told.tell(Event::Forked { instance: *instance });
+        told.tell(Event::Finished { instance: *instance, end: End::NotSetUp });
+        let report = told.machine.report();
+        assert_eq!((report.state, report.crashes), (State::Backoff, crashes));
+        assert_eq!(report.retry_at, Some(told.now + ms(pause)));
+        assert!(!told.machine.may_poll(told.now));
+        let actions = told.later(ms(pause));
+        let Some(Action::Start { generation }) = actions.first() else { panic!("{actions:?}") };
+        told.tell(Event::Started { generation: *generation });
+        assert!(told.machine.may_poll(told.now));
+    }
+    told.call(ClientId::NOBODY.0);
+    told.tell(Event::Forked { instance: InstanceNo(3) });
+    told.tell(Event::Finished { instance: InstanceNo(3), end: End::NotSetUp });
+    let report = told.machine.report();
+    assert_eq!((report.state, report.disabled_by), (State::Disabled, Some(DisabledBy::Crashes(3))));
+}
+
+#[test]
+fn calls_that_run_finish_where_another_instance_cannot_be_set_up() {
+    let mut told = Told::running(rules(|_| {}));
+    told.call(0);
+    told.call(ClientId::NOBODY.0);
+    for instance in [InstanceNo(1), InstanceNo(2)] {
+        told.tell(Event::Forked { instance });
+    }
+    told.tell(Event::Finished { instance: InstanceNo(2), end: End::NotSetUp });
+    let report = told.machine.report();
+    assert_eq!((report.state, report.crashes, report.busy), (State::Running, 1, 1));
+    assert!(!told.machine.may_poll(told.now + ms(999)), "it has its pause");
+    assert!(told.machine.may_poll(told.now + ms(1000)));
+    let answer = Action::Answer { call: CallNo(1), answer: Answer::Outcome };
+    assert!(told.tell(finished(InstanceNo(1))).contains(&answer));
+}
+
+#[test]
 fn a_fresh_process_a_call_where_the_policy_says_so() {
     let mut told = Told::running(rules(|rules| rules.isolation = Isolation::Call));
     assert_ne!(told.served(0), told.served(0));

@@ -55,6 +55,13 @@ impl Consent {
         directory.replace(FILE, text.as_bytes()).map_err(failed)
     }
 
+    /// What to do about host methods that wait, where any do.
+    pub fn note(name: &str, waiting: &[String]) -> Option<String> {
+        let methods = waiting.join(", ");
+        (!waiting.is_empty())
+            .then(|| format!("{methods}: denied until a person says yes: casemate consent {name}"))
+    }
+
     /// What of it all still waits for a person: neither said here nor by the operator.
     pub fn waiting(&self, wanted: &[String], by_operator: &[String]) -> Vec<String> {
         let is_given = |method: &String| {

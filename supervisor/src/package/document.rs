@@ -34,7 +34,7 @@ impl Document {
         let value: Value = match file.rsplit_once('.').map(|(_, ending)| ending) {
             Some("toml") => {
                 let table: toml::Table =
-                    toml::from_str(text).map_err(|error| syntax(error.message().to_owned()))?;
+                    toml::from_str(text).map_err(|error| syntax(placed(text, &error)))?;
                 serde_json::to_value(table).map_err(|error| syntax(error.to_string()))?
             }
             Some("yaml" | "yml") => {
@@ -55,6 +55,19 @@ impl Document {
     /// Whether it has a key at the top.
     pub(super) fn has(&self, key: &str) -> bool {
         self.value.get(key).is_some_and(|value| !value.is_null())
+    }
+}
+
+/// What is wrong, and where; the other parsers say that themselves.
+fn placed(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => {
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            format!("{} at line {line} column {column}", error.message())
+        }
+        None => error.message().to_owned(),
     }
 }
 

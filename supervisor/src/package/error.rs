@@ -156,6 +156,13 @@ pub enum PackageError {
         /// The name.
         name: String,
     },
+    /// It is not installed: its package lies in a folder of the operator's.
+    InFolder {
+        /// The name.
+        name: String,
+        /// The folders.
+        folders: Vec<PathBuf>,
+    },
 }
 
 impl PackageError {
@@ -172,7 +179,10 @@ impl Display for PackageError {
             Self::Directory(message) => f.write_str(message),
             Self::Io { path, doing, source } => write!(f, "{}: {doing}: {source}", path.display()),
             Self::NoManifest { looked_for } => {
-                write!(f, "there is no manifest: a package has one of {looked_for} at its top")
+                write!(
+                    f,
+                    "there is no manifest: a package has one of {looked_for} at its top, or at that of the one folder that all of it lies in"
+                )
             }
             Self::UnknownManifest { found, wanted } => {
                 write!(f, "{found} is no manifest of a plugin: {wanted}")
@@ -219,6 +229,15 @@ impl Display for PackageError {
             }
             Self::Belongings { path, why } => write!(f, "{}: {why}", path.display()),
             Self::NotInstalled { name } => write!(f, "no plugin {name:?} is installed here"),
+            Self::InFolder { name, folders } => {
+                let folders: Vec<_> = folders.iter().map(|folder| folder.display().to_string()).collect();
+                write!(
+                    f,
+                    "{name:?} is not installed: it lies in a folder of plugin_dirs ({}); remove its folder there, or write \
+                     enabled = false under [plugins.{name}]",
+                    folders.join(", ")
+                )
+            }
         }
     }
 }

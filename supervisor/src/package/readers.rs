@@ -95,6 +95,11 @@ pub(super) fn which(files: &dyn Files) -> Result<(&'static dyn ManifestReader, D
     }
 }
 
+/// Whether it reads Casemate's own.
+pub(super) fn is_ours(reader: &dyn ManifestReader) -> bool {
+    reader.system() == native::Native.system()
+}
+
 /// The readers that take a document of that name for theirs.
 fn claimants<'a>(
     name: &'a str,

@@ -68,6 +68,24 @@ fn our_own_are_as_they_stand() {
     assert_eq!(missing, "plugin.toml: it names \"data/words.txt\", which is not there");
 }
 
+#[test]
+fn what_cannot_be_read_is_told_with_its_line_and_what_is_unknown_with_what_is_known() {
+    for (file, text, wanted) in [
+        ("hielements.toml", "[libraries]\na = = 1\n", " at line 2 column 5"),
+        ("plugin.toml", "[plugin]\nid = \n", " at line 2 column"),
+        ("manifest.json", "{\n\"a\": }", "at line 2"),
+        ("manifest.yaml", "a: 1\nb: [\n", "line 2"),
+        (
+            "hielements.toml",
+            "[libraries.a]\npath = \"a.wasm\"\nargz = []\n",
+            "\"argz\" is none of type, path, executable, args,",
+        ),
+    ] {
+        let error = refusal(&[(file, text)]);
+        assert!(error.starts_with(file) && error.contains(wanted), "{error}");
+    }
+}
+
 const LIBRARIES: &str = r#"
 [libraries]
 typescript = { type = "wasm", path = "lib/typescript.wasm" }

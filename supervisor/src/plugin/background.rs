@@ -4,7 +4,7 @@ use super::driver::{Driver, Garbage, STOP_PATIENCE};
 use super::ticket::Ticket;
 use super::version::{Slot, Version};
 use crate::instance::{Asked, Fitness, Instance, To};
-use crate::lifecycle::{Event, ForkFailure, Generation, InstanceNo, State};
+use crate::lifecycle::{Event, ForkFailure, Generation, InstanceNo};
 use crate::process::guard::Fate;
 use crate::scope::Scope;
 use crate::zygote::Zygote;
@@ -145,15 +145,19 @@ impl Driver {
         if !self.version().wants().polls || !self.begins_to_be_polled() {
             return;
         }
-        let driver = self.weak();
+        let (driver, mut states) = (self.weak(), self.states());
         self.runtime().spawn(async move {
             let mut ticks = tokio::time::interval(POLL_INTERVAL);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                ticks.tick().await;
+                // What is started again is not left to itself until the next turn.
+                tokio::select! {
+                    _ = ticks.tick() => {}
+                    Ok(()) = states.changed() => {}
+                }
                 let Some(driver) = driver.upgrade() else { break };
-                let runs = driver.lock().machine.state() == State::Running;
-                if !runs || !driver.version().wants().polls {
+                let is_time = driver.lock().machine.may_poll(driver.now());
+                if !is_time || !driver.version().wants().polls {
                     continue;
                 }
                 let scope = Scope::default();

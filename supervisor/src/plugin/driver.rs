@@ -219,6 +219,11 @@ impl Driver {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Its states, from here on.
+    pub(super) fn states(&self) -> watch::Receiver<State> {
+        self.state.subscribe()
+    }
+
     /// Waits until this holds of its state; which is it then.
     pub(super) async fn until(&self, holds: impl Fn(State) -> bool) -> State {
         let mut states = self.state.subscribe();

@@ -3,14 +3,17 @@
 use super::Plugin;
 use super::driver::Driver;
 use super::version::Proven;
-use crate::instance::Terms;
+use crate::instance::{Beside, Terms};
 use crate::lifecycle::{Event, Generation, Refusal, State};
 use crate::load::{Source, load};
 use crate::policy::needs_new_version;
 use crate::store::Record;
-use casemate_protocol::outcome::{Cause, Failure};
+use casemate_protocol::outcome::{Cause, Failure, escape};
 use casemate_protocol::policy::Policy;
 use std::sync::Arc;
+
+/// Bytes of what a schema says against a configuration.
+const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// How a plugin comes to another policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,20 +45,26 @@ impl Plugin {
         self.driver.take_over(generation, proven, terms)
     }
 
-    /// Comes to another policy, and to another module if one is given, without dropping a call. After a failure it is
-    /// under the old one.
-    pub(crate) async fn take_policy(&self, policy: Policy, source: Option<Source>) -> Result<Way, Failure> {
+    /// Comes to another policy, and to other code with what lies beside it if that is given, without dropping a call. After a
+    /// failure it is under the old one.
+    pub(crate) async fn take_policy(
+        &self,
+        policy: Policy,
+        moved: Option<(Source, Beside)>,
+    ) -> Result<Way, Failure> {
+        let (source, manifest) = moved.unzip();
         let (old, policy) = (self.driver.shared().policy(), Arc::new(policy));
         // A module that it was to have and does not have yet is not forgotten.
         let source = source.or_else(|| self.driver.lock().due.as_ref()?.1.clone());
         if source.is_some() || needs_new_version(&old, &policy) {
             return match self.status().state {
                 State::Starting | State::Running | State::Backoff => {
-                    self.renew(source, Terms::policy(policy)).await?;
+                    self.renew(source, Terms { manifest, ..Terms::policy(policy) }).await?;
                     self.driver.lock().due = None;
                     Ok(Way::ByNewVersion)
                 }
                 State::Stopped | State::Disabled | State::Draining => {
+                    self.driver.shared().take(Terms { manifest, ..Terms::default() });
                     self.driver.lock().due = Some((policy, source));
                     Ok(Way::WhenStarted)
                 }
@@ -76,7 +85,14 @@ impl Plugin {
             let message = format!("the configuration is no JSON: {error}");
             Failure::not_started(Cause::Input { message })
         })?;
-        let terms = Terms { config: Some(Arc::from(config)), policy: None };
+        if let Some(manifest) = self.driver.shared().manifest() {
+            manifest.check_config(&config).map_err(|error| {
+                let message = escape(&error.to_string(), MESSAGE_BYTES_MAX);
+                let code = "config_schema".to_owned();
+                Failure::not_started(Cause::ConfigRefused { code, message, has_config: true })
+            })?;
+        }
+        let terms = Terms { config: Some(Arc::from(config)), ..Terms::default() };
         match self.status().state {
             State::Starting | State::Running | State::Backoff => self.renew(None, terms).await?,
             State::Stopped | State::Disabled | State::Draining => self.driver.shared().take(terms),

@@ -58,7 +58,7 @@ impl<'a> Ticket<'a> {
     pub(super) async fn serve(mut self, asked: &Asked<'_>) -> Result<Reply, Failure> {
         let (no, mut instance) = self.instance_in_time(asked.scope).await?;
         let (outcome, reusable) = instance.call(asked).await;
-        self.finish(no, instance, &outcome, reusable);
+        self.finish(no, instance, asked.to, &outcome, reusable);
         outcome
     }
 
@@ -69,15 +69,31 @@ impl<'a> Ticket<'a> {
             Err(failure) => return Told::Refused(failure),
         };
         let Some(event) = pick() else {
-            self.finish(no, instance, &Err(Failure::not_started(Cause::Closed)), true);
+            self.finish(no, instance, To::Hear, &Err(Failure::not_started(Cause::Closed)), true);
             return Told::Nothing;
         };
         let feed::Event { topic, content_type, body, .. } = &event;
         let scope = &Scope::default();
         let asked = Asked { method: topic, content_type: *content_type, body, scope, to: To::Hear };
         let (outcome, reusable) = instance.call(&asked).await;
-        self.finish(no, instance, &outcome, reusable);
+        self.finish(no, instance, To::Hear, &outcome, reusable);
         Told::Event(event, outcome.map(drop))
+    }
+
+    /// Waits for an instance, has it set up and say what it is, and tells it of its end.
+    pub(super) async fn rehearse(mut self) -> Result<Reply, Failure> {
+        let (no, mut instance) = self.instance().await?;
+        let scope = &Scope::default();
+        let asked = Asked { method: "", content_type: 0, body: &[], scope, to: To::Describe };
+        let mut outcome = instance.call(&asked).await.0;
+        if outcome.is_ok() && instance.wants_stop() {
+            outcome = match instance.end().await {
+                Ok(()) => outcome,
+                Err(failure) => Err(failure),
+            };
+        }
+        self.finish(no, instance, To::Describe, &outcome, false);
+        outcome
     }
 
     /// Waiting counts.
@@ -177,6 +193,7 @@ impl<'a> Ticket<'a> {
         &mut self,
         no: InstanceNo,
         instance: Box<Instance>,
+        to: To,
         outcome: &Result<Reply, Failure>,
         reusable: bool,
     ) {
@@ -188,6 +205,11 @@ impl<'a> Ticket<'a> {
                 let memory_bytes = instance.memory_bytes();
                 core.idle.insert(no, instance);
                 End::Reusable { memory_bytes }
+            }
+            // Whoever makes a call hears of it; of this nobody would.
+            Err(failure) if to == To::Poll && instance.is_not_set_up() => {
+                core.last_crash = Some(format!("it could not be set up: {failure}"));
+                End::NotSetUp
             }
             Err(failure) if is_crash(&failure.cause) => {
                 core.last_crash = Some(failure.to_string());

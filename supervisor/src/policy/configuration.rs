@@ -129,6 +129,11 @@ impl Configuration {
         &self.daemon
     }
 
+    /// Its file, or that there is none, for people.
+    pub fn shown_file(&self) -> String {
+        if self.file.is_empty() { "the defaults".to_owned() } else { self.file.clone() }
+    }
+
     /// The plugins that have a table.
     pub fn plugins(&self) -> impl Iterator<Item = &str> {
         self.plugins.keys().map(String::as_str)

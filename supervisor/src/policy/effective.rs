@@ -261,6 +261,23 @@ impl Effective {
         }
     }
 
+    /// What its manifest asks for and it does not get, in sentences.
+    pub fn asked_in_vain(&self) -> impl Iterator<Item = String> {
+        self.values.iter().filter_map(|value| {
+            let asked = value.asked_more()?;
+            let holds = value.value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
+            let why = match value.origin.section() {
+                Some(Section::Manifest) | None => String::new(),
+                Some(_) => format!(" ({})", value.origin),
+            };
+            let hint = match value.path.as_str() {
+                "permissions.network" => ": the network is denied to all in this version",
+                _ => "",
+            };
+            Some(format!("it asks for {} = {asked} and is granted {holds}{why}{hint}", value.path))
+        })
+    }
+
     /// What it asks for and this version does not have, or the ceiling does not name.
     pub fn not_available(&self) -> impl Iterator<Item = ConfigError> {
         let above = self.values.iter().filter_map(|value| {

@@ -36,7 +36,7 @@ const ANSWERS: &str = "(i64.const 0x200000010)";
 const REFUSES: &str = "(i64.const 0x3100000020)";
 
 fn is_refused(failure: &Failure, expected: &str, words: &str) {
-    let Cause::ConfigRefused { code, message } = &failure.cause else { panic!("{failure}") };
+    let Cause::ConfigRefused { code, message, .. } = &failure.cause else { panic!("{failure}") };
     assert_eq!((code.as_str(), failure.code().as_str()), (expected, "config.refused"));
     assert!(message.contains(words), "{message}");
     assert_eq!((failure.retry, failure.fault()), (Retry::NotStarted, Fault::Operator));
@@ -51,11 +51,15 @@ fn a_configuration_that_the_plugin_refuses_fails_its_load() {
         };
         let failure = load(by_hand(REFUSES, ANSWERS), Some("{}")).await.unwrap_err();
         is_refused(&failure, "no_key", "where is\\u{a}the key");
+        assert!(failure.to_string().contains("; load it with another one"), "{failure}");
         processes::await_none(&casemate.marker(), Duration::from_secs(60));
         // Without one no guest code runs before the first call, and that hears of it.
         let plugin = load(by_hand(REFUSES, ANSWERS), None).await.unwrap();
         for _ in 0..2 {
-            is_refused(&plugin.call_raw("m", b"").await.unwrap_err(), "no_key", "the key");
+            let failure = plugin.call_raw("m", b"").await.unwrap_err();
+            is_refused(&failure, "no_key", "the key");
+            let line = failure.to_string();
+            assert!(line.contains("no configuration") && !line.contains("with another one"), "{line}");
         }
         assert_eq!(plugin.status().crashes, 0);
         // What is no refusal is called by its name.
@@ -109,6 +113,42 @@ fn a_configuration_that_the_manifest_refuses_fails_the_load_too() {
         let plugin = casemate.load_named_with("p", config("{\"depth\": 3}")).await.unwrap();
         assert_eq!(plugin.call::<_, Value>("config", &()).await.unwrap(), json!({"depth": 3}));
         casemate.load_with(&module, Policy::default(), config("{\"depth\": 4}")).await.unwrap();
+    });
+}
+
+#[test]
+fn a_configuration_that_a_plugin_saves_must_fit_its_schema() {
+    block_on(async {
+        let folder = Scratch::new();
+        std::fs::copy(guests::rust("probe"), folder.join("probe.wasm")).unwrap();
+        let asks = "[permissions]\nhost = [\"config.save\"]\n";
+        std::fs::write(folder.join("plugin.toml"), format!("{MANIFEST}{asks}")).unwrap();
+        let file = folder.join("casemate.toml");
+        std::fs::write(&file, "[plugins.p]\npath = \"probe.wasm\"\npermissions.host = [\"*\"]\n").unwrap();
+        let builder = Casemate::builder().configuration(Configuration::read(&file).unwrap());
+        let casemate = builder.state_dir(folder.join("state")).build().unwrap();
+        let plugin = casemate.load_named_with("p", Some(b"{\"depth\": 3}".to_vec())).await.unwrap();
+        let save = async |config: Value| {
+            plugin.call::<_, Value>("host", &json!({"method": "config.save", "payload": config})).await
+        };
+        let record = folder.join("state/plugins/p/p.json");
+        for bad in [json!({"depth": "deep"}), json!({}), json!(null)] {
+            let failure = save(bad).await.unwrap_err();
+            let Cause::GuestError { code, message, .. } = &failure.cause else { panic!("{failure}") };
+            assert_eq!(code, "config_schema");
+            assert!(
+                message.contains("plugin.toml:5:") && message.contains("depth") || message.contains("object")
+            );
+            assert!(!record.exists(), "nothing is written");
+        }
+        assert_eq!(plugin.config().await.unwrap(), b"{\"depth\": 3}");
+        save(json!({"depth": 4})).await.unwrap();
+        assert_eq!(plugin.config().await.unwrap(), b"{\"depth\":4}");
+        let kept: Value = serde_json::from_slice(&std::fs::read(&record).unwrap()).unwrap();
+        assert_eq!(kept["config"], json!({"depth": 4}));
+        // Nor may its operator set what does not fit.
+        let failure = plugin.set_config(b"{\"depth\": \"deep\"}".to_vec()).await.unwrap_err();
+        is_refused(&failure, "config_schema", "plugin.toml:5:");
     });
 }
 

@@ -31,6 +31,25 @@ fn p02_p05_p07_a_node_from_its_manifest_to_its_end() {
     });
 }
 
+/// P2: the examples that a manifest has of its nodes are what `casemate test` runs.
+#[test]
+fn p02_the_examples_of_nodes_are_tested() {
+    let ground = Ground::new();
+    let wasm = std::fs::read(guests::rust("pocket_statistics")).unwrap();
+    let example = |sum: u32| {
+        let output = format!("{{sum: {sum}, average: 1.5, min: 1, max: 2}}");
+        let examples = format!(
+            "number arrays\n    examples:\n      - name: two\n        input: {{numbers: [1, 2]}}\n        output: {output}\n"
+        );
+        let manifest = MANIFEST.replace("number arrays\n", &examples);
+        ground.package("p", &[("manifest.yaml", manifest.as_bytes()), ("dist/plugin.wasm", &wasm)])
+    };
+    let ran = ground.done(&["test", example(3).to_str().unwrap()]);
+    assert!(ran.out.contains("statistics: 1 passed, 0 failed"), "{ran:?}");
+    let ran = ground.ran(&["test", example(4).to_str().unwrap()]);
+    assert!(ran.code == 1 && ran.out.contains("statistics: 0 passed, 1 failed"), "{ran:?}");
+}
+
 /// P3: permissions as a list and as a map are the same.
 #[test]
 fn p03_permissions_as_a_list_and_as_a_map() {

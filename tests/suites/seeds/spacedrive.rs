@@ -3,7 +3,8 @@
 use crate::life::{Ground, ends};
 use casemate::{Casemate, Cause, HostError};
 use casemate_spacedrive::{Core, Error, Library, PluginManager, Report};
-use casemate_tests::{block_on, guests, processes};
+use casemate_tests::daemon::Served;
+use casemate_tests::{block_on, command, guests, processes};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -254,7 +255,64 @@ fn s03_s07_libraries_that_its_manifest_does_not_name_are_denied() {
     });
 }
 
-/// S6: `extension load DIR`, where no daemon runs: installed, and seen to load.
+/// An extension by hand, with an initialisation and an end of its own.
+fn extension(ground: &Ground, name: &str, init: &str, cleanup: &str) -> String {
+    let text = format!(
+        r#"(module (memory (export "memory") 1)
+  (func (export "wasm_alloc") (param i32) (result i32) (i32.const 1024))
+  (func (export "plugin_init") (result i32) {init})
+  (func (export "plugin_cleanup") (result i32) {cleanup}))"#
+    );
+    let manifest = MANIFEST.replace("\"id\": \"finance\"", &format!("\"id\": \"{name}\""));
+    let wasm = wat::parse_str(text).unwrap();
+    let files = [("manifest.json", manifest.as_bytes()), ("finance.wasm", wasm.as_slice())];
+    ground.package(name, &files).to_str().unwrap().to_owned()
+}
+
+/// S1, S6: what `plugin_init` and `plugin_cleanup` say is what `extension load` says, where no daemon runs.
+#[test]
+fn s01_s06_extension_load_sets_up_and_ends() {
+    let ground = Ground::new();
+    let good = extension(&ground, "good", "(i32.const 0)", "(i32.const 0)");
+    assert!(ground.done(&["extension", "load", &good]).out.contains("was set up and ended as it should"));
+    for (name, init, cleanup, code, words) in [
+        ("refuses", "(i32.const 7)", "(i32.const 0)", 3, "plugin_init"),
+        ("traps", "(unreachable)", "(i32.const 0)", 6, "trap.unreachable"),
+        ("stays", "(i32.const 0)", "(i32.const 5)", 1, "plugin_cleanup"),
+    ] {
+        let folder = extension(&ground, name, init, cleanup);
+        let ran = ground.ran(&["extension", "load", &folder]);
+        assert_eq!(ran.code, code, "{name}: {ran:?}");
+        assert!(ran.err.contains(&format!("{name} is installed")) && ran.err.contains(words), "{ran:?}");
+        assert!(!ran.err.contains("load it with another one"), "it has no configuration: {ran:?}");
+    }
+}
+
+/// S6: what a daemon says of what it was to load decides how the command ends, as with `policy reload`.
+#[test]
+fn s06_extension_load_ends_as_the_daemon_says() {
+    let ground = Ground::new();
+    let served = Served::start("version = 1\n");
+    let (socket, state) = (served.socket(), served.state());
+    let ran = |arguments: &[&str]| {
+        let there = ["--socket", socket.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+        command::casemate(&[&there, arguments].concat())
+    };
+    let good = extension(&ground, "finance", "(i32.const 0)", "(i32.const 0)");
+    let loaded = ran(&["extension", "load", &good]);
+    assert_eq!(loaded.code, 0, "{loaded:?}");
+    // A version that does not let itself be set up does not take over.
+    let bad = extension(&ground, "finance", "(i32.const 7)", "(i32.const 0)");
+    for json in [false, true] {
+        let flag: &[&str] = if json { &["--json"] } else { &[] };
+        let failed = ran(&[flag, &["extension", "load", &bad]].concat());
+        assert_eq!(failed.code, 3, "{failed:?}");
+        assert!(failed.out.contains("failed") && failed.out.contains("plugin_init"), "{failed:?}");
+        assert!(!json || failed.json()["ok"] == json!(false), "{failed:?}");
+    }
+}
+
+/// S6: `extension load DIR`, where no daemon runs: installed, and seen to work.
 #[test]
 fn s06_extension_load_takes_a_folder() {
     block_on(async {
@@ -263,10 +321,11 @@ fn s06_extension_load_takes_a_folder() {
         let folder = folder.to_str().unwrap();
         let ran = ground.done(&["extension", "load", folder]);
         assert!(ran.out.starts_with("finance 0.1.0 installed (spacedrive, spacedrive)\n"), "{ran:?}");
-        assert!(ran.out.contains("  here: loads, behind: "), "{ran:?}");
+        assert!(ran.out.contains("  here: was set up and ended as it should, behind: "), "{ran:?}");
+        assert!(ran.out.contains("\"name\":\"scan_receipts\""), "what plugin_init registered: {ran:?}");
         let ran = ground.done(&["--json", "extension", "load", folder]);
         let here = ran.json()["plugins"][0]["here"].as_str().unwrap().to_owned();
-        assert!(here.starts_with("loads, behind: "), "{here}");
+        assert!(here.starts_with("was set up and ended as it should, behind: "), "{here}");
         let casemate = ground.host(GRANTED);
         operations(&casemate);
         let plugin = casemate.load_named("finance").await.unwrap();

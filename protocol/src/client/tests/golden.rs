@@ -276,6 +276,7 @@ fn responses(claims: &mut Claims) {
         events_delivered: 10,
         events_failed: 11,
         events_dropped: 12,
+        ..Plugin::default()
     };
     let one = Response { plugins: vec![plugin], ..Response::default() };
     claims.same("response", (RESPONSE, 7), one, b"\x08\x01");

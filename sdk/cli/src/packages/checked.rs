@@ -8,7 +8,6 @@ use crate::places;
 use crate::problem::Problem;
 use crate::run;
 use crate::screen::Screen;
-use casemate::config::Section;
 use casemate::module::{CompileReport, Dialect, ModuleFacts, detect};
 use casemate::package::{ARCHIVE_BYTES_MAX, Package, PackageError, Program, REMOTE_MODULE};
 use casemate::policy::units::show_bytes;
@@ -21,16 +20,16 @@ use std::path::Path;
 const PAGE_BYTES: u64 = 65_536;
 
 /// A package's plugins, checked.
-pub(super) struct Checked {
-    pub(super) plugins: Vec<Plugin>,
+pub(crate) struct Checked {
+    pub(crate) plugins: Vec<Plugin>,
     /// Those that this version cannot run, in sentences.
-    pub(super) left_out: Vec<String>,
+    pub(crate) left_out: Vec<String>,
 }
 
 /// One of them.
-pub(super) struct Plugin {
-    pub(super) package: Package,
-    pub(super) contents: BTreeMap<String, Vec<u8>>,
+pub(crate) struct Plugin {
+    pub(crate) package: Package,
+    pub(crate) contents: BTreeMap<String, Vec<u8>>,
     /// What its module speaks.
     pub(super) dialect: String,
     /// What does not hold here of what it asks for, in sentences.
@@ -38,6 +37,14 @@ pub(super) struct Plugin {
 }
 
 impl Plugin {
+    /// Where its module is among its contents.
+    pub(crate) fn module(&self) -> Option<&str> {
+        match self.package.program {
+            Program::Remote { .. } => Some(REMOTE_MODULE),
+            _ => self.package.module(),
+        }
+    }
+
     pub(super) fn to_json(&self) -> Value {
         let manifest = &self.package.manifest;
         json!({
@@ -48,7 +55,7 @@ impl Plugin {
 }
 
 /// Checks all plugins of a package; the first that is wrong is the error.
-pub(super) async fn all(
+pub(crate) async fn all(
     cli: &Cli,
     opened: &Opened,
     trust: Option<&Trust>,
@@ -105,7 +112,7 @@ fn native(configuration: &Configuration, opened: &Opened, package: Package) -> R
     program.iter().try_for_each(casemate::External::check_name)?;
     let contents = package.contents(opened.files.as_ref()).map_err(Problem::package)?;
     let mut notes = package.notes.clone();
-    notes.extend(asked_in_vain(&effective));
+    notes.extend(effective.asked_in_vain());
     Ok(Plugin { package, contents, dialect: "external".to_owned(), notes })
 }
 
@@ -165,7 +172,7 @@ async fn one(
     let pages = facts.memories().iter().fold(0_u64, |sum, memory| sum.saturating_add(memory.min));
     check_memory(&package, pages.saturating_mul(PAGE_BYTES), &effective)?;
     let mut notes = package.notes.clone();
-    notes.extend(asked_in_vain(&effective));
+    notes.extend(effective.asked_in_vain());
     notes.extend(
         package
             .manifest
@@ -249,22 +256,4 @@ fn check_memory(package: &Package, needed: u64, effective: &Effective) -> Result
         needed: show_bytes(needed),
         granted: format!("{} ({origin})", show_bytes(granted)),
     }))
-}
-
-/// What a manifest asks for and does not get.
-pub(super) fn asked_in_vain(effective: &Effective) -> impl Iterator<Item = String> {
-    effective.values().iter().filter_map(|value| {
-        let asked = value.asked_more()?;
-        let holds = value.value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-        let why = match value.origin.section() {
-            Some(Section::Manifest) | None => String::new(),
-            Some(_) => format!(" ({})", value.origin),
-        };
-        let hint = if value.path == "permissions.network" {
-            ": the network is denied to all in this version"
-        } else {
-            ""
-        };
-        Some(format!("it asks for {} = {asked} and is granted {holds}{why}{hint}", value.path))
-    })
 }

@@ -46,18 +46,23 @@ pub(crate) async fn perform(cli: &Cli, order: &Order, screen: &mut Screen) -> Re
         told = tell(cli).await;
     }
     let left = said.waiting(wanted, effective.consent());
+    let (became, exit) = match &told {
+        Some(told) => (told.about(name), told.exit(name)),
+        None => (None, Exit::Done),
+    };
     if screen.json() {
-        let value = json!({"ok": true, "name": name, "consented": said.host, "waiting": left});
+        let daemon = became.map(|became| &became.what);
+        let value = json!({
+            "ok": exit == Exit::Done, "name": name, "consented": said.host, "waiting": left, "daemon": daemon
+        });
         screen.value(&value)?;
-        return Ok(Exit::Done);
+        return Ok(exit);
     }
     screen.line(format!("{name}: {}", sentence(wanted, &left)))?;
-    if let Some(Told { who, of }) = told {
-        for (_, what) in of.iter().filter(|(plugin, _)| plugin == name || plugin.is_empty()) {
-            screen.line(format!("  {who}: {what}"))?;
-        }
+    if let (Some(Told { who, .. }), Some(became)) = (&told, became) {
+        screen.line(format!("  {who}: {}", became.what))?;
     }
-    Ok(Exit::Done)
+    Ok(exit)
 }
 
 fn sentence(wanted: &[String], left: &[String]) -> String {

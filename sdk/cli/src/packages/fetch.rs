@@ -17,13 +17,13 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Whom https trusts.
 #[derive(Debug)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     named: Option<Vec<Certificate<'static>>>,
 }
 
 impl Trust {
     /// Those of a file, or those that the system trusts.
-    pub(super) fn new(file: Option<&Path>) -> Result<Self, Problem> {
+    pub(crate) fn new(file: Option<&Path>) -> Result<Self, Problem> {
         let Some(file) = file else { return Ok(Self { named: None }) };
         let unreadable = |why: String| Problem::not_found(format!("{}: {why}", file.display()));
         let text = std::fs::read(file).map_err(|error| unreadable(error.to_string()))?;

@@ -11,7 +11,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Its files, and what surrounds them.
-pub(super) struct Opened {
+pub(crate) struct Opened {
     pub(super) files: Box<dyn Files>,
     pub(super) surroundings: Surroundings,
     /// The module, where there is nothing else.
@@ -22,7 +22,7 @@ pub(super) struct Opened {
 
 impl Opened {
     /// The plugins of it.
-    pub(super) fn packages(&self) -> Result<Vec<Package>, Problem> {
+    pub(crate) fn packages(&self) -> Result<Vec<Package>, Problem> {
         let read = match &self.bare {
             Some(path) => Package::of_module(path, &self.surroundings.name).map(|package| vec![package]),
             None => Package::read(self.files.as_ref(), &self.surroundings),
@@ -54,7 +54,7 @@ pub(super) fn open(
 }
 
 /// A folder or a file.
-pub(super) fn at(path: &Path, pinned: Option<&str>, workspace: Option<&Path>) -> Result<Opened, Problem> {
+pub(crate) fn at(path: &Path, pinned: Option<&str>, workspace: Option<&Path>) -> Result<Opened, Problem> {
     let unreadable = |error: std::io::Error| Problem::not_found(format!("{}: {error}", path.display()));
     let whole = std::fs::canonicalize(path).map_err(unreadable)?;
     let said = whole.display().to_string();

@@ -1,6 +1,6 @@
 //! `list` and `info`: what is installed here, and how a daemon's plugins do.
 
-use super::checked::{asked_in_vain, configuration};
+use super::checked::configuration;
 use crate::args::{Cli, PluginInfo};
 use crate::exit::Exit;
 use crate::places;
@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::remote::{self, plugins};
 use crate::screen::{Screen, Tone};
 use casemate::package::{Code, Consent, Installed, PackageError};
-use casemate::{Cause, Effective, Failure, Status};
+use casemate::{Cause, Effective, Failure, Info, State, Status};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -60,7 +60,11 @@ pub(super) async fn list(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem
             Some(status) => (Some(plugins::tone(status)), status.state.name().to_owned()),
             None => (Some(Tone::Warn), "installed".to_owned()),
         };
-        let why = row.status.as_ref().and_then(|status| status.disabled.as_ref());
+        // While it pauses, that is the last crash.
+        let why = row.status.as_ref().and_then(|status| match status.state {
+            State::Backoff => status.last_crash.as_ref(),
+            _ => status.disabled.as_ref(),
+        });
         [
             plain(name.clone()),
             state,
@@ -72,7 +76,7 @@ pub(super) async fn list(cli: &Cli, screen: &mut Screen) -> Result<Exit, Problem
             plain(why.map_or_else(String::new, ToString::to_string)),
         ]
     };
-    let head = ["PLUGIN", "STATE", "PACKAGE", "BUSY", "IDLE", "WAITING", "CRASHES", "DISABLED"];
+    let head = ["PLUGIN", "STATE", "PACKAGE", "BUSY", "IDLE", "WAITING", "CRASHES", "WHY"];
     screen.table(head, &rows.iter().map(row).collect::<Vec<_>>())?;
     Ok(Exit::Done)
 }
@@ -90,10 +94,7 @@ pub(super) async fn info(cli: &Cli, order: &PluginInfo, screen: &mut Screen) -> 
             return Err(Problem::package(PackageError::NotInstalled { name: order.name.clone() }));
         }
     };
-    let notes = match &installed {
-        Some(installed) => notes(cli, &order.name, installed)?,
-        None => Vec::new(),
-    };
+    let (notes, compared) = held_against(cli, &order.name, installed.as_ref(), info)?;
     if screen.json() {
         let mut value = match info {
             Some(info) => plugins::info_json(&order.name, info, order.certificate),
@@ -103,6 +104,7 @@ pub(super) async fn info(cli: &Cli, order: &PluginInfo, screen: &mut Screen) -> 
             let mut package = installed_json(installed);
             if let Value::Object(package) = &mut package {
                 package.insert("notes".to_owned(), json!(notes));
+                package.insert("compared_with".to_owned(), json!(compared));
             }
             object.insert("package".to_owned(), package);
         }
@@ -118,30 +120,62 @@ pub(super) async fn info(cli: &Cli, order: &PluginInfo, screen: &mut Screen) -> 
         None => screen.line(format!("{} {}", order.name, screen.paint(Tone::Warn, "installed")))?,
     }
     if let Some(installed) = &installed {
-        let manifest = &installed.manifest;
-        let escape = |text: &str| casemate::outcome::escape(text, 1024);
-        screen.line(format!(
-            "package: {} {} of {}",
-            escape(&manifest.name),
-            manifest.version,
-            installed.system
-        ))?;
-        if let Some(text) = &manifest.description {
-            screen.line(format!("it says: {}", escape(text)))?;
-        }
-        screen.line(format!("from:    {}", escape(&installed.source)))?;
-        screen.line(format!("sha256:  {}", installed.sha256))?;
-        if let Code::Program(program) = &installed.code {
-            screen.line(format!("program: {}", escape(&program.words().join(" "))))?;
-        }
-        for method in manifest.methods.keys() {
-            screen.line(format!("method:  {}", escape(method)))?;
-        }
-        for note in &notes {
-            screen.line(format!("{} {}", screen.paint(Tone::Warn, "note:"), escape(note)))?;
-        }
+        show_package(installed, screen)?;
+    }
+    let escape = |text: &str| casemate::outcome::escape(text, 1024);
+    if let Some(file) = &compared {
+        screen.line(format!("policy:  {}", escape(file)))?;
+    }
+    for note in &notes {
+        screen.line(format!("{} {}", screen.paint(Tone::Warn, "note:"), escape(note)))?;
     }
     Ok(Exit::Done)
+}
+
+/// What a package says of itself, and where it comes from.
+fn show_package(installed: &Installed, screen: &mut Screen) -> Result<(), Problem> {
+    let manifest = &installed.manifest;
+    let escape = |text: &str| casemate::outcome::escape(text, 1024);
+    screen.line(format!(
+        "package: {} {} of {}",
+        escape(&manifest.name),
+        manifest.version,
+        installed.system
+    ))?;
+    if let Some(text) = &manifest.description {
+        screen.line(format!("it says: {}", escape(text)))?;
+    }
+    screen.line(format!("from:    {}", escape(&installed.source)))?;
+    screen.line(format!("sha256:  {}", installed.sha256))?;
+    if let Code::Program(program) = &installed.code {
+        screen.line(format!("program: {}", escape(&program.words().join(" "))))?;
+    }
+    for method in manifest.methods.keys() {
+        screen.line(format!("method:  {}", escape(method)))?;
+    }
+    Ok(())
+}
+
+/// What of its manifest does not hold, and by which configuration. What runs is under the daemon's, and not under what this command
+/// would read.
+fn held_against(
+    cli: &Cli,
+    name: &str,
+    installed: Option<&Installed>,
+    info: Option<&Info>,
+) -> Result<(Vec<String>, Option<String>), Problem> {
+    let by_daemon = |file: &String| format!("{file}, by the daemon");
+    Ok(match (installed, info) {
+        (Some(installed), Some(Info { notes, configuration: Some(file), .. })) => {
+            ([installed.notes.as_slice(), notes.as_slice()].concat(), Some(by_daemon(file)))
+        }
+        (Some(installed), _) => {
+            let (notes, file) = compared(cli, name, installed)?;
+            (notes, Some(file))
+        }
+        (None, Some(info)) => (info.notes.clone(), info.configuration.as_ref().map(by_daemon)),
+        (None, None) => Default::default(),
+    })
 }
 
 /// What a daemon knows of it, if one runs and knows it. A daemon that was named must.
@@ -154,7 +188,6 @@ async fn loaded(cli: &Cli, order: &PluginInfo) -> Result<Option<casemate::Info>,
     }
 }
 
-/// What of its manifest does not hold here.
 /// What holds for it.
 pub(super) fn effective(cli: &Cli, name: &str, installed: &Installed) -> Result<Effective, Problem> {
     let configuration = configuration(cli)?;
@@ -165,14 +198,15 @@ pub(super) fn effective(cli: &Cli, name: &str, installed: &Installed) -> Result<
     })
 }
 
-fn notes(cli: &Cli, name: &str, installed: &Installed) -> Result<Vec<String>, Problem> {
+/// What of its manifest does not hold here, and by which configuration.
+fn compared(cli: &Cli, name: &str, installed: &Installed) -> Result<(Vec<String>, String), Problem> {
     let effective = effective(cli, name, installed)?;
     let mut notes = installed.notes.clone();
-    notes.extend(asked_in_vain(&effective));
+    notes.extend(effective.asked_in_vain());
     if let Some(state) = places::state(&cli.places) {
         notes.extend(waits(&state, name, installed, &effective)?);
     }
-    Ok(notes)
+    Ok((notes, configuration(cli)?.shown_file()))
 }
 
 /// What of it nobody has said yes to.
@@ -183,10 +217,7 @@ pub(super) fn waits(
     effective: &Effective,
 ) -> Result<Option<String>, Problem> {
     let said = Consent::read(state, name).map_err(Problem::package)?;
-    let waiting = said.waiting(&installed.manifest.consent, effective.consent());
-    let methods = waiting.join(", ");
-    Ok((!waiting.is_empty())
-        .then(|| format!("{methods}: denied until a person says yes: casemate consent {name}")))
+    Ok(Consent::note(name, &said.waiting(&installed.manifest.consent, effective.consent())))
 }
 
 fn package_json(installed: &Result<Installed, PackageError>) -> Value {

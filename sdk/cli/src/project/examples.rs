@@ -137,7 +137,7 @@ impl Report {
         screen.line(screen.paint(tone, format!("{plugin}: {passed} passed, {failed} failed")))
     }
 
-    fn to_json(&self, plugin: &str) -> Value {
+    pub(super) fn to_json(&self, plugin: &str) -> Value {
         let examples: Vec<Value> = self
             .tried
             .iter()

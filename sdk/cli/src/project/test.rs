@@ -1,5 +1,6 @@
 //! `test`: the examples of a manifest, in the real sandbox.
 
+use super::foreign::Foreign;
 use super::keeping::Keeping;
 use super::{Project, configuration, examples, until_interrupted};
 use crate::args::{Cli, Test};
@@ -16,6 +17,9 @@ pub(crate) async fn perform(cli: &Cli, order: &Test, screen: &mut Screen) -> Res
 }
 
 async fn once(cli: &Cli, order: &Test, screen: &mut Screen) -> Result<Exit, Problem> {
+    if let Some(foreign) = Foreign::of(&order.plugin)? {
+        return foreign.test(cli, order, screen).await;
+    }
     let project = Project::open(&order.plugin)?;
     let plugin_id = project.manifest.id.to_string();
     if project.manifest.examples.is_empty() {

@@ -402,7 +402,7 @@ class Response(_message.Message):
     def __init__(self, plugins: _Optional[_Iterable[_Union[Plugin, _Mapping]]] = ..., counters: _Optional[_Union[Counters, _Mapping]] = ..., changes: _Optional[_Iterable[_Union[Change, _Mapping]]] = ...) -> None: ...
 
 class Plugin(_message.Message):
-    __slots__ = ("name", "state", "disabled", "generation", "reloading", "idle", "busy", "starting", "waiting", "dropped", "crashes", "last_crash", "retry_in_ms", "from_cache", "certificate", "events_waiting", "events_delivered", "events_failed", "events_dropped")
+    __slots__ = ("name", "state", "disabled", "generation", "reloading", "idle", "busy", "starting", "waiting", "dropped", "crashes", "last_crash", "retry_in_ms", "from_cache", "certificate", "events_waiting", "events_delivered", "events_failed", "events_dropped", "notes", "configuration")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     DISABLED_FIELD_NUMBER: _ClassVar[int]
@@ -422,6 +422,8 @@ class Plugin(_message.Message):
     EVENTS_DELIVERED_FIELD_NUMBER: _ClassVar[int]
     EVENTS_FAILED_FIELD_NUMBER: _ClassVar[int]
     EVENTS_DROPPED_FIELD_NUMBER: _ClassVar[int]
+    NOTES_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
     name: str
     state: str
     disabled: str
@@ -441,7 +443,9 @@ class Plugin(_message.Message):
     events_delivered: int
     events_failed: int
     events_dropped: int
-    def __init__(self, name: _Optional[str] = ..., state: _Optional[str] = ..., disabled: _Optional[str] = ..., generation: _Optional[int] = ..., reloading: bool = ..., idle: _Optional[int] = ..., busy: _Optional[int] = ..., starting: _Optional[int] = ..., waiting: _Optional[int] = ..., dropped: _Optional[int] = ..., crashes: _Optional[int] = ..., last_crash: _Optional[str] = ..., retry_in_ms: _Optional[int] = ..., from_cache: bool = ..., certificate: _Optional[_Union[Certificate, _Mapping]] = ..., events_waiting: _Optional[int] = ..., events_delivered: _Optional[int] = ..., events_failed: _Optional[int] = ..., events_dropped: _Optional[int] = ...) -> None: ...
+    notes: _containers.RepeatedScalarFieldContainer[str]
+    configuration: str
+    def __init__(self, name: _Optional[str] = ..., state: _Optional[str] = ..., disabled: _Optional[str] = ..., generation: _Optional[int] = ..., reloading: bool = ..., idle: _Optional[int] = ..., busy: _Optional[int] = ..., starting: _Optional[int] = ..., waiting: _Optional[int] = ..., dropped: _Optional[int] = ..., crashes: _Optional[int] = ..., last_crash: _Optional[str] = ..., retry_in_ms: _Optional[int] = ..., from_cache: bool = ..., certificate: _Optional[_Union[Certificate, _Mapping]] = ..., events_waiting: _Optional[int] = ..., events_delivered: _Optional[int] = ..., events_failed: _Optional[int] = ..., events_dropped: _Optional[int] = ..., notes: _Optional[_Iterable[str]] = ..., configuration: _Optional[str] = ...) -> None: ...
 
 class Certificate(_message.Message):
     __slots__ = ("profile", "layers")

@@ -20,6 +20,20 @@ use crate::package::{Files, PackageError, Program, Surroundings, is_plain};
 const WALLED: &str = "walled";
 const UNWALLED: &str = "none";
 
+/// What a library may have.
+const KEYS: [&str; 10] = [
+    "type",
+    "path",
+    "executable",
+    "args",
+    "files",
+    "version",
+    "description",
+    "sandbox",
+    "arg_encoding",
+    "permissions",
+];
+
 pub(super) struct Hielements;
 
 impl ManifestReader for Hielements {
@@ -59,6 +73,9 @@ impl Hielements {
         files: &dyn Files,
         surroundings: &Surroundings,
     ) -> Result<Draft, PackageError> {
+        if let Some((unknown, _)) = library.members()?.iter().find(|(key, _)| !KEYS.contains(key)) {
+            return Err(library.shape(format!("{unknown:?} is none of {}", KEYS.join(", "))));
+        }
         let program = program(library)?;
         let mut draft = Draft::new(library.file, program.clone());
         draft.named(name, name, library.text_of("version")?.unwrap_or("0.0.0"));
