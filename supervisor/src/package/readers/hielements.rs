@@ -16,7 +16,7 @@ use crate::package::document::{Document, Field};
 use crate::package::draft::Draft;
 use crate::package::{Files, PackageError, Program, Surroundings, is_plain};
 
-/// The one word that `sandbox` may be.
+/// What `sandbox` may be.
 const WALLED: &str = "walled";
 const UNWALLED: &str = "none";
 
