@@ -263,15 +263,23 @@ fn can_be_reached(folder: &Path) -> Result<(), Failure> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
+    let mut closed = Vec::new();
     for above in folder.ancestors().skip(1) {
         let mode =
             fs::metadata(above).map_err(|error| wrong_file(above, &error.to_string()))?.permissions().mode();
         if mode & OTHERS_PASS != OTHERS_PASS {
-            let why = "the user that it runs as cannot pass through it, and without walls has no other way: chmod o+x";
-            return Err(wrong_file(above, why));
+            closed.push(above.display().to_string());
         }
     }
-    Ok(())
+    if closed.is_empty() {
+        return Ok(());
+    }
+    let why = format!(
+        "the user that it runs as cannot pass through {}, and without walls has no other way: put it where everybody may go, \
+         such as below /opt, and name it there (external = [\"PROGRAM\", …])",
+        closed.join(", ")
+    );
+    Err(wrong_file(folder, &why))
 }
 
 /// What every program finds: the system's programs and libraries, and three devices.

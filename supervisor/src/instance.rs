@@ -107,6 +107,8 @@ pub(crate) struct Instance {
     asked: VecDeque<HostCallNote>,
     /// What was said to the first host call of this call that was denied.
     first_denial: Option<String>,
+    /// The same of the first that nobody was there to answer.
+    first_unserved: Option<String>,
     /// What came while something was being sent.
     pending: Option<Event>,
     memory_bytes: u64,
@@ -187,6 +189,7 @@ impl Instance {
             log: Volume::new(limits.log_bytes_per_second, Instant::now()),
             asked: VecDeque::new(),
             first_denial: None,
+            first_unserved: None,
             pending: None,
             memory_bytes: 0,
             is_command: zygote.is_command(),
@@ -296,6 +299,7 @@ impl Instance {
         self.call_ends = now + allowance.wall;
         self.asked.clear();
         self.first_denial = None;
+        self.first_unserved = None;
         let is_first = self.link.wants_setup();
         if let Err(failure) = self.begin(asked) {
             return (Err(failure), false);
@@ -348,6 +352,11 @@ impl Instance {
     /// Whether what was asked last failed before it was set up.
     pub(crate) fn is_not_set_up(&self) -> bool {
         self.not_set_up
+    }
+
+    /// Whether that was for want of somebody to answer a host call of its: another time it may be otherwise.
+    pub(crate) fn was_unserved(&self) -> bool {
+        self.first_unserved.is_some()
     }
 
     /// Whether it has been set up, and wants to be told of its end.

@@ -41,6 +41,7 @@ pub use effective::{Effective, EffectiveValue, Origin, Overrides, Section};
 pub use error::{ConfigError, ConfigProblem};
 pub use explain::{Explanation, HostTrial};
 pub use manifest::{Build, Example, MANIFEST_FILE, Manifest, Method};
+pub(crate) use near::nearest;
 pub use order::{Order, Width};
 pub use place::Place;
 pub(crate) use renewal::needs_new_version;

@@ -16,8 +16,12 @@ use std::time::Instant;
 /// The code of what is not granted.
 pub(super) const DENIED: &str = "denied";
 
-/// Bytes of what was said to a denied host call, where it is told to others than the guest.
-const DENIAL_BYTES_MAX: usize = 1024;
+/// The codes of what nobody serves, or those who did are gone.
+const NOT_FOUND: &str = "not_found";
+const UNAVAILABLE: &str = "unavailable";
+
+/// Bytes of what was said to a host call that was refused, where it is told to others than the guest.
+const REFUSAL_BYTES_MAX: usize = 1024;
 
 /// Bytes of a method's name where it is told.
 const METHOD_BYTES_SHOWN: usize = 200;
@@ -56,8 +60,13 @@ impl Instance {
         let (status, code, reply) = match answer {
             Ok(reply) => (HostStatus::Ok, "ok".to_owned(), reply),
             Err((status, error)) => {
-                if error.code == DENIED && self.first_denial.is_none() {
-                    self.first_denial = Some(escape(&error.message, DENIAL_BYTES_MAX));
+                let first = match error.code.as_str() {
+                    DENIED => Some(&mut self.first_denial),
+                    NOT_FOUND | UNAVAILABLE => Some(&mut self.first_unserved),
+                    _ => None,
+                };
+                if let Some(first @ None) = first {
+                    *first = Some(escape(&error.message, REFUSAL_BYTES_MAX));
                 }
                 (status, escape(&error.code, METHOD_BYTES_SHOWN), refusal(&error))
             }

@@ -152,10 +152,11 @@ impl Instance {
     /// It did not let itself be set up: what it was denied on the way is the likelier reason.
     fn refused_setup(&self, code: String, words: &str) -> Cause {
         let has_config = self.shared.config().is_some();
-        let message = match &self.first_denial {
-            Some(denial) => format!("{words}; it was denied a host call: {denial}"),
-            None if has_config => format!("{words}; load it with another one"),
-            None => words.to_owned(),
+        let message = match (&self.first_denial, &self.first_unserved) {
+            (Some(denial), _) => format!("{words}; it was denied a host call: {denial}"),
+            (None, Some(unserved)) => format!("{words}; nobody answered a host call of its: {unserved}"),
+            _ if has_config => format!("{words}; load it with another one"),
+            _ => words.to_owned(),
         };
         Cause::ConfigRefused { code, message, has_config }
     }

@@ -101,6 +101,8 @@ pub(crate) enum End {
     Crashed,
     /// It could not be set up for what nobody has asked for: never used again, and counted as a start that failed.
     NotSetUp,
+    /// The same for want of a host that answers, which may come later: never used again, and not counted.
+    NotServed,
     /// Its caller has given up: never used again.
     GaveUp,
 }

@@ -231,6 +231,7 @@ impl Machine {
         match end {
             End::Crashed => self.struck(now, out),
             End::NotSetUp if Some(member.generation) == self.active => self.not_set_up(now, out),
+            End::NotServed => self.poll_at = Some(now + self.rules.restart.first),
             _ => {}
         }
         self.end_if_finished(member.generation, out);

@@ -151,6 +151,21 @@ fn what_cannot_be_set_up_pauses_as_what_cannot_be_started_and_is_given_up() {
 }
 
 #[test]
+fn what_nobody_serves_is_tried_again_and_not_counted() {
+    let mut told = Told::running(rules(|_| {}));
+    for instance in 1..10 {
+        assert!(told.machine.may_poll(told.now));
+        told.call(ClientId::NOBODY.0);
+        told.tell(Event::Forked { instance: InstanceNo(instance) });
+        told.tell(Event::Finished { instance: InstanceNo(instance), end: End::NotServed });
+        let report = told.machine.report();
+        assert_eq!((report.state, report.crashes), (State::Running, 0));
+        assert!(!told.machine.may_poll(told.now + ms(999)), "it has its pause");
+        told.later(ms(1000));
+    }
+}
+
+#[test]
 fn calls_that_run_finish_where_another_instance_cannot_be_set_up() {
     let mut told = Told::running(rules(|_| {}));
     told.call(0);

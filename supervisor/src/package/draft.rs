@@ -1,6 +1,8 @@
 //! What a reader makes of a foreign manifest: a `plugin.toml`, key by key, and what there is beside it.
 
-use super::Program;
+use super::document::Field;
+use super::{PackageError, Program};
+use crate::policy::nearest;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use toml::{Table, Value};
@@ -137,6 +139,18 @@ impl Draft {
 
     pub(super) fn note(&mut self, text: impl Into<String>) {
         self.notes.push(text.into());
+    }
+
+    /// Notes each member that is none of these: other readers of the same file may know more than we do.
+    pub(super) fn note_others(&mut self, table: &Field<'_>, known: &[&str]) -> Result<(), PackageError> {
+        for (name, field) in table.members()? {
+            if !known.contains(&name) {
+                let near = nearest(name, known.iter().copied());
+                let meant = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+                self.note(format!("{} is not known here, and changes nothing{meant}", field.key));
+            }
+        }
+        Ok(())
     }
 
     /// The whole of it, as text.

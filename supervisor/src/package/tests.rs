@@ -518,6 +518,33 @@ fn what_a_module_speaks_must_be_its_systems() {
 }
 
 #[test]
+fn keys_that_nobody_here_knows_are_noted() {
+    let spacedrive = r#"{"id": "a", "name": "A", "version": "1.0.0", "wasm_file": "a.wasm", "colour": "red",
+        "permissions": {"methods": [], "librarys": ["*"], "rate_limits": {"requests_per_minut": 5}}}"#;
+    let ideanet = "capabilities = []\n[plugin]\nid = \"a\"\nname = \"A\"\nversion = \"1.0.0\"\nwasm = \"a.wasm\"\n\
+                   [resource_limits]\nmax_memry = 5\n";
+    for (file, text, wanted) in [
+        (
+            "manifest.json",
+            spacedrive,
+            &[
+                "colour is not known here, and changes nothing",
+                "permissions.librarys is not known here, and changes nothing; did you mean libraries?",
+                "permissions.rate_limits.requests_per_minut is not known here, and changes nothing; did you mean requests_per_minute?",
+            ][..],
+        ),
+        (
+            "plugin.toml",
+            ideanet,
+            &["resource_limits.max_memry is not known here, and changes nothing; did you mean max_memory?"],
+        ),
+    ] {
+        let (_, draft) = one(&[(file, text), ("a.wasm", "x")]);
+        assert_eq!(draft.notes, wanted);
+    }
+}
+
+#[test]
 fn paths_are_plain_or_none() {
     for good in ["a", "a/b.wasm", "a..b", "…"] {
         assert!(is_plain(good), "{good}");

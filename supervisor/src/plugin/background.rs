@@ -149,6 +149,7 @@ impl Driver {
         self.runtime().spawn(async move {
             let mut ticks = tokio::time::interval(POLL_INTERVAL);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut said = None;
             loop {
                 // What is started again is not left to itself until the next turn.
                 tokio::select! {
@@ -175,9 +176,12 @@ impl Driver {
                         Err(_elapsed) => break,
                     },
                 };
-                if let Err(failure) = polled {
-                    tracing::warn!(plugin = %driver.shared().name, "it could not be polled: {failure}");
+                let why_not = polled.err().map(|failure| failure.to_string());
+                // What is tried again and again is told once.
+                if let Some(why_not) = why_not.as_ref().filter(|_| why_not != said) {
+                    tracing::warn!(plugin = %driver.shared().name, "it could not be polled: {why_not}");
                 }
+                said = why_not;
             }
         });
     }

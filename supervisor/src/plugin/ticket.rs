@@ -209,7 +209,7 @@ impl<'a> Ticket<'a> {
             // Whoever makes a call hears of it; of this nobody would.
             Err(failure) if to == To::Poll && instance.is_not_set_up() => {
                 core.last_crash = Some(format!("it could not be set up: {failure}"));
-                End::NotSetUp
+                if instance.was_unserved() { End::NotServed } else { End::NotSetUp }
             }
             Err(failure) if is_crash(&failure.cause) => {
                 core.last_crash = Some(failure.to_string());

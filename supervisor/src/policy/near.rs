@@ -1,7 +1,7 @@
 //! What was probably meant.
 
 /// The most similar name, if it is similar at all: a third of it may differ.
-pub(super) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wrong: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let close = |name: &str| name.chars().count().div_ceil(3);
     names
         .map(|name| (distance(wrong, name), name))

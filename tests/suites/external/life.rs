@@ -2,7 +2,7 @@
 
 use super::ground::{Ground, call};
 use casemate::config::Configuration;
-use casemate::{Casemate, Cause, Exit};
+use casemate::{Casemate, Cause, Exit, Plugin};
 use casemate_tests::{block_on, host, host::Host, processes};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -69,23 +69,28 @@ pub(crate) fn is_alive(pid: i32) -> bool {
     fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|arguments| !arguments.is_empty())
 }
 
+/// Kills the program in the middle of a call. The caller is told, and the next call has another process; this was its number.
+pub(crate) async fn dies_in_a_call(ground: &Ground, plugin: &Plugin) -> i32 {
+    call(plugin, "echo", json!([])).await.unwrap();
+    let program = program_of(ground).unwrap();
+    let killing = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        kill_process(Pid::from_raw(program).unwrap(), Signal::KILL).unwrap();
+    };
+    let (outcome, ()) = tokio::join!(call(plugin, "sleep", json!([50])), killing);
+    let failure = outcome.unwrap_err();
+    let Cause::WorkerLost { exit } = failure.cause else { panic!("{failure}") };
+    assert_eq!(exit, Exit::KILLED);
+    assert_eq!(call(plugin, "calls", json!([])).await.unwrap(), json!(1));
+    program
+}
+
 #[test]
 fn a_program_that_is_killed_in_a_call_is_lost_and_another_takes_its_place() {
     let Some(ground) = Ground::of("a_program_that_is_killed_in_a_call") else { return };
     block_on(async {
         let plugin = ground.load(|spec| spec.limits.call_timeout = Duration::from_secs(60)).await.unwrap();
-        call(&plugin, "echo", json!([])).await.unwrap();
-        let program = program_of(&ground).unwrap();
-        let busy = {
-            let plugin = plugin.clone();
-            tokio::spawn(async move { call(&plugin, "sleep", json!([50])).await })
-        };
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        kill_process(Pid::from_raw(program).unwrap(), Signal::KILL).unwrap();
-        let failure = busy.await.unwrap().unwrap_err();
-        let Cause::WorkerLost { exit } = failure.cause else { panic!("{failure}") };
-        assert_eq!(exit, Exit::KILLED);
-        assert_eq!(call(&plugin, "calls", json!([])).await.unwrap(), json!(1));
+        let program = dies_in_a_call(&ground, &plugin).await;
         assert_ne!(program_of(&ground).unwrap(), program);
     });
 }

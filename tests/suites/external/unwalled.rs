@@ -1,11 +1,11 @@
 //! Programs without walls, where their operator names that: what they may then do, and what is still seen to.
 
 use super::ground::{Ground, call};
-use super::life::{is_alive, program_of};
+use super::life::{dies_in_a_call, is_alive, program_of};
 use casemate::certificate::{Layer, Status};
 use casemate::config::Configuration;
 use casemate::policy::{Isolation, Sandbox, Storage};
-use casemate::{Cause, Exit, LimitName, PolicySpec};
+use casemate::{Cause, LimitName, PolicySpec};
 use casemate_tests::scratch::Scratch;
 use casemate_tests::{block_on, guests, host, is_root, policy, processes};
 use rustix::process::{Pid, Signal, kill_process};
@@ -176,18 +176,7 @@ fn its_end_is_told_and_another_takes_its_place() {
     let Some(ground) = Ground::of("its_end_is_told_and_another_takes_its_place") else { return };
     block_on(async {
         let plugin = ground.load(unwalled).await.unwrap();
-        call(&plugin, "echo", json!([])).await.unwrap();
-        let program = program_of(&ground).unwrap();
-        let busy = {
-            let plugin = plugin.clone();
-            tokio::spawn(async move { call(&plugin, "sleep", json!([50])).await })
-        };
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        kill_process(Pid::from_raw(program).unwrap(), Signal::KILL).unwrap();
-        let failure = busy.await.unwrap().unwrap_err();
-        let Cause::WorkerLost { exit } = failure.cause else { panic!("{failure}") };
-        assert_eq!(exit, Exit::KILLED);
-        assert_eq!(call(&plugin, "calls", json!([])).await.unwrap(), json!(1));
+        dies_in_a_call(&ground, &plugin).await;
     });
 }
 

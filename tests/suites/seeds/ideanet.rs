@@ -220,6 +220,41 @@ fn i09_a_plugin_that_cannot_be_initialized_pauses_and_is_given_up() {
     });
 }
 
+/// I9: a host that comes after its plugins is waited for, however long: that is nobody's crash.
+#[test]
+fn i09_a_plugin_waits_for_its_host() {
+    block_on(async {
+        let ground = Ground::new();
+        let quick = "[defaults.restart.backoff]\nfirst = \"1ms\"\n";
+        let casemate = ground.host(&format!("{GRANTED}{quick}"));
+        let name = "org.example.blocks";
+        let plugin = ground
+            .installed(&casemate, ("plugin.toml", MANIFEST), "blocks.wasm", "ideanet_blocks", name)
+            .await;
+        let called = async || plugin.call::<_, Value>("render_block", &json!({"text": "hi"})).await;
+        // More often than it takes to be given up.
+        for _ in 0..5 {
+            let failure = called().await.unwrap_err().to_string();
+            assert!(failure.contains("nobody answered a host call of its"), "{failure}");
+            assert!(failure.contains("ui.register_block_type"), "{failure}");
+        }
+        until("why it could not be polled", async || plugin.status().last_crash.is_some()).await;
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let status = plugin.status();
+        assert_eq!((status.state, status.crashes), (State::Running, 0), "{status:?}");
+        let tried = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&tried);
+        casemate.on("ui.register_block_type", move |_: Value| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { Ok::<_, HostError>(Value::Null) }
+        });
+        casemate.on("ui.farewell", |_: Value| async { Ok::<_, HostError>(Value::Null) });
+        until("its block type", async || tried.load(Ordering::Relaxed) > 0).await;
+        assert_eq!(called().await.unwrap(), json!({"html": "<p>hi</p>"}));
+        ends(&ground, &casemate, &plugin).await;
+    });
+}
+
 /// I9: while it pauses, that is what it is said to do, with the reason.
 #[test]
 fn i09_a_denied_host_call_of_its_initialization_is_its_last_crash() {

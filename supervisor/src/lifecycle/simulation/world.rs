@@ -278,7 +278,7 @@ impl World {
         let end = if !is_alive {
             End::Spent
         } else if self.goes_wrong() {
-            [End::Spent, End::Crashed, End::NotSetUp][below(&mut self.dice, 3) as usize]
+            [End::Spent, End::Crashed, End::NotSetUp, End::NotServed][below(&mut self.dice, 4) as usize]
         } else {
             End::Reusable { memory_bytes: self.dice.roll() % (2 << 20) }
         };

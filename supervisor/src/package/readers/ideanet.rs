@@ -36,6 +36,20 @@ const CAPABILITIES: [(&str, &[&str], bool); 7] = [
     ("RunTerminalCommands", &["terminal.run"], true),
 ];
 
+const PLUGIN: &[&str] = &[
+    "id",
+    "name",
+    "version",
+    "description",
+    "author",
+    "license",
+    "homepage",
+    "wasm",
+    "wasm_url",
+    "frontend_assets",
+];
+const LIMITS: &[&str] = &["max_memory", "max_cpu_time", "allowed_network_domains", "file_access_scope"];
+
 const KNOWN: &str = "write one of RegisterBlockType, RenderBlocks, ReadUserData, WriteUserData, RecordAudio, \
                      AccessClipboard, RunTerminalCommands, or { PublishEvents = […] }, { SubscribeEvents = […] }, \
                      { HttpRequest = […] }";
@@ -83,7 +97,10 @@ impl ManifestReader for IdeaNet {
         if plugin.get("frontend_assets")?.is_some() {
             draft.note("plugin.frontend_assets: a front-end is not in this version");
         }
+        draft.note_others(&top, &["capabilities", "plugin", "resource_limits"])?;
+        draft.note_others(&plugin, PLUGIN)?;
         if let Some(limits) = top.get("resource_limits")? {
+            draft.note_others(&limits, LIMITS)?;
             limit(&mut draft, &limits)?;
         }
         if let Some(capabilities) = top.get("capabilities")? {

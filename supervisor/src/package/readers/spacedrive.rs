@@ -45,10 +45,25 @@ impl ManifestReader for Spacedrive {
         if let Some(schema) = top.get("config_schema")? {
             draft.schema("config_schema", schema.value);
         }
+        draft.note_others(&top, TOP)?;
         allow(&mut draft, &top.must("permissions")?)?;
         Ok(vec![draft])
     }
 }
+
+const TOP: &[&str] = &[
+    "id",
+    "name",
+    "version",
+    "description",
+    "author",
+    "homepage",
+    "wasm_file",
+    "permissions",
+    "config_schema",
+];
+const PERMISSIONS: &[&str] = &["methods", "libraries", "rate_limits", "network_access", "max_memory_mb"];
+const RATES: &[&str] = &["requests_per_minute", "concurrent_jobs"];
 
 /// What an operation is called with in front of its name, as its manifest does not.
 const KINDS: &[&str] = &["", "query:", "action:"];
@@ -57,6 +72,7 @@ const KINDS: &[&str] = &["", "query:", "action:"];
 const JOBS: &str = "job.*";
 
 fn allow(draft: &mut Draft, said: &Field<'_>) -> Result<(), PackageError> {
+    draft.note_others(said, PERMISSIONS)?;
     // A method is granted by how it begins.
     for method in said.must("methods")?.list()? {
         let text = method.text()?;
@@ -75,6 +91,7 @@ fn allow(draft: &mut Draft, said: &Field<'_>) -> Result<(), PackageError> {
     };
     draft.put_in("options", "libraries", libraries);
     let rates = said.get("rate_limits")?;
+    rates.as_ref().map_or(Ok(()), |rates| draft.note_others(rates, RATES))?;
     let number = |name: &str, otherwise: u64| match &rates {
         Some(rates) => rates.number_of(name).map(|found| found.unwrap_or(otherwise)),
         None => Ok(otherwise),
