@@ -7,7 +7,7 @@ use std::time::Duration;
 pub struct Status {
     /// What it does as a whole.
     pub state: State,
-    /// Why it is disabled, or about to be.
+    /// Why it is disabled, or stopped by its operator's file, or about to be.
     pub disabled: Option<String>,
     /// Which of its zygotes is active, counted from 1; a restart and a reload each make a new one.
     pub generation: Option<u64>,

@@ -5,6 +5,11 @@ use crate::lifecycle::{DisabledBy, Refusal};
 use casemate_protocol::outcome::{Cause, Failure, LimitName};
 use casemate_protocol::status::Status;
 
+/// Why the policy file has taken it away, where it has.
+fn stopped_by_file(core: &Core) -> Option<String> {
+    core.withheld.as_ref().filter(|withheld| withheld.is_removed).map(|withheld| withheld.reason.clone())
+}
+
 impl Driver {
     pub(super) fn status(&self) -> Status {
         let now = self.now();
@@ -12,7 +17,7 @@ impl Driver {
         let report = core.machine.report();
         Status {
             state: report.state,
-            disabled: report.disabled_by.map(|by| self.reason(by, &core)),
+            disabled: report.disabled_by.map(|by| self.reason(by, &core)).or_else(|| stopped_by_file(&core)),
             generation: report.generation.map(|generation| generation.0),
             reloading: report.reloading,
             idle: report.idle,
@@ -53,12 +58,7 @@ impl Driver {
                 reason: self.reason(by, core),
                 by_crashes: matches!(by, DisabledBy::Crashes(_)),
             },
-            Refusal::Stopped => Cause::PluginStopped {
-                reason: match &core.withheld {
-                    Some(withheld) if withheld.is_removed => Some(withheld.reason.clone()),
-                    _ => None,
-                },
-            },
+            Refusal::Stopped => Cause::PluginStopped { reason: stopped_by_file(core) },
             Refusal::Reloading => Cause::PluginReloading,
             Refusal::Closed => Cause::Closed,
         })

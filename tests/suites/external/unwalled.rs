@@ -230,6 +230,8 @@ fn what_the_ceiling_takes_back_ends_at_once_and_is_not_enabled_again() {
             await_gone(program);
             await_gone(child);
             call(&plugin, "echo", json!([])).await.unwrap_err();
+            let why = plugin.status().disabled.unwrap();
+            assert!(why.contains("[ceiling] says sandbox"), "{why}");
             plugin.enable().await.unwrap_err();
             call(&plugin, "echo", json!([])).await.unwrap_err();
             // It comes back with the word for it.
