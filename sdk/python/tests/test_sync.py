@@ -66,6 +66,15 @@ def test_a_host_method(daemon: Daemon) -> None:
             probe.call("host", {"method": "query:same", "payload": 4})
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Whoever starts the tests in the background has SIGINT ignored, and Python leaves it so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_cancels_what_is_waited_for(daemon: Daemon) -> None:
     ended = threading.Event()
 
