@@ -350,7 +350,7 @@ pub struct PluginInstall {
     /// The folder that the plugin works on, where its manifest asks for one; the package's own without it
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
-    /// Its native programs too, behind walls of their own unless it wants none and [ceiling] names that; without it only modules
+    /// Its native programs too, behind walls of their own unless it wants none and the ceiling names that; without it only modules
     #[arg(long)]
     pub native: bool,
 }
@@ -374,7 +374,7 @@ pub struct PluginValidate {
     /// The folder that the plugin works on, where its manifest asks for one; the package's own without it
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
-    /// Its native programs too, behind walls of their own unless it wants none and [ceiling] names that; without it only modules
+    /// Its native programs too, behind walls of their own unless it wants none and the ceiling names that; without it only modules
     #[arg(long)]
     pub native: bool,
 }
