@@ -1,7 +1,7 @@
 //! Daemons: the `casemate serve` command as people start it, and one inside this process for suites that are about
 //! something else.
 
-use crate::command;
+use crate::command::{self, Ran, casemate};
 use crate::scratch::Scratch;
 use casemate::Casemate;
 use casemate::daemon::{Config, Daemon, Listen};
@@ -63,6 +63,13 @@ impl Served {
         let mut served = Self { child, folder, socket: socket.to_owned(), log };
         served.await_log("listening");
         served
+    }
+
+    /// The command, with its socket and its state.
+    pub fn command(&self, arguments: &[&str]) -> Ran {
+        let state = self.state();
+        let there = ["--socket", self.socket.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
+        casemate(&[&there, arguments].concat())
     }
 
     /// Ends it and starts another in the same place.

@@ -174,15 +174,17 @@ fn bombs_beyond_a_limit_are_refused_by_its_name() {
     });
 }
 
+/// A supervisor whose compilers have so much time and memory.
+fn capped(cpu_seconds: u64, memory_bytes: u64) -> Casemate {
+    let caps = move |config: &mut Config| {
+        config.compile_cpu_seconds = cpu_seconds;
+        config.compile_memory_bytes = memory_bytes;
+    };
+    Casemate::builder().configure(caps).build().unwrap()
+}
+
 #[test]
 fn bombs_within_every_limit_end_in_a_cap_and_disturb_nobody() {
-    let capped = |cpu_seconds, memory_bytes| {
-        let caps = move |config: &mut Config| {
-            config.compile_cpu_seconds = cpu_seconds;
-            config.compile_memory_bytes = memory_bytes;
-        };
-        Casemate::builder().configure(caps).build().unwrap()
-    };
     block_on(async {
         let (hasty, small) = (capped(1, 2 << 30), capped(60, 128 << 20));
         let sibling = Sibling::start(&hasty).await;
@@ -208,13 +210,6 @@ fn bombs_within_every_limit_end_in_a_cap_and_disturb_nobody() {
 /// The same in a component, whose compiler may take twice the time and half as much memory again.
 #[test]
 fn bombs_in_a_component_end_in_its_own_caps() {
-    let capped = |cpu_seconds, memory_bytes| {
-        let caps = move |config: &mut Config| {
-            config.compile_cpu_seconds = cpu_seconds;
-            config.compile_memory_bytes = memory_bytes;
-        };
-        Casemate::builder().configure(caps).build().unwrap()
-    };
     block_on(async {
         // What is no bomb is compiled: the caps are what ends the others.
         let (hasty, small) = (capped(1, 2 << 30), capped(60, 128 << 20));

@@ -23,7 +23,6 @@ mod refusals;
 mod running;
 
 use casemate::Casemate;
-use casemate_tests::command::casemate;
 use casemate_tests::daemon::Served;
 use casemate_tests::{block_on, guests};
 use ground::{Ground, NUMBERS, manifest, tar_gz, zipped};
@@ -38,9 +37,7 @@ fn info_asks_the_daemon_what_is_granted() {
     let wasm = std::fs::read(guests::rust("statistics")).unwrap();
     let manifest = manifest("sums", "1.2.0", "[permissions]\nhost = [\"clock.now\"]\n");
     let folder = ground.folder("sums", &[("plugin.toml", manifest.as_bytes()), ("sums.wasm", &wasm)]);
-    let (socket, state) = (served.socket(), served.state());
-    let there = ["--socket", socket.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
-    let with = |rest: &[&str]| casemate(&[&there, rest].concat());
+    let with = |rest: &[&str]| served.command(rest);
     assert_eq!(with(&["plugins", "install", &folder]).code, 0);
     let info = with(&["--json", "plugins", "info", "sums"]).json();
     let compared = info["package"]["compared_with"].as_str().unwrap();

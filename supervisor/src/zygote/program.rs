@@ -5,7 +5,7 @@ use crate::inspect::{Moment, Observed, judge_program, judge_unwalled_program};
 use crate::process::control::broken;
 use crate::process::guard::Process;
 use crate::tree::cause_of;
-use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile, Status};
+use casemate_protocol::certificate::{Certificate, Layer, LayerSet, Profile};
 use casemate_protocol::outcome::Failure;
 use casemate_protocol::policy::Sandbox;
 use casemate_protocol::syscalls::{CANARY_OUTSIDE, CANARY_OUTSIDE_PROGRAM};
@@ -53,16 +53,10 @@ impl Zygote {
     /// What the certificate of programs without walls still has.
     pub(super) fn certify_unwalled(&mut self) {
         let mut certificate = Certificate::new(Profile::External);
-        for layer in Layer::all() {
+        self.tree.observed.enter(&mut certificate, LayerSet::EMPTY);
+        // Whatever else was seen of its zygote, the program can change.
+        for layer in LayerSet::all().minus(HELD_WITHOUT_WALLS.into_iter().collect()).iter() {
             certificate.off(layer, WITHOUT_WALLS);
-        }
-        let held: LayerSet = HELD_WITHOUT_WALLS.into_iter().collect();
-        for layer in held.iter() {
-            if self.tree.observed.layers.contains(layer) {
-                certificate.set(layer, Status::Observed);
-            } else if let Some(why) = self.tree.observed.unseen.get(&layer) {
-                certificate.off(layer, why.clone());
-            }
         }
         self.certificate = certificate;
     }
@@ -98,7 +92,11 @@ impl Zygote {
         let Ok(pidfd) = process.pidfd() else { return Ok(Observed::default()) };
         let processes_max = processes_max(&self.policy, Profile::External);
         self.tree.look_if_it_lives(&pidfd, |view, expect| {
-            judge_program(view, expect, self.given, processes_max, moment)
+            if self.is_unwalled() {
+                judge_unwalled_program(view, expect, self.given, processes_max)
+            } else {
+                judge_program(view, expect, self.given, processes_max, moment)
+            }
         })
     }
 
@@ -106,13 +104,6 @@ impl Zygote {
     pub(crate) fn judge_instance(&self, process: &Process) -> Result<Observed, Failure> {
         if !self.is_native() {
             return self.judge(process);
-        }
-        if self.is_unwalled() {
-            let Ok(pidfd) = process.pidfd() else { return Ok(Observed::default()) };
-            let processes_max = processes_max(&self.policy, Profile::External);
-            return self.tree.look_if_it_lives(&pidfd, |view, expect| {
-                judge_unwalled_program(view, expect, self.given, processes_max)
-            });
         }
         self.judge_program(process, Moment::Runs)
     }

@@ -4,7 +4,7 @@ use crate::life::{Ground, dies_and_comes_back, ends};
 use casemate::{Casemate, Cause, HostError, State};
 use casemate_ideanet::UiRegistry;
 use casemate_tests::daemon::Served;
-use casemate_tests::{block_on, command, guests, processes};
+use casemate_tests::{block_on, guests, processes};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -110,11 +110,7 @@ fn i02_i03_the_kits_example_registers_listens_keeps_and_publishes() {
 fn i07_consent_ends_as_the_daemon_says() {
     let ground = Ground::new();
     let served = Served::start("version = 1\n");
-    let (socket, state) = (served.socket(), served.state());
-    let ran = |arguments: &[&str]| {
-        let there = ["--socket", socket.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
-        command::casemate(&[&there, arguments].concat())
-    };
+    let ran = |arguments: &[&str]| served.command(arguments);
     let install = |code: u32| {
         let text = format!(
             r#"(module (memory (export "memory") 1)

@@ -1,10 +1,10 @@
 //! Spacedrive, S1 to S7.
 
 use crate::life::{Ground, ends};
-use casemate::{Casemate, Cause, HostError};
+use casemate::{Casemate, Cause, HostError, Plugin};
 use casemate_spacedrive::{Core, Error, Library, PluginManager, Report};
 use casemate_tests::daemon::Served;
-use casemate_tests::{block_on, command, guests, processes};
+use casemate_tests::{block_on, guests, processes};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -42,6 +42,12 @@ fn operations(casemate: &Casemate) -> Arc<Mutex<Vec<Value>>> {
     checkpoints
 }
 
+/// The design's extension.
+async fn finance(ground: &Ground, casemate: &Casemate) -> Plugin {
+    let manifest = ("manifest.json", MANIFEST);
+    ground.installed(casemate, manifest, "finance.wasm", "spacedrive_finance", "finance").await
+}
+
 /// S1, S2, S3, S5, S6: loaded by its name; a job that is killed goes on where it was.
 #[test]
 fn s01_s05_s06_a_job_goes_on_after_its_worker_was_killed() {
@@ -49,9 +55,7 @@ fn s01_s05_s06_a_job_goes_on_after_its_worker_was_killed() {
         let ground = Ground::new();
         let casemate = ground.host(GRANTED);
         let checkpoints = operations(&casemate);
-        let manifest = ("manifest.json", MANIFEST);
-        let plugin =
-            ground.installed(&casemate, manifest, "finance.wasm", "spacedrive_finance", "finance").await;
+        let plugin = finance(&ground, &casemate).await;
         let receipts: Vec<Value> =
             (0..20).map(|number| json!({"file": format!("{number}.png"), "data": "AA=="})).collect();
         let state = json!({ "receipts": receipts });
@@ -84,9 +88,7 @@ fn s03_s07_methods_that_its_manifest_does_not_name_are_denied() {
         let ground = Ground::new();
         let casemate = ground.host(GRANTED);
         operations(&casemate);
-        let manifest = ("manifest.json", MANIFEST);
-        let plugin =
-            ground.installed(&casemate, manifest, "finance.wasm", "spacedrive_finance", "finance").await;
+        let plugin = finance(&ground, &casemate).await;
         for _ in 0..3 {
             let failure =
                 plugin.call::<_, Value>("secret", &json!({"state": {"secret": "x"}})).await.unwrap_err();
@@ -104,9 +106,7 @@ fn s07_the_request_after_a_thousand_in_a_minute_is_an_error() {
         let ground = Ground::new();
         let casemate = ground.host(GRANTED);
         operations(&casemate);
-        let manifest = ("manifest.json", MANIFEST);
-        let plugin =
-            ground.installed(&casemate, manifest, "finance.wasm", "spacedrive_finance", "finance").await;
+        let plugin = finance(&ground, &casemate).await;
         let order = json!({"state": {"method": "query:ai.classify_text", "times": 1001}});
         let failure = plugin.call::<_, Value>("ask_often", &order).await.unwrap_err();
         assert!(matches!(failure.cause, Cause::GuestError { .. }), "{failure}");
@@ -293,11 +293,7 @@ fn s01_s06_extension_load_sets_up_and_ends() {
 fn s06_extension_load_ends_as_the_daemon_says() {
     let ground = Ground::new();
     let served = Served::start("version = 1\n");
-    let (socket, state) = (served.socket(), served.state());
-    let ran = |arguments: &[&str]| {
-        let there = ["--socket", socket.to_str().unwrap(), "--state-dir", state.to_str().unwrap()];
-        command::casemate(&[&there, arguments].concat())
-    };
+    let ran = |arguments: &[&str]| served.command(arguments);
     let good = extension(&ground, "finance", "(i32.const 0)", "(i32.const 0)");
     let loaded = ran(&["extension", "load", &good]);
     assert_eq!(loaded.code, 0, "{loaded:?}");
