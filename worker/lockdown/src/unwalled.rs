@@ -6,10 +6,9 @@
 use crate::control::Control;
 use crate::error::{LockdownError, Step};
 use crate::program::{Launched, launch};
-use crate::report::Report;
 use crate::walls::{Walled, warm_up};
 use crate::{privileges, rlimits};
-use casemate_protocol::certificate::Layer;
+use casemate_protocol::certificate::{Layer, LayerSet};
 use casemate_protocol::spawn::{
     self, ListenerReport, LoadSpec, LoadedReport, Role, SealedReport, SpawnSpec, WalledReport,
 };
@@ -41,11 +40,8 @@ impl Unwalled {
             privileges::give_up(false)
         };
         prepare().inspect_err(|error| control.fail_step(error))?;
-        let mut report = Report::default();
-        report.holds(Layer::NoNewPrivs);
-        report.holds(Layer::Capabilities);
-        let report =
-            WalledReport { layers: report.layers.bits(), landlock_abi: 0, why_not: report.take_why_not() };
+        let held: LayerSet = [Layer::NoNewPrivs, Layer::Capabilities].into_iter().collect();
+        let report = WalledReport { layers: held.bits(), ..WalledReport::default() };
         control.report(spawn::Report::Walled(report), &[])?;
         Ok(Self { control })
     }
